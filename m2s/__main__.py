@@ -1,0 +1,7 @@
+"""``python -m m2s``."""
+
+import sys
+
+from m2s.cli import main
+
+sys.exit(main())

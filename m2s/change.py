@@ -1,0 +1,119 @@
+"""What m2s would do to one deployment, as a closed union.
+
+==========  ======  ==============================  =====================
+change      symbol  before                          after
+==========  ======  ==============================  =====================
+Create      ``+``   nothing                         ``merged``
+Update      ``~``   ``live``                        ``merged``
+Delete      ``-``   ``live``                        nothing
+Unchanged   ``=``   ``live``                        ``live``
+Blocked     ``!``   ``live``, where there is one    the same: it is held
+==========  ======  ==============================  =====================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from m2s.diff import FieldChange
+from m2s.model import Body, Key, LiveDeployment, Manifest, ModelVersion
+
+
+class Action(Enum):
+    """The kinds of change; each one's value is its symbol in the table."""
+
+    CREATE = "+"
+    UPDATE = "~"
+    DELETE = "-"
+    UNCHANGED = "="
+    BLOCKED = "!"
+
+    @property
+    def word(self) -> str:
+        """As in JSON: ``create``."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Create:
+    """A deployment that is wanted and not there."""
+
+    action: ClassVar[Action] = Action.CREATE
+    manifest: Manifest
+    merged: Body
+    fields: tuple[FieldChange, ...]
+    reason: str
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.manifest.key
+
+
+@dataclass(frozen=True)
+class Update:
+    """A deployment that is there and differs from what is wanted."""
+
+    action: ClassVar[Action] = Action.UPDATE
+    manifest: Manifest
+    live: LiveDeployment
+    merged: Body
+    fields: tuple[FieldChange, ...]
+    reason: str
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.manifest.key
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A deployment of ours that the selector no longer wants.
+
+    ``successor`` is the object that serves the model from now on, when it was renamed: until
+    that one is there, this one stays.
+    """
+
+    action: ClassVar[Action] = Action.DELETE
+    live: LiveDeployment
+    fields: tuple[FieldChange, ...]
+    reason: str
+    successor: Key | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.live.key
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """A deployment that is as wanted, or is held as it is; then ``reason`` says why."""
+
+    action: ClassVar[Action] = Action.UNCHANGED
+    live: LiveDeployment
+    reason: str = ""
+    manifest: Manifest | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.live.key
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something wanted that cannot be done; what is there is held as it is."""
+
+    action: ClassVar[Action] = Action.BLOCKED
+    key: Key
+    owner: str
+    reason: str
+    version: ModelVersion | None = None
+    live: LiveDeployment | None = None
+
+
+Change = Create | Update | Delete | Unchanged | Blocked

@@ -1,0 +1,89 @@
+"""Law 7 in one place: what must never be shown, and how it is shown instead."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HIDDEN = "***"
+
+# RFC 3986's userinfo, tokens without a user name included; in Azure's URIs it is the container.
+_USERINFO = re.compile(
+    r"\b(?!(?:wasbs?|abfss?)://[^:/@]+@)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@?#\"']+@"
+)
+# Storage signatures (AWS SigV4, Azure SAS, Google), and the query names people put tokens under.
+_QUERY = re.compile(
+    r"(?i)(?P<name>[?&](?:sig|signature|token|access_token|api_?key|password|secret"
+    r"|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature)=)[^&\s\"']+"
+)
+_BEARER = re.compile(r"(?i)(?P<name>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
+_SECRET_NAME = re.compile(
+    r"(?i)(passw(or)?d|passphrase|secret|token(?!s|iz)|credential|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|connection[_-]?string|sas[_-]?url)"
+)
+# Names that hold a reference to a secret, not the secret: Kubernetes' and Seldon's own fields.
+_REFERENCE = frozenset({
+    "envSecretRefName", "secretKeyRef", "secretName", "secretRef", "certSecretName",
+    "imagePullSecrets", "automountServiceAccountToken", "serviceAccountToken", "secret",
+    "secrets", "nodePublishSecretRef",
+})  # fmt: skip
+# Credentials that MLflow, the storage clients and the proxies read from the environment.
+_SECRET_VARIABLES = (
+    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_CLIENT_SECRET",
+)  # fmt: skip
+
+
+def text(value: str) -> str:
+    """Return ``value`` without passwords in URIs, signatures, bearer tokens and known secrets."""
+    for variable in _SECRET_VARIABLES:
+        secret = os.environ.get(variable, "")
+        if len(secret) >= 4:  # a shorter one would blank out half the line and hide nothing
+            value = value.replace(secret, HIDDEN)
+    value = _USERINFO.sub(rf"\g<scheme>{HIDDEN}@", value)
+    value = _QUERY.sub(rf"\g<name>{HIDDEN}", value)
+    return _BEARER.sub(rf"\g<name>{HIDDEN}", value)
+
+
+def has_password(uri: str) -> bool:
+    """Whether a URI carries a secret that a manifest must not."""
+    return text(uri) != uri
+
+
+def names_secret(name: str) -> bool:
+    """Whether a field or an environment variable of this name holds a secret value."""
+    return name not in _REFERENCE and bool(_SECRET_NAME.search(name))
+
+
+def value(node: Any, name: str = "") -> Any:
+    """Return a JSON value with every secret in it hidden.
+
+    Args:
+        node: any JSON value; not changed.
+        name: the name of the field that holds it, "" at the root.
+    """
+    if isinstance(node, Mapping):
+        return {key: _member(node, key) for key in node}
+    if isinstance(node, list | tuple):
+        return [value(item, name) for item in node]
+    if names_secret(name) and node not in (None, ""):
+        return HIDDEN
+    return text(node) if isinstance(node, str) else node
+
+
+def _member(node: Mapping[str, Any], key: str) -> Any:
+    # An EnvVar or a Seldon Parameter: {name: DB_PASSWORD, value: …}.
+    if key == "value" and isinstance(node.get("name"), str):
+        return value(node[key], node["name"])
+    return value(node[key], key)
+
+
+def at(path: Sequence[str | int], node: Any) -> Any:
+    """Return :func:`value` of what stands at ``path``, a secret by the name of any step near it."""
+    names = [str(step) for step in path]
+    if len(names) > 1 and names[-1] == "value":
+        return value(node, names[-2])
+    return value(node, names[-1] if names else "")
