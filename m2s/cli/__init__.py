@@ -1,0 +1,45 @@
+"""The command line: the only importer of typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from m2s.errors import M2sError, UsageError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the process's exit code.
+
+    Args:
+        argv: the arguments after the program's name; None takes the process's own.
+    """
+    import typer
+
+    from m2s.cli.app import app
+
+    try:
+        code = app(args=argv, prog_name="m2s", standalone_mode=False)
+        sys.stdout.flush()
+    except M2sError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        # Typer's own 2 for wrong usage would read as "changes pending".
+        return _fail(error.format_message(), UsageError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; what was begun is finished, run again to carry on", 130)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`): not an error, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return int(code or 0)
+
+
+def _fail(message: str, code: int) -> int:
+    from m2s import mask
+
+    line = " ".join(mask.text(message).split())
+    if line:
+        sys.stderr.write(f"Error: {line}\n")
+    return code

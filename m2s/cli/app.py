@@ -1,0 +1,131 @@
+"""The commands: parse, hand over to :mod:`m2s.cli.run`, exit."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from m2s import __version__
+from m2s.cli.options import with_settings
+
+app = typer.Typer(
+    name="m2s",
+    help="Make a Kubernetes cluster serve what an MLflow Model Registry says it should.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every option is also a variable M2S_… and a key of m2s.yaml. "
+    "Exit codes: 0 done, 1 an error or a failed change, 2 changes pending "
+    "(plan --detailed-exitcode), 3 refused by a safety check, 64 wrong usage.",
+)
+
+
+class Output(StrEnum):
+    """How a plan is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    MARKDOWN = "markdown"
+
+
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="PATH", envvar="M2S_CONFIG", help="Settings (default: ./m2s.yaml)."
+    ),
+]
+Format = Annotated[
+    Output, typer.Option("--output", "-o", envvar="M2S_OUTPUT", help="How to print the plan.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="M2S_YES", help="Do not ask.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"m2s {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+@with_settings()
+def plan(
+    flags: dict[str, Any],
+    config: Config = None,
+    output: Format = Output.TABLE,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode", envvar="M2S_DETAILED_EXITCODE", help="Exit 2 on pending changes."
+        ),
+    ] = False,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="PATH", envvar="M2S_OUT", help="Save the plan for apply."),
+    ] = None,
+) -> None:
+    """Show what apply and prune would do, and why. Writes nothing."""
+    from m2s.cli import run
+
+    raise typer.Exit(run.plan(flags, config, output.value, detailed_exitcode, out))
+
+
+@app.command()
+@with_settings(applying=True)
+def apply(
+    flags: dict[str, Any],
+    plan_file: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="A plan saved by plan --out.")
+    ] = None,
+    config: Config = None,
+    output: Format = Output.TABLE,
+    yes: Yes = False,
+) -> None:
+    """Create and update what the plan shows; with --prune also delete."""
+    from m2s.cli import run
+
+    raise typer.Exit(run.apply(flags, config, output.value, plan_file, yes=yes))
+
+
+@app.command()
+@with_settings()
+def prune(
+    flags: dict[str, Any],
+    config: Config = None,
+    output: Format = Output.TABLE,
+    yes: Yes = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Delete everything of this owner: the teardown.")
+    ] = False,
+) -> None:
+    """Delete what m2s deployed and the selector no longer wants."""
+    from m2s.cli import run
+
+    raise typer.Exit(run.prune(flags, config, output.value, yes=yes, everything=everything))
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        str | None,
+        typer.Option("--dir", metavar="PATH", help="Keep registry and manifests here."),
+    ] = None,
+) -> None:
+    """Show the whole job on a local SQLite registry and a folder as the cluster."""
+    from m2s.cli.demo import run
+
+    raise typer.Exit(run(folder))

@@ -1,0 +1,206 @@
+"""What the commands do: wire the edges to the engine, print, and say the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from m2s import document, mask, reconcile, render, settings
+from m2s.change import Action
+from m2s.cluster import Cluster
+from m2s.errors import M2sError, Refused, UsageError
+from m2s.execute import Outcome, execute, wait
+from m2s.plan import Plan
+from m2s.registry import Registry
+from m2s.settings import Settings
+
+CHANGES_PENDING = 2
+STRUCTURED = ("json", "yaml")
+
+
+def plan(
+    flags: Mapping[str, Any],
+    config: str | None,
+    output: str,
+    detailed_exitcode: bool,
+    out: str | None,
+) -> int:
+    """Print the plan; save it where ``out`` names a file."""
+    chosen = settings.build(flags, os.environ, config)
+    made = _read(chosen, _connect_registry(chosen), _connect_cluster(chosen))
+    refusal = made.refusal(chosen.max_delete)
+    warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
+    if out:
+        document.save(out, made, chosen, warnings)
+    _show(made, output, warnings)
+    if output in STRUCTURED:
+        typer.echo(document.text(document.of_plan(made, warnings), output))
+    return CHANGES_PENDING if detailed_exitcode and made.pending else 0
+
+
+def apply(
+    flags: Mapping[str, Any], config: str | None, output: str, plan_file: str | None, *, yes: bool
+) -> int:
+    """Carry out the plan, or exactly the saved one."""
+    saved = document.load(plan_file) if plan_file else None
+    if saved:
+        flags = document.flags_of(saved, flags)
+    chosen = settings.build(flags, os.environ, config)
+    registry, cluster = _connect_registry(chosen), _connect_cluster(chosen)
+    made = _read(chosen, registry, cluster)
+    if saved:
+        _raise_if_moved(str(plan_file), saved, made)
+    left = made.count(Action.DELETE)
+    warnings = [f"{left} to delete are left alone without --prune"]
+    _show(made, output, warnings if left and not chosen.prune else [])
+    made.raise_if_unsafe(chosen.max_delete, deleting=chosen.prune)
+    if chosen.wait:
+        cluster.check_rollout_access()
+    if not _agreed(made, chosen.prune, yes=yes):
+        return 1
+    outcomes = _execute(made, cluster, registry, chosen, write=True, delete=chosen.prune)
+    if chosen.wait:
+        with render.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
+            outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
+    return _finish(made, outcomes, output)
+
+
+def prune(
+    flags: Mapping[str, Any], config: str | None, output: str, *, yes: bool, everything: bool
+) -> int:
+    """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
+    chosen = settings.build(flags, os.environ, config)
+    if not chosen.owners:
+        raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
+    cluster = _connect_cluster(chosen)
+    registry = None if everything else _connect_registry(chosen)
+    if registry is None:
+        made = reconcile.make_teardown(cluster, chosen)
+    else:
+        made = _read(chosen, registry, cluster).only_deletions()
+    _show(made, output)
+    if registry:
+        made.raise_if_unsafe(chosen.max_delete, deleting=True)
+    if not _agreed(made, True, yes=yes, write=False):
+        return 1
+    outcomes = _execute(made, cluster, registry, chosen, write=False, delete=True)
+    return _finish(made, outcomes, output)
+
+
+def _connect_registry(chosen: Settings) -> Registry:
+    from m2s.registry.mlflow_registry import MlflowRegistry
+
+    uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        raise UsageError("which registry? give --tracking-uri or set MLFLOW_TRACKING_URI")
+    return MlflowRegistry(uri, request_timeout=chosen.request_timeout, workers=chosen.concurrency)
+
+
+def _connect_cluster(chosen: Settings) -> Cluster:
+    if chosen.folder:
+        from m2s.cluster.folder import FolderCluster
+
+        return FolderCluster(chosen.folder, chosen.namespace or "default")
+    from m2s.cluster.kubernetes import connect
+
+    return connect(
+        namespace=chosen.namespace,
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        force_conflicts=chosen.force_conflicts,
+        request_timeout=chosen.request_timeout,
+        workers=chosen.concurrency,
+    )
+
+
+def _read(chosen: Settings, registry: Registry, cluster: Cluster) -> Plan:
+    if not chosen.selectors:
+        raise UsageError(f"serve what? give --stage or --alias; {_offers(registry)}")
+    made = reconcile.make_plan(registry, cluster, chosen)
+    if not any((made.offered or {}).values()) and not any(made.owned.values()):
+        _raise_if_unknown(chosen, registry)
+    return made
+
+
+def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
+    known = registry.offers().aliases
+    for selector in chosen.selectors:
+        if selector.kind == "alias" and selector.name not in known:
+            raise UsageError(f"no model has the alias {selector.name!r}; {_offers(registry)}")
+
+
+def _offers(registry: Registry) -> str:
+    offers = registry.offers()
+    stages = ", ".join(f"{name} ({count})" for name, count in offers.stages.items())
+    aliases = ", ".join(f"{name} ({count})" for name, count in offers.aliases.items())
+    return f"the registry has the stages {stages or 'none'} and the aliases {aliases or 'none'}"
+
+
+def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
+    moves = document.moved(saved, document.of_plan(made))
+    if moves:
+        more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
+        raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
+
+
+def _show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
+    """Print the plan for people; the structured formats are one document, printed at the end."""
+    if output == "table":
+        render.console().print(render.plan_table(made))
+    elif output == "markdown":
+        typer.echo(render.plan_markdown(made))
+    for warning in warnings:
+        typer.echo(f"Warning: {mask.text(warning)}", err=True)
+
+
+def _agreed(made: Plan, deleting: bool, *, yes: bool, write: bool = True) -> bool:
+    actions = [Action.CREATE, Action.UPDATE] if write else []
+    actions += [Action.DELETE] if deleting else []
+    count = sum(made.count(action) for action in actions)
+    if yes or not count or not sys.stdin.isatty():
+        return True
+    if typer.confirm(f"Carry out {count} change{'s' * (count > 1)}?", err=True):
+        return True
+    typer.echo("Nothing was changed.", err=True)
+    return False
+
+
+def _execute(
+    made: Plan,
+    cluster: Cluster,
+    registry: Registry | None,
+    chosen: Settings,
+    *,
+    write: bool,
+    delete: bool,
+) -> tuple[Outcome, ...]:
+    look = (lambda live: reconcile.locate(registry, chosen, live)) if registry else None
+    total = sum(made.count(action) for action in (Action.CREATE, Action.UPDATE) if write)
+    total += made.count(Action.DELETE) if delete else 0
+    with render.progress("Applying", total) as step:
+        return execute(
+            made,
+            cluster,
+            write=write,
+            delete=delete,
+            second_look=look,
+            concurrency=chosen.concurrency,
+            report=step,
+        )
+
+
+def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
+    if output == "table":
+        render.console().print(render.outcomes_table(outcomes))
+    elif output == "markdown":
+        typer.echo(render.outcomes_markdown(outcomes))
+    else:
+        result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
+        typer.echo(document.text({"format_version": document.FORMAT_VERSION, **result}, output))
+    return 0 if all(outcome.ok for outcome in outcomes) else M2sError.exit_code

@@ -1,0 +1,70 @@
+"""The cluster edge: one Protocol, and behind it a Kubernetes namespace or a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from m2s.model import Body, Key, LiveDeployment, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How far a written deployment has come.
+
+    ``serving`` when the written generation, and nothing older, serves; ``failed`` when the
+    cluster says that it never will; else ``message`` names what it still waits for.
+    """
+
+    serving: bool
+    failed: bool
+    message: str
+
+
+class Cluster(Protocol):
+    """One namespace's SeldonDeployments.
+
+    Every method may raise :class:`~m2s.errors.ClusterError` when the cluster as a whole cannot be
+    read or asked (no server, no credentials, no permission, no CRD, no namespace), and its
+    subclass :class:`~m2s.errors.ClusterUnavailable` when it does not answer. A refusal of the one
+    object at hand is :class:`~m2s.errors.Rejected`.
+    """
+
+    @property
+    def identity(self) -> str:
+        """What a saved plan is bound to and a heading shows: the server's URL or ``dir:PATH``."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace all objects are in."""
+
+    def list(self) -> tuple[LiveDeployment, ...]:
+        """Return every SeldonDeployment of the namespace, anybody's: all of them, or an error."""
+
+    def get(self, key: Key) -> LiveDeployment | None:
+        """Return one object; None only when the cluster says that there is none."""
+
+    def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
+        """Return the object as :meth:`apply` would leave it, writing nothing.
+
+        Raises :class:`~m2s.errors.Rejected` with the cluster's reason when it would be refused.
+        """
+
+    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+        """Write ``manifest`` over ``live``, or create it where ``live`` is None.
+
+        Refuses with :class:`~m2s.errors.Conflict` when the object is no longer ``live`` in what
+        m2s compares (a mere status update does not count).
+        """
+
+    def delete(self, live: LiveDeployment) -> None:
+        """Delete exactly this object; one that is gone already is no error.
+
+        Refuses with :class:`~m2s.errors.Conflict` when the object is no longer ``live``.
+        """
+
+    def check_rollout_access(self) -> None:
+        """Raise :class:`~m2s.errors.ClusterError` now when :meth:`rollout` could not work later."""
+
+    def rollout(self, applied: LiveDeployment) -> Rollout:
+        """Return how far ``applied``, as :meth:`apply` returned it, has come."""

@@ -1,0 +1,34 @@
+"""The MLflow edge: a complete answer, or an error. The only room that imports mlflow."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from m2s.model import Description, ModelVersion, Offers, Selector, Unreadable, Whereabouts
+
+
+class Registry(Protocol):
+    """A Model Registry, read only.
+
+    Every method raises :class:`~m2s.errors.RegistryError` when the answer would not be complete.
+    """
+
+    @property
+    def identity(self) -> str:
+        """The tracking URI without any password in it."""
+
+    def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
+        """Return every version that the selector names, of every page, by model and version."""
+
+    def describe(self, version: ModelVersion) -> Description | Unreadable:
+        """Return how one version wants to be deployed.
+
+        :class:`~m2s.model.Unreadable` is one version's trouble (its artifact store refuses, its
+        file is too large); a registry that is gone is a RegistryError.
+        """
+
+    def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
+        """Look one model up by name: does the selector name it still, where is ``version`` now?"""
+
+    def offers(self) -> Offers:
+        """Return which stages and aliases the registry's versions have."""

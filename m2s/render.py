@@ -1,0 +1,249 @@
+"""Plan and outcomes for people: a rich table that fits 80 columns, or Markdown.
+
+Everything shown passes :mod:`m2s.mask`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, assert_never
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from m2s import mask
+from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.diff import FieldChange, steps
+from m2s.execute import Outcome, Status
+from m2s.model import Manifest
+from m2s.plan import Plan, models_of, summary
+
+_STYLES = {
+    Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
+    Action.UNCHANGED: "dim", Action.BLOCKED: "bold magenta",
+}  # fmt: skip
+MAX_QUIET = 20
+"""How many unchanged rows are listed one by one; more are only counted."""
+MAX_FIELDS = 12
+"""How many fields of one change the table lists; JSON lists them all."""
+WIDTH = 77
+"""Columns that the lines below a row have, of 80."""
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Return the plan as a table, the skipped versions, and the count line."""
+    parts: list[RenderableType] = [Text(heading(plan))]
+    shown = list(_shown(plan.changes))
+    if shown:
+        parts += [Text(), *_table(shown)]
+    if len(shown) < len(plan.changes):
+        rest = len(plan.changes) - len(shown)
+        parts.append(Text(f"= {rest} more unchanged, not listed (-o json lists them)", "dim"))
+    if plan.skipped:
+        parts += [Text(), Text("Skipped:")]
+        parts += [
+            Padding(
+                Text(mask.text(f"{item.version} ({item.selector}): {item.reason}")), (0, 0, 0, 2)
+            )
+            for item in plan.skipped[:MAX_QUIET]
+        ]
+        if len(plan.skipped) > MAX_QUIET:
+            parts.append(Text(f"  and {len(plan.skipped) - MAX_QUIET} more (-o json lists them)"))
+    return Group(*parts, Text(), Text(summary(plan), "bold"))
+
+
+def heading(plan: Plan) -> str:
+    """Return which registry's what is compared with which cluster."""
+    selectors = ", ".join(str(item) for item in plan.selectors)
+    source = f"{selectors} of {plan.registry}" if plan.registry else selectors
+    return mask.text(f"{source} → namespace {plan.namespace} at {plan.target}")
+
+
+def _shown(changes: Iterable[Change]) -> Iterator[Change]:
+    changes = list(changes)
+    quiet = sum(isinstance(change, Unchanged) and not change.reason for change in changes)
+    for change in changes:
+        if quiet <= MAX_QUIET or not isinstance(change, Unchanged) or change.reason:
+            yield change
+
+
+def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
+    """One row a change; what it does to the fields stands below its row, over the full width."""
+    names = max(len(line) for change in changes for line in _title(change).splitlines())
+    versions = max(len("Version"), *(len(_version(change)) for change in changes))
+    widths = (1, min(max(names, len("Deployment")), 34), versions)
+    yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
+    for change in changes:
+        style = _STYLES[change.action]
+        why = mask.text(change.reason)
+        yield _row(widths, change.action.value, _title(change), _version(change), why, style=style)
+        yield from (Padding(Text(line), (0, 0, 0, 3), expand=False) for line in details(change))
+
+
+def _row(widths: Sequence[int], *cells: str, style: str) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width in widths:
+        grid.add_column(width=width, overflow="fold")
+    grid.add_column(overflow="fold")
+    *styled, last = cells
+    grid.add_row(*(Text(cell, style) for cell in styled), Text(last))
+    return grid
+
+
+def _title(change: Change) -> str:
+    model, name = models_of(change)[0], change.key.name
+    return name if not model or name.startswith(model) else f"{name}\n({model})"
+
+
+def _version(change: Change) -> str:
+    """``v3 → v4`` where it moves, ``v4`` where it does not."""
+    version = models_of(change)[1]
+    live = change.live.version if isinstance(change, Update | Blocked) and change.live else None
+    new = f"v{version}" if version else ""
+    return f"v{live} → {new}" if live and live != version else new
+
+
+def details(change: Change) -> list[str]:
+    """Return the notes and the fields of one change, a line each; the reason is not among them."""
+    match change:
+        case Create(manifest=manifest):
+            lines = [*manifest.notes, *_ignored(manifest), *_facts(change)]
+        case Update(manifest=manifest, fields=fields):
+            lines = [*manifest.notes, *_ignored(manifest), *_field_lines(fields)]
+        case Unchanged(manifest=manifest):
+            lines = list(manifest.notes) if manifest else []
+        case Blocked(live=live):
+            lines = [f"held: v{live.version} keeps serving"] if live and live.version else []
+        case Delete():
+            lines = []
+        case _:
+            assert_never(change)
+    return [mask.text(line) for line in lines]
+
+
+def _ignored(manifest: Manifest) -> Iterator[str]:
+    for pointer in manifest.ignored:
+        yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
+
+
+def _facts(change: Create) -> Iterator[str]:
+    """What a data scientist looks for in a new deployment: images, replicas, model URIs."""
+    for field in change.fields:
+        if field.path[0] == "spec" and field.path[-1] in ("image", "replicas", "modelUri"):
+            yield from _lines(field, WIDTH, added="")
+
+
+def _field_lines(fields: Sequence[FieldChange]) -> list[str]:
+    # m2s's own labels and annotations only say again what the row's version says.
+    told = [field for field in fields if not field.bookkeeping]
+    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, WIDTH)]
+    if len(told) > MAX_FIELDS:
+        lines.append(f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)")
+    return lines
+
+
+def _lines(field: FieldChange, width: int, added: str = "+ ") -> list[str]:
+    """Return a field on one line where it fits, else its path and then its values."""
+    path = str(field)
+    old, new = (_short(mask.at(field.path, value)) for value in (field.old, field.new))
+    match field.kind:
+        case "added":
+            values = [f"{added}{new}"]
+        case "removed":
+            values = [f"- {old}"]
+        case "changed" | "reordered":
+            values = [old, f"→ {new}"]
+    short = " ".join(values)
+    if len(path) + len(short) < width:
+        return [f"{path} {short}"]
+    return [path, *(f"  {line}" for line in ([short] if len(short) < width - 2 else values))]
+
+
+def _short(value: Any, limit: int = 120) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def outcomes_table(outcomes: Sequence[Outcome]) -> RenderableType:
+    """Return what became of each change that was carried out, and the count line."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(width=8)
+    table.add_column(overflow="fold", max_width=30)
+    table.add_column(overflow="fold")
+    told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
+    for outcome in told:
+        style = _STYLES[outcome.change.action] if outcome.ok else "bold red"
+        table.add_row(
+            Text(outcome.status.value, style),
+            Text(outcome.change.key.name),
+            Text(mask.text(outcome.message)),
+        )
+    last = Text(outcomes_summary(outcomes), "bold")
+    return Group(table, Text(), last) if told else last
+
+
+def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
+    """Return ``Done: 2 created, 1 updated, 1 failed``."""
+    statuses = [outcome.status for outcome in outcomes]
+    counts = [(statuses.count(status), status.value) for status in Status]
+    parts = [f"{count} {word}" for count, word in counts if count and word != "unchanged"]
+    return f"Done: {', '.join(parts)}" if parts else "Done: nothing to do"
+
+
+def plan_markdown(plan: Plan) -> str:
+    """Return the plan as GitHub-flavoured Markdown, for a pull request's comment."""
+    lines = [f"### m2s plan: {_cell(heading(plan))}", ""]
+    shown = list(_shown(plan.changes))
+    if shown:
+        lines += ["| | Deployment | Model | Version | Why and what |", "|---|---|---|---|---|"]
+    for change in shown:
+        cells = (
+            f"`{change.action.value}`",
+            _cell(change.key.name),
+            _cell(models_of(change)[0]),
+            _cell(_version(change)),
+            "<br>".join(_cell(line) for line in (mask.text(change.reason), *details(change))),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [""] if shown else []
+    for item in plan.skipped:
+        lines.append(f"- skipped {_cell(str(item.version))}: {_cell(mask.text(item.reason))}")
+    lines += [""] if plan.skipped else []
+    return "\n".join([*lines, f"**{summary(plan)}**", ""])
+
+
+def _cell(text: str) -> str:
+    for character in "\\|<>*_`[]":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", "<br>")
+
+
+def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
+    """Return what became of each change as a Markdown list."""
+    told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
+    lines = [
+        f"- {outcome.status.value}: {_cell(outcome.change.key.name)}"
+        + (f": {_cell(mask.text(outcome.message))}" if outcome.message else "")
+        for outcome in told
+    ]
+    return "\n".join([*lines, *([""] if told else []), f"**{outcomes_summary(outcomes)}**", ""])
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[Outcome], None]]:
+    """Show a bar on standard error, on a terminal only; yields what to call with each outcome."""
+    bar = Progress(console=console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with bar:
+        task = bar.add_task(title, total=total)
+        yield lambda outcome: bar.advance(task, outcome.status is not Status.UNCHANGED)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that reads without colour in a pipe and under ``NO_COLOR``."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False, markup=False)
