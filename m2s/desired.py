@@ -200,6 +200,15 @@ def _fault_in_metadata(body: Mapping[str, Any]) -> _Fault | None:
         if value is not None and not isinstance(value, kind):
             wants = "a text" if kind is str else "a mapping"
             return ("metadata", field), f"metadata.{field} is a {_kind(value)}; it must be {wants}"
+    return _fault_in_texts(metadata or {})
+
+
+def _fault_in_texts(metadata: Mapping[str, Any]) -> _Fault | None:
+    for field in ("labels", "annotations"):
+        for key, value in (metadata.get(field) or {}).items():
+            if not isinstance(value, str):
+                text = f"metadata.{field}[{key}] is a {_kind(value)}; it must be a text: quote it"
+                return ("metadata", field, key), text
     return None
 
 

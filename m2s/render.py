@@ -79,11 +79,19 @@ def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
     versions = max(len("Version"), *(len(_version(change)) for change in changes))
     widths = (1, min(max(names, len("Deployment")), 34), versions)
     yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
+    room = 80 - sum(widths) - 2 * len(widths)
     for change in changes:
         style = _STYLES[change.action]
-        why = mask.text(change.reason)
+        why, below = mask.text(change.reason), details(change)
+        if len(why) > room:
+            why, below = "", [why, *below]  # a long reason reads better over the full width
         yield _row(widths, change.action.value, _title(change), _version(change), why, style=style)
-        yield from (Padding(Text(line), (0, 0, 0, 3), expand=False) for line in details(change))
+        yield from (_indented(line) for line in below)
+
+
+def _indented(line: str) -> Padding:
+    text = line.lstrip(" ")
+    return Padding(Text(text), (0, 0, 0, 3 + len(line) - len(text)), expand=False)
 
 
 def _row(widths: Sequence[int], *cells: str, style: str) -> Table:

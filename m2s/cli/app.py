@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Make a Kubernetes cluster serve what an MLflow Model Registry says it should.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich would double the time it takes
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every option is also a variable M2S_… and a key of m2s.yaml. "
     "Exit codes: 0 done, 1 an error or a failed change, 2 changes pending "

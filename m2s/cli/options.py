@@ -8,46 +8,32 @@ from typing import Annotated, Any
 
 import typer
 
-from m2s.settings import OPTIONS
+REPEATABLE = "Repeatable."
 
-WHAT, WHERE, HOW = "What to serve", "Registry and cluster", "How"
-
-# (option, its flags after the long one, panel, metavar, help)
-_SHARED: tuple[tuple[str, tuple[str, ...], str, str | None, str], ...] = (
-    ("stage", (), WHAT, "STAGE", "Serve the versions in this MLflow stage. Repeatable."),
-    ("alias", (), WHAT, "ALIAS", "Serve the versions this alias points at. Repeatable."),
-    (
-        "model",
-        (),
-        WHAT,
-        "PATTERN",
-        "Look only at models matching PATTERN, as in a shell. Repeatable.",
-    ),
-    ("owner", (), WHAT, "NAME", "Whose objects these are (default: the selector)."),
-    ("namespace", ("-n",), WHERE, "NAMESPACE", "Namespace (default: the context's)."),
-    ("tracking-uri", (), WHERE, "URI", "MLflow tracking URI (default: MLFLOW_TRACKING_URI)."),
-    ("target", (), WHERE, "TARGET", "kubernetes, or dir:PATH for a folder of manifests."),
-    ("kubeconfig", (), WHERE, "PATH", "Kubeconfig (default: KUBECONFIG, else in-cluster)."),
-    ("context", (), WHERE, "NAME", "Kubeconfig context."),
-    ("request-timeout", (), WHERE, "DURATION", "Longest wait for one request (default: 30s)."),
-    ("concurrency", (), WHERE, "N", "Requests under way at a time (default: 8)."),
-    (
-        "model-uri-map",
-        (),
-        HOW,
-        "FROM=TO",
-        "Replace a model URI's prefix; longest wins. Repeatable.",
-    ),
-    ("on-conflict", (), HOW, "WORD", "Several versions in a stage: highest (default) or block."),
-    ("adopt", (), HOW, None, "Take over objects that m2s does not manage yet."),
-    ("force-conflicts", (), HOW, None, "Take drifted fields back from others (default: yes)."),
-    ("ignore", (), HOW, "POINTER", "Leave a path to others (default: /spec/replicas). Repeatable."),
-    ("max-delete", (), HOW, "N,P%", "Deletion budget, the larger of both (default: 5,30%)."),
+# (option, its flags after the long one, metavar, help); no metavar makes it an on/off flag.
+_SHARED: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
+    ("stage", (), "STAGE", "Serve the versions in this MLflow stage. Repeatable."),
+    ("alias", (), "ALIAS", "Serve the versions this alias points at. Repeatable."),
+    ("model", (), "PATTERN", "Look only at models matching PATTERN. Repeatable."),
+    ("owner", (), "NAME", "Whose objects these are (default: the selector)."),
+    ("namespace", ("-n",), "NAMESPACE", "Namespace (default: the context's)."),
+    ("tracking-uri", (), "URI", "MLflow tracking URI (default: MLFLOW_TRACKING_URI)."),
+    ("target", (), "TARGET", "kubernetes, or dir:PATH for a folder of manifests."),
+    ("kubeconfig", (), "PATH", "Kubeconfig (default: KUBECONFIG, else in-cluster)."),
+    ("context", (), "NAME", "Kubeconfig context."),
+    ("request-timeout", (), "DURATION", "Longest wait for one request (default: 30s)."),
+    ("concurrency", (), "N", "Requests under way at a time (default: 8)."),
+    ("model-uri-map", (), "FROM=TO", "Replace a prefix of model URIs. Repeatable."),
+    ("on-conflict", (), "WORD", "Several versions in a stage: highest (default) or block."),
+    ("adopt", (), None, "Take over objects that m2s does not manage yet."),
+    ("force-conflicts", (), None, "Take drifted fields back from others (default: yes)."),
+    ("ignore", (), "POINTER", "Leave a path to others (default: /spec/replicas). Repeatable."),
+    ("max-delete", (), "N,P%", "Deletion budget, the larger of both (default: 5,30%)."),
 )
-_APPLYING: tuple[tuple[str, tuple[str, ...], str, str | None, str], ...] = (
-    ("prune", (), HOW, None, "Also delete what the selector no longer wants."),
-    ("wait", (), HOW, None, "Follow the rollouts until the new generation serves."),
-    ("timeout", (), HOW, "DURATION", "How long --wait waits (default: 10m)."),
+_APPLYING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
+    ("prune", (), None, "Also delete what the selector no longer wants."),
+    ("wait", (), None, "Follow the rollouts until the new generation serves."),
+    ("timeout", (), "DURATION", "How long --wait waits (default: 10m)."),
 )
 
 
@@ -86,18 +72,17 @@ def _not_empty(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(
-    name: str, more: tuple[str, ...], panel: str, metavar: str | None, text: str
+    name: str, more: tuple[str, ...], metavar: str | None, text: str
 ) -> inspect.Parameter:
     flags = (f"--{name}", *more) if metavar else (f"--{name}/--no-{name}",)
     option = typer.Option(
         *flags,
         help=text,
         metavar=metavar,
-        rich_help_panel=panel,
         show_default=False,
     )
     kind: Any = bool | None if metavar is None else str | None
-    if OPTIONS[name].many:
+    if text.endswith(REPEATABLE):
         kind = list[str] | None
     return inspect.Parameter(
         name.replace("-", "_"),
