@@ -1,0 +1,73 @@
+# Every target sets up what it needs in .venv; nothing else on the machine is touched, except for the
+# cache of the test API server (~/.cache/m2s). `make test` and `make demo` need no other step.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format completions constraints clean
+
+# What there is.
+help:
+	@echo 'make demo         m2s from end to end on this machine, without a cluster'
+	@echo 'make test         all tests, on a real MLflow server and a real Kubernetes API server'
+	@echo 'make check        style, types and import laws'
+	@echo 'make format       let ruff put the style right'
+	@echo 'make completions  write the shell completions anew'
+	@echo 'make constraints  take the newest versions of everything and pin them'
+	@echo 'make clean        remove what these targets made'
+
+# The environment, made once and again whenever the requirements change.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "m2s needs Python 3.11 or later, and $(PYTHON) is not: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks venv: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }
+	@echo 'setting up .venv (some minutes and 1.5 GB the first time)'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	@touch $@
+
+# The product, shown: a registry and a cluster made up in a folder.
+demo: $(INSTALLED)
+	@$(BIN)/m2s demo
+
+# The tests. The API server is found, fetched or built first, where that can be watched: it takes
+# minutes, once. Without it the tests that need it are skipped, loudly; M2S_REQUIRE_CLUSTER=1 refuses.
+test: $(INSTALLED)
+	@assets="$$($(BIN)/python -m tests.controlplane.assets)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
+	KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+
+# What reading finds: style, types, which room may import which.
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# What ruff can put right by itself.
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The completions that ship with m2s. Zsh wants its #compdef on the first line, so the empty one goes.
+completions: $(INSTALLED)
+	@for shell in bash zsh fish; do \
+	    script=completions/m2s.$$shell; \
+	    _M2S_COMPLETE=source_$$shell $(BIN)/m2s > $$script || exit 1; \
+	    sed -i.old '1{/^$$/d;}' $$script && rm $$script.old || exit 1; \
+	done
+
+# New pins: a fresh environment without constraints, and what came of it.
+constraints:
+	@rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
+	@.venv-constraints/bin/python -m pip install --quiet --disable-pip-version-check '.[local,dev]'
+	@sed -i.old '/^[^#]/d' constraints.txt && rm constraints.txt.old
+	@.venv-constraints/bin/python -m pip freeze --exclude m2s >> constraints.txt
+	@rm -rf .venv-constraints
+
+# What the targets made; the API server stays in its cache.
+clean:
+	rm -rf .venv .venv-constraints .m2s-demo build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find m2s tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The tests: behaviour that a user could notice, on real servers."""

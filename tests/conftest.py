@@ -1,0 +1,148 @@
+"""Fixtures: real servers, each documented where it is defined; the code is in tests/servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.controlplane import assets
+from tests.servers import ApiServer, FaultProxy, MlflowServer, Upstream, sqlite_uri
+from tests.servers.crd import STAND_IN, crd_path
+from tests.servers.mlflowserver import make_template
+
+# Read by mlflow when it is imported, and inherited by every process that a test starts.
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+pytest_plugins = ("tests.worlds",)
+
+_OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "MLFLOW_DISABLE_TELEMETRY"}
+_FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
+NO_CLUSTER = "no cluster: "
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
+    """No test sees the caller's settings of MLflow, clusters and m2s, nor the home folder."""
+    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+        if name not in _OUR_OWN:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / "home"
+    home.mkdir(exist_ok=True)
+    monkeypatch.setenv("HOME", str(home))
+
+
+@pytest.fixture(scope="session")
+def api_server_binaries() -> Path:
+    """The folder with kube-apiserver and etcd; skips, or with M2S_REQUIRE_CLUSTER=1 fails."""
+    found = assets.find()
+    if found is None and os.environ.get("M2S_REQUIRE_CLUSTER") == "1":
+        pytest.fail(NO_CLUSTER + assets.HINT)
+    if found is None:
+        pytest.skip(NO_CLUSTER + assets.HINT)
+    return found
+
+
+@pytest.fixture(scope="session")
+def api_server(
+    api_server_binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """The API server that tests share; a test that stops it uses ``own_api_server`` instead."""
+    server = ApiServer(api_server_binaries, tmp_path_factory.mktemp("api-server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_api_server(
+    api_server_binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """A fresh API server for one test, which may stop and start it; takes some five seconds."""
+    server = ApiServer(api_server_binaries, tmp_path_factory.mktemp("own-api-server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def namespace(api_server: ApiServer) -> str:
+    """The name of a fresh namespace on ``api_server``."""
+    return api_server.namespace()
+
+
+@pytest.fixture
+def kubeconfig(api_server: ApiServer, namespace: str) -> Path:
+    """The administrator's kubeconfig, with ``namespace`` as its context's namespace."""
+    return api_server.kubeconfig(namespace=namespace)
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with MLflow's schema, to be copied: its migrations take four seconds."""
+    return make_template(tmp_path_factory.mktemp("mlflow-template"))
+
+
+@pytest.fixture
+def sqlite_registry(mlflow_template: Path, tmp_path: Path) -> str:
+    """The ``sqlite:///`` tracking URI of an empty registry with local artifacts; takes no time."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    return sqlite_uri(mlflow_template, folder)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(
+    mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MlflowServer]:
+    """The MLflow server that tests share: use model names of your own, and do not stop it."""
+    server = MlflowServer(mlflow_template, tmp_path_factory.mktemp("mlflow-server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mlflow_server_factory(
+    mlflow_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., MlflowServer]]:
+    """Start MLflow servers with empty registries, six seconds each; arguments as MlflowServer's."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> MlflowServer:
+            folder = tmp_path_factory.mktemp("own-mlflow-server")
+            server = MlflowServer(mlflow_template, folder, **options)
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def fault_proxy() -> Iterator[Callable[[Upstream], FaultProxy]]:
+    """Put a FaultProxy in front of an ApiServer or MlflowServer: ``fault_proxy(api_server)``."""
+    with ExitStack() as stack:
+
+        def start(upstream: Upstream) -> FaultProxy:
+            proxy = FaultProxy(upstream)
+            stack.callback(proxy.close)
+            return proxy
+
+        yield start
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what the tests ran against, and loudly when there was no API server."""
+    crd = crd_path()
+    stand_in = " (a small stand-in; ../shared/seldon or M2S_SELDON_CRD has Seldon Core's own)"
+    note = stand_in if crd == STAND_IN else ""
+    terminalreporter.write_line(f"Seldon CRD: {crd}{note}")
+    outcomes = terminalreporter.stats
+    reports = [*outcomes.get("skipped", ()), *outcomes.get("error", ())]
+    missed = sum(NO_CLUSTER in str(report.longrepr) for report in reports)
+    if missed:
+        terminalreporter.section("NOT TESTED AGAINST A CLUSTER", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"{missed} tests did not run: {assets.HINT}")
+    elif folder := assets.find():
+        terminalreporter.write_line(f"kube-apiserver and etcd: {folder}")

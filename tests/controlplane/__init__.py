@@ -1,0 +1,1 @@
+"""Where the tests' kube-apiserver and etcd come from."""
