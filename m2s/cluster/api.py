@@ -1,0 +1,165 @@
+"""One Kubernetes API server over HTTP: bounded retries, plain JSON in and out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import urllib3
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError, SSLError
+from urllib3.util.retry import Retry
+
+from m2s.cluster.failures import BUSY, Answer, Asked, one_line, refusal
+from m2s.errors import ClusterError, ClusterUnavailable
+
+APPLY = "application/apply-patch+yaml"
+PAGE = 500
+"""Objects to a page of a list: client-go's own page size."""
+_RESTARTS = 3
+_NOT_PLAIN = re.compile("[^\x20-\x7e\U00010000-\U0010ffff]")
+_SERVER = re.compile(r"(?<=://)[^/@]*@")
+
+
+class Api:
+    """Asks one API server; safe to use from several threads.
+
+    Every request of m2s may be repeated: reads, server-side apply of a stated resourceVersion,
+    and a delete that names the object's uid.
+    """
+
+    def __init__(self, configuration: Configuration, *, timeout: float, workers: int) -> None:
+        """``timeout`` in seconds for each attempt; ``workers`` is how many threads may ask."""
+        configuration.retries = Retry(
+            total=6,
+            connect=3,
+            read=1,
+            status=4,
+            other=0,
+            allowed_methods=None,
+            status_forcelist=BUSY,
+            backoff_factor=0.2,
+            raise_on_status=False,
+            retry_after_max=30,
+        )
+        configuration.connection_pool_maxsize = workers
+        _quieten(configuration)
+        self._client = ApiClient(configuration)
+        self._timeout = timeout
+        self.server = _SERVER.sub("", str(configuration.host))
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """Return the server's answer, whatever its status.
+
+        Raises :class:`~m2s.errors.ClusterUnavailable` when there was none after the retries, and
+        :class:`~m2s.errors.ClusterError` when TLS failed or the answer is no API server's.
+        """
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            request = self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                # the client encodes plain JSON itself, and sends bytes as they are
+                body=_encode(body) if body is not None and content_type == APPLY else body,
+                auth_settings=["BearerToken"],
+            )
+            response = self._client.call_api(*request, _request_timeout=self._timeout)
+            return self._decode(response.status, response.read())
+        except (HTTPError, ApiException) as error:
+            raise self._silence(error) from error
+
+    def items(
+        self, path: str, asked: Asked, query: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the items of all pages of a list: all of them, or an error.
+
+        A list whose continuation expired (410) starts afresh, a bounded number of times.
+        """
+        for _ in range(_RESTARTS):
+            items: list[dict[str, Any]] = []
+            page = {**(query or {}), "limit": str(PAGE)}
+            while (answer := self.ask("GET", path, query=page)).ok:
+                items += answer.body.get("items") or []
+                page["continue"] = (answer.body.get("metadata") or {}).get("continue") or ""
+                if not page["continue"]:
+                    return items
+            if answer.status != 410:
+                raise refusal(answer, asked)
+        raise ClusterError(
+            f"cannot {asked} completely: its pages expired {_RESTARTS} times while they were read"
+        )
+
+    def _decode(self, status: int, data: bytes) -> Answer:
+        try:
+            body = json.loads(data)
+        except ValueError:
+            body = None
+        if isinstance(body, dict):
+            return Answer(status, body)
+        text = one_line(data[:200].decode(errors="replace"))
+        if status >= 400:
+            return Answer(status, {"message": f"{text} (HTTP {status})"})
+        raise ClusterError(
+            f"{self.server} answered HTTP {status} with something that is not JSON: "
+            "check that the kubeconfig's server is a Kubernetes API server"
+        )
+
+    def _silence(self, error: Exception) -> ClusterError:
+        cause = error.reason if isinstance(error, MaxRetryError) else error
+        text = one_line(str(cause))
+        # the client turns urllib3's SSLError into an ApiException of status 0
+        if isinstance(cause, SSLError | ApiException) or "SSLError" in text:
+            return ClusterError(
+                f"{self.server}: TLS failed, {_last(text)}: check server and "
+                "certificate-authority in the kubeconfig"
+            )
+        if isinstance(cause, ReadTimeoutError):
+            return ClusterUnavailable(
+                f"{self.server} did not answer within {self._timeout:g} s: "
+                "try again later, or allow more with --request-timeout"
+            )
+        return ClusterUnavailable(
+            f"{self.server} cannot be reached, {_last(text)}: check that the cluster runs and "
+            "that this is the right --context"
+        )
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    """Return JSON that a YAML parser reads alike: server-side apply takes YAML.
+
+    YAML knows no surrogate pairs, so what lies beyond the BMP goes as it is; line separators and
+    control characters, which YAML would fold or refuse, go as escapes.
+    """
+    text = json.dumps(body, ensure_ascii=False)
+    return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _last(text: str) -> str:
+    """Return the innermost of urllib3's nested causes."""
+    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]*\]\s*|\(_ssl\.c:\d+\)", "", text)
+    return inner.strip(" ()'\"").lower() or text
+
+
+def _quieten(configuration: Configuration) -> None:
+    """Keep urllib3 from printing what the one error line at the end says."""
+    logger = logging.getLogger("urllib3.connectionpool")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
+    if not configuration.verify_ssl:  # the kubeconfig says insecure-skip-tls-verify
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
