@@ -11,7 +11,7 @@ HIDDEN = "***"
 
 # RFC 3986's userinfo, tokens without a user name included; in Azure's URIs it is the container.
 _USERINFO = re.compile(
-    r"\b(?!(?:wasbs?|abfss?)://[^:/@]+@)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@?#\"']+@"
+    r"\b(?!(?:wasbs?|abfss?)://[^:/@]+@)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s?#\"']+@"
 )
 # Storage signatures (AWS SigV4, Azure SAS, Google), and the query names people put tokens under.
 _QUERY = re.compile(

@@ -13,6 +13,7 @@ from m2s import mask
     ("text", "shown"),
     [
         ("http://user:pw@mlflow:5000/x", "http://***@mlflow:5000/x"),
+        ("http://user:p@ss@mlflow:5000/x", "http://***@mlflow:5000/x"),
         ("see ftp://token@h/p and s3://b/k", "see ftp://***@h/p and s3://b/k"),
         ("https://a.blob/c?sv=1&sig=abc%3D&se=2", "https://a.blob/c?sv=1&sig=***&se=2"),
         ("Authorization: Bearer eyJhbGciOi.J9", "Authorization: Bearer ***"),
