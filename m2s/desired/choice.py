@@ -1,0 +1,51 @@
+"""Which of a model's selected versions is served, and under which name by default."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from m2s.desired.problem import Problem
+from m2s.model import ModelVersion, Selector, dns_label
+from m2s.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One version to be served, chosen from all that the selector names of one model."""
+
+    selector: Selector
+    version: ModelVersion
+    others: tuple[ModelVersion, ...] = ()
+
+
+def choose(selector: Selector, versions: Iterable[ModelVersion]) -> tuple[Wanted, ...]:
+    """Return, for each model, its highest version; the lower ones come along as ``others``."""
+    by_model: dict[str, list[ModelVersion]] = defaultdict(list)
+    for version in versions:
+        by_model[version.model].append(version)
+    chosen = []
+    for _, same in sorted(by_model.items()):
+        highest, *lower = sorted(same, key=lambda version: -version.version)
+        chosen.append(Wanted(selector, highest, tuple(lower)))
+    return tuple(chosen)
+
+
+def default_name(model: str, selector: Selector) -> str:
+    """Return ``{model}-{stage}`` as a DNS-1123 label; the stage's case is no loss."""
+    tail = selector.name.lower() if selector.kind == "stage" else selector.name
+    return dns_label(f"{model}-{tail}")
+
+
+def check(want: Wanted, settings: Settings) -> None:
+    """Raise :class:`Problem` when the version may not be served."""
+    version = want.version
+    if want.others and settings.on_conflict == "block":
+        listed = ", ".join(f"v{other.version}" for other in (version, *want.others))
+        raise Problem(
+            f"{listed} are all in {want.selector.name}; leave one, or use --on-conflict highest"
+        )
+    if version.status != "READY":
+        why = f": {version.status_message}" if version.status_message else ""
+        raise Problem(f"v{version.version} is {version.status} in the registry, not READY{why}")
