@@ -27,4 +27,6 @@ ENV PATH=/opt/m2s/bin:$PATH \
 WORKDIR /tmp
 # A number, so that Kubernetes can tell that it is not root (runAsNonRoot).
 USER 65532:65532
+# The controller, unless another command is given: docker run IMAGE plan --stage Staging.
 ENTRYPOINT ["m2s"]
+CMD ["watch"]

@@ -1,5 +1,5 @@
 # Every target sets up what it needs in .venv; nothing else on the machine is touched, except for the
-# cache of the test API server (~/.cache/m2s). `make test` and `make demo` need no other step.
+# cache of the tests' servers and helm (~/.cache/m2s). `make test` and `make demo` need no other step.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format completions constraints clean
+.PHONY: help demo test check format completions constraints helm_deploy helm_delete clean
 
 # What there is.
 help:
@@ -17,6 +17,8 @@ help:
 	@echo 'make format       let ruff put the style right'
 	@echo 'make completions  write the shell completions anew'
 	@echo 'make constraints  take the newest versions of everything and pin them'
+	@echo 'make helm_deploy  install or upgrade a release of the chart; asks what is not set'
+	@echo 'make helm_delete  remove it'
 	@echo 'make clean        remove what these targets made'
 
 # The environment, made once and again whenever the requirements change.
@@ -32,11 +34,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	@$(BIN)/m2s demo
 
-# The tests. The API server is found, fetched or built first, where that can be watched: it takes
-# minutes, once. Without it the tests that need it are skipped, loudly; M2S_REQUIRE_CLUSTER=1 refuses.
+# The tests. The API server, helm and azurite are found, fetched or built first, where that can be
+# watched: it takes minutes, once. Without them the tests that need them are skipped, loudly;
+# M2S_REQUIRE_CLUSTER=1 refuses.
 test: $(INSTALLED)
 	@assets="$$($(BIN)/python -m tests.controlplane.assets)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
-	KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+	helm="$$($(BIN)/python -m tests.helm.binary)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
+	azurite="$$($(BIN)/python -m tests.azurite.program)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
+	AZURITE="$$azurite" HELM="$$helm" KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
 # What reading finds: style, types, which room may import which.
 check: $(INSTALLED)
@@ -66,7 +71,14 @@ constraints:
 	@.venv-constraints/bin/python -m pip freeze --exclude m2s >> constraints.txt
 	@rm -rf .venv-constraints
 
-# What the targets made; the API server stays in its cache.
+# One release per stage, into the cluster that kubectl is pointed at; charts/release.sh has the variables.
+helm_deploy:
+	@charts/release.sh deploy
+
+helm_delete:
+	@charts/release.sh delete
+
+# What the targets made; the API server, helm and azurite stay in their cache.
 clean:
 	rm -rf .venv .venv-constraints .m2s-demo build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

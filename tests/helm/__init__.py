@@ -1,0 +1,1 @@
+"""Where the helm of the chart's tests comes from."""
