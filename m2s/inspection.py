@@ -1,0 +1,89 @@
+"""The engine's preflight: reads, once each, what the manifests refer to, and has them judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from m2s import preflight, storage
+from m2s.cluster import Cluster
+from m2s.desired import Desired
+from m2s.desired.location import map_uri
+from m2s.model import Description, Manifest, MlModel, Unchecked, Undeployable, Unreadable
+from m2s.preflight import Facts
+from m2s.registry import Registry
+from m2s.settings import Settings
+
+_T = TypeVar("_T")
+
+
+def inspect(
+    results: Sequence[Desired],
+    described: Iterable[Description | Unreadable],
+    registry: Registry,
+    cluster: Cluster,
+    settings: Settings,
+    pool: Executor,
+) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
+    """Return ``results`` with their warnings, and what could not be checked, a line each.
+
+    With ``--strict`` a manifest with warnings becomes :class:`~m2s.model.Undeployable`, and so
+    what is deployed is held. Without ``--preflight`` nothing is read or changed.
+
+    Args:
+        results: what :func:`m2s.desired.build` returned.
+        described: the descriptions they were made of, for where the models lie.
+        registry: asked for MLmodel files.
+        cluster: asked for Secrets' keys and ServiceAccounts.
+        settings: ``preflight``, ``strict`` and the prefix map.
+        pool: runs the reads.
+
+    Raises:
+        ClusterError: the cluster does not answer.
+    """
+    if not settings.inspects:
+        return tuple(results), ()
+    needs = preflight.needs(item for item in results if isinstance(item, Manifest))
+    folders = _folders(described, settings.uri_map)
+
+    def mlmodel(uri: str) -> MlModel | Unchecked | None:
+        return registry.mlmodel(folders[uri])
+
+    facts = Facts(
+        secrets=_read(needs.secrets, cluster.secret_keys, pool),
+        accounts=_read(needs.accounts, cluster.has_service_account, pool),
+        models=_read(needs.uris & folders.keys(), mlmodel, pool),
+    )
+    judged = tuple(
+        _judged(item, facts, settings.strict) if isinstance(item, Manifest) else item
+        for item in results
+    )
+    return judged, preflight.unchecked(facts)
+
+
+def _read(names: Collection[str], look: Callable[[str], _T], pool: Executor) -> dict[str, _T]:
+    ordered = sorted(names)
+    return dict(zip(ordered, pool.map(look, ordered), strict=True))
+
+
+def _folders(
+    described: Iterable[Description | Unreadable], uri_map: Iterable[tuple[str, str]]
+) -> Mapping[str, str]:
+    """Return, by the URI that a model server reads, the folder that the registry knows."""
+    folders = {}
+    for item in described:
+        if isinstance(item, Description):
+            mapped = map_uri(item.uri, uri_map)
+            try:
+                folders[storage.readable(mapped)] = item.uri
+            except ValueError:
+                continue  # no manifest came of this one
+    return folders
+
+
+def _judged(manifest: Manifest, facts: Facts, strict: bool) -> Manifest | Undeployable:
+    checked = preflight.checked(manifest, facts)
+    if not strict or not checked.warnings:
+        return checked
+    return checked.refused("; ".join(checked.warnings))
