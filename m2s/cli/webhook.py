@@ -1,0 +1,53 @@
+"""``m2s webhook``: sets up MLflow's side of the webhook."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from m2s import mask, settings
+from m2s.cli.run import registry_uri
+from m2s.cli.secret import secret_reader
+from m2s.errors import UsageError
+from m2s.registry.webhooks import Webhooks
+from m2s.settings import Settings
+
+
+def register(
+    flags: Mapping[str, Any],
+    config: str | None,
+    secret: str | None,
+    *,
+    url: str,
+    name: str | None,
+) -> int:
+    """Create the webhook, or bring it up to date."""
+    chosen = settings.build(flags, os.environ, config)
+    read = secret_reader(secret, chosen)
+    if read is None:
+        raise UsageError(
+            "register wants the secret that m2s watch has: set M2S_WEBHOOK_SECRET, "
+            "or give --webhook-secret-file"
+        )
+    called = name or chosen.lease
+    done = _webhooks(chosen).register(called, url, read())
+    typer.echo(f"webhook {called} {done}: {mask.text(url)}")
+    return 0
+
+
+def unregister(
+    flags: Mapping[str, Any], config: str | None, *, url: str | None, name: str | None
+) -> int:
+    """Delete the webhook, if there is one."""
+    chosen = settings.build(flags, os.environ, config)
+    called = name or chosen.lease
+    gone = _webhooks(chosen).unregister(called, url)
+    typer.echo(f"webhook {called} {'deleted' if gone else 'is not there'}")
+    return 0
+
+
+def _webhooks(chosen: Settings) -> Webhooks:
+    return Webhooks(registry_uri(chosen), request_timeout=chosen.request_timeout)

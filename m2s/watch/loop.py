@@ -1,0 +1,182 @@
+"""The loop: one pass after the other, never two at once, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from m2s.errors import M2sError
+from m2s.report import PassReport
+from m2s.settings import Settings
+from m2s.watch.absences import Absences
+from m2s.watch.pace import Pace, Window
+from m2s.watch.passes import Edges, Pass
+from m2s.watch.triggers import LEADER, RELOAD, Triggers, merged
+
+_log = logging.getLogger("m2s.watch")
+_STANDBY = 1.0
+"""Seconds between two looks at whether we lead; winning wakes the loop at once."""
+
+Load = Callable[[Settings], tuple[Settings, Edges]]
+"""Read the settings again and connect by them; the argument is what they are now.
+
+Raises :class:`~m2s.errors.M2sError` when they are broken; the old ones stay then.
+"""
+Observer = Callable[[PassReport], None]
+
+
+def _always() -> bool:
+    return True
+
+
+class Loop:
+    """Makes passes; whatever looks on reads its properties, from any thread.
+
+    Args:
+        settings: to begin with.
+        edges: connected by them.
+        load: reads and connects again, on the trigger ``reload``.
+        triggers: what asks for a pass before its time.
+        leading: whether this process may write now.
+        observers: called with each pass's report, in this order.
+        pace: when passes begin.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        edges: Edges,
+        *,
+        load: Load,
+        triggers: Triggers,
+        leading: Callable[[], bool] = _always,
+        observers: Sequence[Observer] = (),
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._edges, self._load = settings, edges, load
+        self._triggers, self._leading, self._observers = triggers, leading, observers
+        self._pace, self._clock = pace or Pace(), clock
+        self._absences = Absences()
+        self._stopped = threading.Event()
+        self._writing = threading.Event()
+        self._led = False
+        self._beat = clock()
+        self._last: PassReport | None = None
+        self._complete = False
+
+    @property
+    def settings(self) -> Settings:
+        """What the loop works by now."""
+        return self._settings
+
+    @property
+    def last(self) -> PassReport | None:
+        """The last pass, None before the first."""
+        return self._last
+
+    @property
+    def busy(self) -> bool:
+        """Whether something may be under way that has to be finished before the process ends."""
+        return self._writing.is_set()
+
+    def stuck(self) -> str:
+        """Return why the process should be restarted, or "": the loop's age, not its success."""
+        age, patience = self._clock() - self._beat, self._pace.patience(self._settings.interval)
+        return f"no pass began for {age:.0f} s" if age > patience else ""
+
+    def unready(self) -> str:
+        """Return why this replica is of no use yet, or ""; one that stands by is ready."""
+        ready = self._complete or not self._leading()
+        return "" if ready else "no pass has read both sides yet"
+
+    def stop(self) -> None:
+        """Begin nothing more; what is being written is finished."""
+        self._stopped.set()
+        self._triggers.wake()
+
+    def run(self, *, once: bool = False) -> None:
+        """Make passes until stopped, or one."""
+        for report in self.passes(once=once):
+            for observer in self._observers:
+                observer(report)
+        self._edges.close()
+
+    def passes(self, *, once: bool = False) -> Iterator[PassReport]:
+        """Yield each pass as it ends, until stopped."""
+        why = "start"
+        while not self._stopped.is_set():
+            self._beat = self._clock()
+            if not self._lead():
+                self._stand_by()
+                why = LEADER
+                continue
+            began, taken = self._clock(), self._triggers.take()
+            if RELOAD in taken:
+                self._reload()
+            early = why not in ("start", "interval")
+            report = self._pass(merged(taken, why))
+            yield report
+            if once:
+                return
+            ok = report.result != "error"
+            window = self._pace.next(
+                began, self._clock(), self._settings.interval, ok=ok, early=early
+            )
+            why = self._await(window)
+
+    def _lead(self) -> bool:
+        leading = self._leading()
+        if leading and not self._led:
+            # What another leader saw since is unknown.
+            self._absences.forget()
+        self._led = leading
+        return leading
+
+    def _stand_by(self) -> None:
+        if RELOAD in self._triggers.take():
+            self._reload()
+        self._triggers.wait(_STANDBY)
+
+    def _pass(self, why: str) -> PassReport:
+        one = Pass(self._edges, self._settings, self._absences, why, self._stop_writing)
+        self._writing.clear()
+        try:
+            report = one.make()
+        finally:
+            self._writing.clear()
+        self._triggers.left(report, self._settings.ignore)
+        self._complete = self._complete or report.plan is not None
+        self._last = report
+        return report
+
+    def _stop_writing(self) -> bool:
+        """Answer whether a write may not begin; one that may is under way from here on."""
+        self._writing.set()
+        return self._stopped.is_set() or not self._leading()
+
+    def _await(self, window: Window) -> str:
+        """Wait for the next pass and return what sets it off."""
+        while not self._stopped.is_set() and self._leading():
+            now, why = self._clock(), self._triggers.pending()
+            if why == RELOAD or (why and now >= window.earliest):
+                return why
+            if now >= window.latest:
+                return "interval"
+            self._triggers.wait((window.earliest if why else window.latest) - now)
+        return "interval"
+
+    def _reload(self) -> None:
+        try:
+            settings, edges = self._load(self._settings)
+        except M2sError as error:
+            _log.error("kept the settings as they were: %s", error)
+            return
+        self._edges.close()
+        self._settings, self._edges = settings, edges
+        self._absences.forget()
+        self._pace.reset()
+        _log.info("settings reloaded")

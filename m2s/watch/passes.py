@@ -1,0 +1,112 @@
+"""One pass: plan, safety checks, execution; the same as ``m2s apply``, and what it came to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from m2s import mask, reconcile
+from m2s.cluster import Cluster
+from m2s.errors import M2sError
+from m2s.execute import Outcome, Status, execute
+from m2s.plan import Plan
+from m2s.registry import Registry
+from m2s.report import PassReport, Result
+from m2s.settings import Settings
+from m2s.watch.absences import Absences
+from m2s.watch.triggers import LEADER, WEBHOOK
+
+_UNSEEN = frozenset({LEADER, WEBHOOK})
+"""After these the registry may have changed in a way that its stamps do not show."""
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Both sides; ``close`` ends what was started to look after them.
+
+    ``forget`` has the registry read as a whole by the next pass.
+    """
+
+    registry: Registry
+    cluster: Cluster
+    close: Callable[[], None] = _nothing
+    templates: reconcile.TemplateSource | None = None
+    forget: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass to be made; ``stop`` is asked before each write is begun."""
+
+    edges: Edges
+    settings: Settings
+    absences: Absences
+    trigger: str
+    stop: Callable[[], bool]
+    clock: Callable[[], float] = time.monotonic
+
+    def make(self) -> PassReport:
+        """Make it. What can go wrong is in the report; nothing m2s knows of is raised."""
+        started, begun = datetime.now(UTC), self.clock()
+        plan: Plan | None = None
+        outcomes: tuple[Outcome, ...] = ()
+        try:
+            edges = self.edges
+            if self.trigger in _UNSEEN:
+                edges.forget()
+            plan = reconcile.make_plan(
+                edges.registry, edges.cluster, self.settings, edges.templates
+            )
+            plan, refusal = self._checked(plan)
+            if not plan.doubtful:
+                outcomes = self._execute(plan, delete=self.settings.syncs and not refusal)
+            result, message = _verdict(refusal, outcomes)
+        except M2sError as error:
+            result, message = "error", str(error)
+        seconds = self.clock() - begun
+        return PassReport(
+            started, seconds, self.trigger, result, mask.text(message), plan, outcomes
+        )
+
+    def _checked(self, plan: Plan) -> tuple[Plan, str]:
+        """Return the plan to carry out, and why nothing may be deleted ("" where it may).
+
+        The budget is held against all that is unwanted, not only against what is due by now: a
+        registry that lost half its models shall not see them go a few at a time.
+        """
+        self.absences.count(plan)
+        if not self.settings.syncs and not plan.doubtful:
+            return plan, ""
+        refusal = plan.refusal(self.settings.max_delete)
+        if refusal:
+            return plan, refusal
+        return self.absences.withhold(plan, self.settings.prune_after), ""
+
+    def _execute(self, plan: Plan, *, delete: bool) -> tuple[Outcome, ...]:
+        registry, settings, templates = self.edges.registry, self.settings, self.edges.templates
+        return execute(
+            plan,
+            self.edges.cluster,
+            delete=delete,
+            second_look=lambda live: reconcile.locate(registry, settings, live, templates),
+            concurrency=settings.concurrency,
+            stop=self.stop,
+        )
+
+
+def _verdict(refusal: str, outcomes: Sequence[Outcome]) -> tuple[Result, str]:
+    bad = [outcome for outcome in outcomes if not outcome.ok]
+    if refusal:
+        return "refused", refusal
+    if not bad:
+        return "success", ""
+    first = min(bad, key=lambda outcome: outcome.status is Status.BLOCKED)
+    name = first.change.key.name
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    return "failed", f"{name} {first.status.value}: {first.message}{more}"

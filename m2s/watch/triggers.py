@@ -1,0 +1,101 @@
+"""What asks for a pass before its time; however much of it comes, it is merged into one."""
+
+from __future__ import annotations
+
+import threading
+
+from m2s import diff
+from m2s.change import Create
+from m2s.execute import Status
+from m2s.model import Key, LiveDeployment, comparable, digest
+from m2s.report import PassReport
+
+RELOAD, LEADER, WEBHOOK, CLUSTER = "reload", "leader", "webhook", "cluster"
+_ORDER = (RELOAD, LEADER, WEBHOOK)
+
+
+class Triggers:
+    """A flag for each kind of trigger, and the objects that somebody changed in the cluster.
+
+    What the cluster reports is compared with what the last pass left there, so that neither our
+    own writes nor status updates ask for a pass. Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._poked: set[str] = set()
+        self._seen: dict[Key, LiveDeployment | None] = {}
+        self._left: dict[Key, str] = {}
+        self._ignore: tuple[str, ...] = ()
+
+    def poke(self, why: str) -> None:
+        """Ask for a pass."""
+        with self._lock:
+            self._poked.add(why)
+        self._wake.set()
+
+    def observe(self, key: Key, live: LiveDeployment | None) -> None:
+        """Take note of one of our objects as the cluster has it now; None when it is gone."""
+        with self._lock:
+            self._seen[key] = live
+        self._wake.set()
+
+    def take(self) -> frozenset[str]:
+        """Return and forget what was asked for up to now: the pass that begins sees to it."""
+        with self._lock:
+            taken = frozenset(self._poked)
+            self._poked.clear()
+            self._seen.clear()
+        return taken
+
+    def left(self, report: PassReport, ignore: tuple[str, ...]) -> None:
+        """Take note of how a pass left the objects; ``ignore`` are the JSON pointers of others."""
+        if report.plan is None:
+            return
+        after: dict[Key, LiveDeployment | None] = {
+            change.key: change.live
+            for change in report.plan.changes
+            if not isinstance(change, Create)
+        }
+        for outcome in report.outcomes:
+            if outcome.applied:
+                after[outcome.change.key] = outcome.applied
+            elif outcome.status is Status.DELETED:
+                after[outcome.change.key] = None
+        left = {key: _identity(live, ignore) for key, live in after.items() if live}
+        with self._lock:
+            self._left, self._ignore = left, ignore
+
+    def pending(self) -> str | None:
+        """Return why a pass is wanted before its time, the most urgent first."""
+        with self._lock:
+            for why in _ORDER:
+                if why in self._poked:
+                    return why
+            moved = any(self._moved(key, live) for key, live in self._seen.items())
+            if not moved:
+                self._seen.clear()
+            return CLUSTER if moved else None
+
+    def _moved(self, key: Key, live: LiveDeployment | None) -> bool:
+        now = _identity(live, self._ignore) if live else None
+        return self._left.get(key) != now
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something asks for a pass, ``seconds`` at most."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def wake(self) -> None:
+        """End a :meth:`wait` without asking for anything."""
+        self._wake.set()
+
+
+def merged(taken: frozenset[str], why: str) -> str:
+    """Return the one word for a report: the most urgent of what was taken."""
+    return next((each for each in _ORDER if each in taken), why)
+
+
+def _identity(live: LiveDeployment, ignore: tuple[str, ...]) -> str:
+    return digest(diff.dropped(comparable(live.body), ignore))
