@@ -1,0 +1,260 @@
+"""How the raw value of an option is read, wherever it comes from.
+
+Each parser takes what a flag, a variable or a key of m2s.yaml says, and raises a ValueError that
+tells what it wants.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from m2s.images import reference
+from m2s.model import dns_label
+
+STAGES = ("None", "Staging", "Production", "Archived")
+"""MLflow's own, the only ones there are (mlflow.entities.model_registry.model_version_stages)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDelete:
+    """A deletion budget: at most ``count`` objects or ``percent`` of what is owned, the larger."""
+
+    count: int
+    percent: float
+
+    def allows(self, deletions: int, owned: int) -> bool:
+        """Whether ``deletions`` of ``owned`` objects are within the budget."""
+        return deletions <= max(self.count, owned * self.percent / 100)
+
+    def __str__(self) -> str:
+        """As a person would say it."""
+        parts = [str(self.count)] if self.count else []
+        parts += [f"{self.percent:g} %"] if self.percent else []
+        return " or ".join(parts) or "0"
+
+
+def text(raw: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError("wants a text")
+    return raw
+
+
+def flag(raw: Any) -> bool:
+    """A truth value, or its word."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    value = raw if isinstance(raw, bool) else words.get(str(raw).lower())
+    if value is None:
+        raise ValueError(f"wants true or false, not {raw!r}")
+    return value
+
+
+def texts(raw: Any) -> tuple[str, ...]:
+    """One text or several, each once."""
+    items = raw if isinstance(raw, list | tuple) else [raw]
+    return tuple(dict.fromkeys(text(item) for item in items))
+
+
+def stages(raw: Any) -> tuple[str, ...]:
+    """Stages in MLflow's spelling."""
+    return tuple(dict.fromkeys(canonical_stage(name) for name in texts(raw)))
+
+
+def canonical_stage(name: str) -> str:
+    """Return MLflow's spelling of a stage; a ValueError lists those that exist."""
+    for stage in STAGES:
+        if stage.lower() == name.lower():
+            return stage
+    near = difflib.get_close_matches(name.capitalize(), STAGES, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"there is no stage {name!r}: MLflow has {', '.join(STAGES)}{hint}")
+
+
+def owner(raw: Any) -> str:
+    """A label value, as which an owner is written."""
+    if dns_label(text(raw)) != raw:
+        raise ValueError(f"{raw!r} is no label value of a-z, 0-9 and '-', at most 63 long")
+    return str(raw)
+
+
+def namespace(raw: Any) -> str:
+    """The name of a namespace."""
+    if dns_label(text(raw)) != raw:
+        raise ValueError(f"{raw!r} is no namespace name (a-z, 0-9 and '-', at most 63 long)")
+    return str(raw)
+
+
+def target(raw: Any) -> str:
+    """``kubernetes`` or ``dir:PATH``."""
+    if raw == "kubernetes" or (isinstance(raw, str) and raw[:4] == "dir:" and raw[4:].strip()):
+        return str(raw)
+    raise ValueError(f"wants kubernetes or dir:PATH, not {raw!r}")
+
+
+def uri_map(raw: Any) -> tuple[tuple[str, str], ...]:
+    """Prefixes and their replacements, as a mapping or as ``PREFIX=REPLACEMENT``."""
+    if isinstance(raw, Mapping):
+        pairs = [(text(key), text(value)) for key, value in raw.items()]
+    else:
+        pairs = [_uri_pair(item) for item in texts(raw)]
+    return tuple(pairs)
+
+
+def _uri_pair(item: str) -> tuple[str, str]:
+    left, equals, right = item.partition("=")
+    if not (left and equals and right):
+        raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
+    return left, right
+
+
+def on_conflict(raw: Any) -> str:
+    """``highest`` or ``block``."""
+    if raw not in ("highest", "block"):
+        raise ValueError(f"wants highest or block, not {raw!r}")
+    return str(raw)
+
+
+# What m2s finds its own objects by must stay its own, and an object needs its metadata and spec.
+_POINTER = re.compile(
+    r"/(spec|metadata/(labels|annotations))/(?!m2s\.io~1|app\.kubernetes\.io~1managed-by$).+"
+)
+
+
+def pointers(raw: Any) -> tuple[str, ...]:
+    """JSON pointers (RFC 6901) that may be left to others; none is allowed."""
+    if raw in ([], (), ""):
+        return ()
+    for pointer in texts(raw):
+        if not _POINTER.fullmatch(pointer):
+            raise ValueError(
+                "wants a JSON pointer below /spec, /metadata/labels or /metadata/annotations, such "
+                f"as /spec/replicas, and none to m2s's own labels; not {pointer!r}"
+            )
+    return texts(raw)
+
+
+def max_delete(raw: Any) -> MaxDelete:
+    """``5``, ``30%``, or both with a comma: the larger counts."""
+    budget = MaxDelete(0, 0)
+    for part in str(raw).split(","):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", part)
+        if not match or (match[2] and float(match[1]) > 100) or (not match[2] and "." in match[1]):
+            raise ValueError(f"wants a count, a percentage or both (5,30%), not {raw!r}")
+        if match[2]:
+            budget = MaxDelete(budget.count, float(match[1]))
+        else:
+            budget = MaxDelete(int(match[1]), budget.percent)
+    return budget
+
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+def duration(raw: Any) -> float:
+    """Go's durations, as kubectl takes them (``90s``, ``1h30m``); a bare number is seconds."""
+    text = str(raw)
+    if re.fullmatch(r"\d+(\.\d+)?", text) and not isinstance(raw, bool):
+        return _positive(float(text), raw)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"wants a duration such as 30s or 10m, not {raw!r}")
+    return _positive(sum(float(number) * _UNITS[unit] for number, unit in parts), raw)
+
+
+def _positive(seconds: float, raw: Any) -> float:
+    if seconds <= 0:
+        raise ValueError(f"wants more than no time, not {raw!r}")
+    return seconds
+
+
+def workers(raw: Any) -> int:
+    """How many at a time."""
+    if not re.fullmatch(r"[1-9]\d?", str(raw)) or isinstance(raw, bool):
+        raise ValueError(f"wants a number from 1 to 99, not {raw!r}")
+    return int(raw)
+
+
+def rate(raw: Any) -> float:
+    """Requests a second, 0 for as many as there are."""
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", str(raw)) or isinstance(raw, bool):
+        raise ValueError(f"wants a number of requests a second, 0 for no limit, not {raw!r}")
+    return float(raw)
+
+
+def burst(raw: Any) -> int:
+    """A number of requests."""
+    if not re.fullmatch(r"[1-9]\d{0,5}", str(raw)) or isinstance(raw, bool):
+        raise ValueError(f"wants a number of requests from 1 to 999999, not {raw!r}")
+    return int(raw)
+
+
+def interval(raw: Any) -> float:
+    """A duration of at least a second."""
+    seconds = duration(raw)
+    if seconds < 1:
+        raise ValueError(f"wants 1s or more, not {raw!r}")
+    return seconds
+
+
+def word(*words: str) -> Callable[[Any], str]:
+    """A parser of one of ``words``."""
+
+    def parse(raw: Any) -> str:
+        if raw not in words:
+            raise ValueError(f"wants {' or '.join(words)}, not {raw!r}")
+        return str(raw)
+
+    return parse
+
+
+def passes(raw: Any) -> int:
+    """A number of passes."""
+    if not re.fullmatch(r"[1-9]\d{0,3}", str(raw)) or isinstance(raw, bool):
+        raise ValueError(f"wants a number of passes from 1 to 9999, not {raw!r}")
+    return int(raw)
+
+
+def lease_name(raw: Any) -> str:
+    """The name of a Lease."""
+    if dns_label(text(raw)) != raw:
+        raise ValueError(f"{raw!r} is no name of a Lease (a-z, 0-9 and '-', at most 63 long)")
+    return str(raw)
+
+
+def address(raw: Any) -> tuple[str, int]:
+    """``127.0.0.1:8080``, ``[::1]:8080``, or ``:8080`` for every address."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(\d{1,5})", str(raw))
+    if not match or int(match[2]) > 65535:
+        raise ValueError(f"wants ADDRESS:PORT such as 0.0.0.0:8080, not {raw!r}")
+    return match[1].strip("[]"), int(match[2])
+
+
+def image(raw: Any) -> str:
+    """An image reference, or Neu.ro's ``image:`` URI of one."""
+    # Which registry that URI means is known once all options are.
+    reference(text(raw), "registry.example.com/owner")
+    return str(raw)
+
+
+def image_registry(raw: Any) -> str:
+    """``HOST/PATH``, to which an image's name is added."""
+    reference(f"{text(raw).rstrip('/')}/name")
+    return str(raw).rstrip("/")
+
+
+def object_name(raw: Any) -> str:
+    """The name of a Kubernetes object: a DNS-1123 subdomain."""
+    if not re.fullmatch(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", text(raw)
+    ):
+        raise ValueError(f"{raw!r} is no name of a Kubernetes object (a-z, 0-9, '-' and '.')")
+    return str(raw)
+
+
+def object_names(raw: Any) -> tuple[str, ...]:
+    """One name or several."""
+    return tuple(object_name(item) for item in texts(raw))
