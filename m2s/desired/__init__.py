@@ -3,63 +3,108 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from m2s.desired import file
-from m2s.desired.choice import Wanted, check, choose, default_name
-from m2s.desired.location import servable
-from m2s.desired.manifest import manifest_of
-from m2s.desired.problem import Problem
-from m2s.model import Description, Key, Manifest, Skipped, Undeployable, Unreadable
+from m2s.desired import pipelines, traffic
+from m2s.desired.catalog import Descriptions
+from m2s.desired.choice import Wanted, choose, with_shares
+from m2s.desired.own import ModelTags, Own
+from m2s.model import (
+    Description,
+    Key,
+    Manifest,
+    Skipped,
+    Templates,
+    Undeployable,
+    Unreadable,
+)
 from m2s.settings import Settings
 
-__all__ = ["Desired", "Wanted", "build", "choose"]
+__all__ = ["Desired", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
 
 Desired = Manifest | Undeployable | Skipped
 
 
 def build(
-    wanted: Sequence[tuple[Wanted, Description | Unreadable]], settings: Settings, namespace: str
+    wanted: Sequence[Wanted],
+    described: Descriptions,
+    settings: Settings,
+    namespace: str,
+    model_tags: ModelTags | None = None,
+    given: Templates | None = None,
+    every: Sequence[Wanted] = (),
 ) -> tuple[Desired, ...]:
-    """Return what each wanted version comes to, in the order given.
+    """Return what each template and each wanted version comes to, in the order given.
 
-    Two manifests that want one name both become :class:`~m2s.model.Undeployable`.
+    Two manifests that want one name both become :class:`~m2s.model.Undeployable`. A model that a
+    template serves has no deployment of its own, unless it has a deploy.yaml.
+
+    Args:
+        wanted: the versions.
+        described: their descriptions, and those of the versions beside them.
+        settings: what of them is served, and how.
+        namespace: where.
+        model_tags: the tags of registered models, by model; needed where :func:`serves_undescribed`
+            says so.
+        given: the templates folder, and the base template.
+        every: the versions that templates may name, of all models.
     """
-    results = [_one(want, described, settings, namespace) for want, described in wanted]
-    claims: dict[Key, list[Manifest]] = defaultdict(list)
-    for result in results:
-        if isinstance(result, Manifest):
+    given = given or Templates("")
+    made = pipelines.deployments(given, every, described, settings, namespace)
+    served = set(pipelines.served(made))
+    blind = {item.selector: item.template for item in made if not pipelines.is_named(item)}
+    own = Own(described, settings, namespace, model_tags or {}, given.base)
+    results: list[Desired] = [*made]
+    for want in wanted:
+        if (want.selector, want.version.model) in served:
+            results += own.beside_template(want)
+        elif want.selector in blind and not own.has_file(want):
+            results.append(own.waiting(want, blind[want.selector]))
+        else:
+            results.append(own.deployment(want))
+    return _settled(results)
+
+
+def _settled(results: Sequence[Desired]) -> tuple[Desired, ...]:
+    """Refuse what Seldon Core would, and what wants another's name."""
+    checked = [_checked(result) if isinstance(result, Manifest) else result for result in results]
+    claims: dict[Key, list[Manifest | Undeployable]] = defaultdict(list)
+    for result in checked:
+        named = isinstance(result, Undeployable) and result.template and not result.nameless
+        if isinstance(result, Manifest) or (isinstance(result, Undeployable) and named):
             claims[result.key].append(result)
     return tuple(
         _contested(result, claims[result.key]) if isinstance(result, Manifest) else result
-        for result in results
+        for result in checked
     )
 
 
-def _one(
-    want: Wanted, described: Description | Unreadable, settings: Settings, namespace: str
-) -> Desired:
-    version, owner = want.version, settings.owner_of(want.selector)
-    key = Key(namespace, default_name(version.model, want.selector))
-    try:
-        check(want, settings)
-        if isinstance(described, Unreadable):
-            raise Problem(described.reason)
-        if described.file is None:
-            reason = "no deploy.yaml in the run or in the model's folder"
-            return Skipped(owner, want.selector, version, reason)
-        given = file.parse(described.file)
-        uri = servable(described.uri, settings.uri_map)
-    except Problem as problem:
-        return Undeployable(key, owner, want.selector, version, str(problem))
-    return manifest_of(want, given, uri, owner, key)
+def _checked(manifest: Manifest) -> Manifest | Undeployable:
+    fault = traffic.fault(manifest.body["spec"])
+    return manifest.refused(f"spec.predictors: {fault}") if fault else manifest
 
 
-def _contested(manifest: Manifest, claims: Sequence[Manifest]) -> Manifest | Undeployable:
+def serves_undescribed(described: Iterable[Description | Unreadable], settings: Settings) -> bool:
+    """Whether any version is to be served though it has no deploy.yaml."""
+    bare = any(isinstance(item, Description) and item.file is None for item in described)
+    return bare and settings.describing != "required"
+
+
+def _contested(
+    manifest: Manifest, claims: Sequence[Manifest | Undeployable]
+) -> Manifest | Undeployable:
     rivals = [other for other in claims if other is not manifest]
     if not rivals:
         return manifest
-    names = " and ".join(f"{other.models[0]} ({other.selector})" for other in rivals)
-    reason = f"{names} wants the same name; give one another metadata.name in its deploy.yaml"
-    version = manifest.models[0]
-    return Undeployable(manifest.key, manifest.owner, manifest.selector, version, reason)
+    names = " and ".join(map(_title, rivals))
+    remedy = "give one another metadata.name in its deploy.yaml"
+    if manifest.template:
+        remedy = "give one another metadata.name; {{ selector.name }} in it tells selectors apart"
+    return manifest.refused(f"{names} wants the same name; {remedy}")
+
+
+def _title(rival: Manifest | Undeployable) -> str:
+    if rival.template:
+        return f"the template {rival.template} ({rival.selector})"
+    version = rival.models[0] if isinstance(rival, Manifest) else rival.version
+    return f"{version} ({rival.selector})"

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from m2s.desired.problem import Problem
 from m2s.model import ModelVersion, Selector, dns_label
 from m2s.settings import Settings
+from m2s.split import Share
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One version to be served, chosen from all that the selector names of one model."""
+    """One version to be served, chosen from all that the selector names of one model.
+
+    ``beside`` are the versions of other aliases that get a share of its traffic.
+    """
 
     selector: Selector
     version: ModelVersion
     others: tuple[ModelVersion, ...] = ()
+    beside: tuple[tuple[Share, ModelVersion], ...] = ()
+
+    @property
+    def versions(self) -> tuple[ModelVersion, ...]:
+        """Every version of which the description is needed."""
+        return (self.version, *(version for _, version in self.beside))
 
 
 def choose(selector: Selector, versions: Iterable[ModelVersion]) -> tuple[Wanted, ...]:
@@ -30,6 +40,17 @@ def choose(selector: Selector, versions: Iterable[ModelVersion]) -> tuple[Wanted
         highest, *lower = sorted(same, key=lambda version: -version.version)
         chosen.append(Wanted(selector, highest, tuple(lower)))
     return tuple(chosen)
+
+
+def with_shares(
+    wanted: Iterable[Wanted], others: Iterable[tuple[Share, Iterable[ModelVersion]]]
+) -> tuple[Wanted, ...]:
+    """Return ``wanted`` with the versions of other aliases, where the model has them."""
+    beside: dict[str, list[tuple[Share, ModelVersion]]] = defaultdict(list)
+    for share, versions in others:
+        for version in versions:
+            beside[version.model].append((share, version))
+    return tuple(replace(want, beside=tuple(beside[want.version.model])) for want in wanted)
 
 
 def default_name(model: str, selector: Selector) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s import strictyaml
+from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
 from m2s.model import GROUP, KIND, VERSION, DeployFile
 
@@ -13,8 +14,8 @@ API_VERSIONS = frozenset(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", 
 """One schema under three names (Seldon Core 1.17's CRD); always written as v1."""
 
 
-def parse(file: DeployFile) -> dict[str, Any]:
-    """Return the SeldonDeployment in a file.
+def parse(file: DeployFile) -> Layer:
+    """Return the SeldonDeployment in a file, as a layer that knows its lines.
 
     Raises:
         Problem: naming file and line, for whatever is not one SeldonDeployment.
@@ -27,18 +28,17 @@ def parse(file: DeployFile) -> dict[str, Any]:
         line = documents[1].line() if documents else 1
         found = f"{len(documents)} documents" if documents else "no document"
         raise Problem(f"{file.origin}:{line}: {found}; it must be one SeldonDeployment")
-    problem = _fault(documents[0])
+    problem = fault(documents[0])
     if problem:
         path, text = problem
         raise Problem(f"{file.origin}:{documents[0].line(*path)}: {text}")
-    value: dict[str, Any] = documents[0].value
-    return value
+    return Layer(file.origin, documents[0].value, documents[0].line)
 
 
-_Fault = tuple[tuple[str | int, ...], str]
+Fault = tuple[tuple[str | int, ...], str]
 
 
-def _fault(document: strictyaml.Document) -> _Fault | None:
+def fault(document: strictyaml.Document) -> Fault | None:
     """Return the path and the words of the first thing wrong; the API server judges the rest."""
     body = document.value
     if not isinstance(body, dict):
@@ -51,7 +51,7 @@ def _fault(document: strictyaml.Document) -> _Fault | None:
     return _fault_in_metadata(body) or _fault_in_spec(body)
 
 
-def _fault_in_metadata(body: Mapping[str, Any]) -> _Fault | None:
+def _fault_in_metadata(body: Mapping[str, Any]) -> Fault | None:
     metadata = body.get("metadata", {})
     if not isinstance(metadata, dict | None):
         return ("metadata",), f"metadata is a {_kind(metadata)}; it must be a mapping"
@@ -63,7 +63,7 @@ def _fault_in_metadata(body: Mapping[str, Any]) -> _Fault | None:
     return _fault_in_texts(metadata or {})
 
 
-def _fault_in_texts(metadata: Mapping[str, Any]) -> _Fault | None:
+def _fault_in_texts(metadata: Mapping[str, Any]) -> Fault | None:
     for field in ("labels", "annotations"):
         for key, value in (metadata.get(field) or {}).items():
             if not isinstance(value, str):
@@ -72,7 +72,7 @@ def _fault_in_texts(metadata: Mapping[str, Any]) -> _Fault | None:
     return None
 
 
-def _fault_in_spec(body: Mapping[str, Any]) -> _Fault | None:
+def _fault_in_spec(body: Mapping[str, Any]) -> Fault | None:
     spec = body.get("spec")
     if not isinstance(spec, dict):
         return ("spec",), "spec is missing or no mapping; it must have predictors"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from m2s.desired.choice import Wanted
+from m2s.desired.layers import named_path
 from m2s.model import (
     CHECKSUM,
     GROUP,
@@ -13,15 +15,21 @@ from m2s.model import (
     MANAGED_BY,
     MODEL,
     MODEL_VERSION,
+    MODELS,
     OWNER,
     RUN_ID,
     SELECTOR,
+    TEMPLATE,
     VERSION,
+    Body,
     Key,
     Manifest,
+    Source,
+    Sources,
     digest,
     dns_label,
     label_value,
+    listing,
 )
 
 
@@ -31,31 +39,76 @@ def manifest_of(
     uri: str,
     owner: str,
     default: Key,
+    sources: Callable[[], Sources] = dict,
 ) -> Manifest:
-    """Return ``given``, a SeldonDeployment, under its name and with m2s's own marks."""
+    """Return ``given``, a SeldonDeployment, under its name and with m2s's own marks.
+
+    ``sources`` tells where the fields of ``given`` come from.
+    """
+    key, notes = named(given, default)
+    bare = Manifest(key, owner, want.selector, (want.version,), {}, uri, (*_notes(want), *notes))
+    made = marked(bare, {**given, "spec": _with_uri(given["spec"], uri)})
+    located = named_path(made.body, _URI)
+    where = Source(f"where the registry has {want.version}")
+    return replace(made, sources=lambda: {**sources(), **marks(made.body), located: where})
+
+
+_URI = ("spec", "predictors", 0, "graph", "modelUri")
+
+
+def marks(body: Body) -> Sources:
+    """Return m2s as the source of its own labels and annotations."""
+    return {
+        ("metadata", field, name): Source("m2s")
+        for field in ("labels", "annotations")
+        for name in body["metadata"][field]
+        if name == MANAGED_BY or name.startswith(f"{_OURS}/")
+    }
+
+
+_OURS = "m2s.io"
+
+
+def named(given: Mapping[str, Any], default: Key) -> tuple[Key, tuple[str, ...]]:
+    """Return under which name and in which namespace it is written, and what that changes."""
     metadata = given.get("metadata") or {}
-    key, notes = default, _notes(want)
+    key, notes = default, []
     if metadata.get("name"):
         key = Key(default.namespace, dns_label(metadata["name"]))
         if key.name != metadata["name"]:
-            notes = (*notes, f"metadata.name {metadata['name']!r} is written {key.name}")
+            notes.append(f"metadata.name {metadata['name']!r} is written {key.name}")
     if metadata.get("namespace") not in (None, key.namespace):
-        notes = (*notes, f"metadata.namespace {metadata['namespace']!r} gives way to -n")
+        notes.append(f"metadata.namespace {metadata['namespace']!r} gives way to -n")
+    return key, tuple(notes)
+
+
+def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
+    """Return ``manifest`` with ``given``, a SeldonDeployment, and m2s's own marks as its body."""
+    metadata = given.get("metadata") or {}
     body = {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
         "metadata": {
-            "name": key.name,
-            "namespace": key.namespace,
-            "labels": {**(metadata.get("labels") or {}), **_labels(want, owner)},
-            "annotations": _annotations(want, metadata.get("annotations") or {}),
+            "name": manifest.key.name,
+            "namespace": manifest.key.namespace,
+            "labels": {**(metadata.get("labels") or {}), **_labels(manifest)},
+            "annotations": _annotations(manifest, metadata.get("annotations") or {}),
         },
         **{part: value for part, value in given.items() if part not in _NOT_OURS},
     }
-    body["spec"] = _with_uri(given["spec"], uri)
-    # Tells "the description changed" from "the object drifted" without keeping the old text.
-    body["metadata"]["annotations"][CHECKSUM] = digest(body)
-    return Manifest(key, owner, want.selector, (want.version,), body, uri, notes)
+    return replace(manifest, body=sealed(body))
+
+
+def sealed(body: Body) -> dict[str, Any]:
+    """Return ``body`` with its own digest among the annotations, in place of one that is there.
+
+    It tells "the description changed" from "the object drifted" without keeping the old text.
+    """
+    metadata = body["metadata"]
+    annotations = {k: v for k, v in metadata["annotations"].items() if k != CHECKSUM}
+    bare = {**body, "metadata": {**metadata, "annotations": annotations}}
+    checksum = {CHECKSUM: digest(bare)}
+    return {**body, "metadata": {**metadata, "annotations": {**annotations, **checksum}}}
 
 
 def _notes(want: Wanted) -> tuple[str, ...]:
@@ -66,28 +119,34 @@ def _notes(want: Wanted) -> tuple[str, ...]:
 
 
 _NOT_OURS = frozenset({"apiVersion", "kind", "metadata", "status"})
-# Left behind by `kubectl get -o yaml`: true of another object, at another time.
-_STALE_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+# True of another object, at another time: left behind by `kubectl get -o yaml`.
+_NOT_KEPT = frozenset({"kubectl.kubernetes.io/last-applied-configuration", MODELS, TEMPLATE})
 
 
-def _labels(want: Wanted, owner: str) -> dict[str, str]:
+def _labels(manifest: Manifest) -> dict[str, str]:
+    first = manifest.models[0]
     return {
         MANAGED_BY: "m2s",
-        OWNER: owner,
-        MODEL: label_value(want.version.model),
-        MODEL_VERSION: str(want.version.version),
+        OWNER: manifest.owner,
+        MODEL: label_value(first.model),
+        MODEL_VERSION: str(first.version),
     }
 
 
-def _annotations(want: Wanted, given: Mapping[str, Any]) -> dict[str, Any]:
+def _annotations(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
+    first = manifest.models[0]
     ours = {
-        MODEL: want.version.model,
-        MODEL_VERSION: str(want.version.version),
-        SELECTOR: str(want.selector),
+        MODEL: first.model,
+        MODEL_VERSION: str(first.version),
+        SELECTOR: str(manifest.selector),
     }
-    if want.version.run_id:
-        ours[RUN_ID] = want.version.run_id
-    kept = {name: value for name, value in given.items() if name not in _STALE_ANNOTATIONS}
+    if first.run_id:
+        ours[RUN_ID] = first.run_id
+    if len(manifest.models) > 1:
+        ours[MODELS] = listing(manifest.served)
+    if manifest.template:
+        ours[TEMPLATE] = manifest.template
+    kept = {name: value for name, value in given.items() if name not in _NOT_KEPT}
     return {**kept, **ours}
 
 
