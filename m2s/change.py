@@ -106,7 +106,11 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something wanted that cannot be done; what is there is held as it is."""
+    """Something wanted that cannot be done; what is there is held as it is.
+
+    ``models`` and ``template`` are what is held besides, as in :class:`~m2s.model.Undeployable`;
+    ``manifest`` is what the cluster refuses, where it does.
+    """
 
     action: ClassVar[Action] = Action.BLOCKED
     key: Key
@@ -114,6 +118,15 @@ class Blocked:
     reason: str
     version: ModelVersion | None = None
     live: LiveDeployment | None = None
+    models: tuple[str, ...] = ()
+    template: str = ""
+    manifest: Manifest | None = None
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The models whose deployments stay as they are."""
+        own = (self.version.model,) if self.version else ()
+        return tuple(dict.fromkeys((*own, *self.models)))
 
 
 Change = Create | Update | Delete | Unchanged | Blocked

@@ -10,9 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deepdiff import DeepDiff
-from deepdiff.helper import NotPresent
-
 from m2s.model import MODEL_VERSION, Body, comparable, digest
 
 Kind = Literal["added", "removed", "changed", "reordered"]
@@ -63,6 +60,8 @@ def fields(live: Body, merged: Body, ignore: Sequence[str] = ()) -> tuple[FieldC
         merged: the same object as the cluster would have it.
         ignore: JSON pointers (RFC 6901) that are not compared.
     """
+    if live is merged:
+        return ()
     old, new = (dropped(comparable(body), ignore) for body in (live, merged))
     if digest(old) == digest(new):
         return ()
@@ -82,7 +81,7 @@ def _leaves(value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ..
     inner: list[tuple[Step, Any]] = []
     if isinstance(value, Mapping):
         inner = list(value.items())
-    elif _named(value):
+    elif named(value):
         inner = [(Name(item["name"]), item) for item in value]
     elif isinstance(value, list):
         inner = list(enumerate(value))
@@ -121,25 +120,40 @@ def _without(node: Any, path: list[str]) -> Any:
 
 
 def carried(body: Body, live: Body, pointers: Sequence[str]) -> dict[str, Any]:
-    """Return ``body`` with the live object's values at ``pointers``, mappings on the way only."""
+    """Return ``body``, without its values at ``pointers``, with the live object's instead."""
     result = dict(body)
     for pointer in pointers:
-        path = steps(pointer)
-        value: Any = live
-        for step in path:
-            value = value.get(step) if isinstance(value, Mapping) else None
+        *_, (_, value) = walked(live, pointer)
         if value is not None:
-            result = _with(result, path, value)
+            result = _with(result, steps(pointer), value)
     return result
+
+
+def walked(body: Body, pointer: str) -> Iterator[tuple[str, Any]]:
+    """Yield each step of a JSON pointer and what it leads to; None from where there is nothing."""
+    node: Any = body
+    for step in steps(pointer):
+        if isinstance(node, list):
+            node = node[int(step)] if step.isdecimal() and int(step) < len(node) else None
+        else:
+            node = node.get(step) if isinstance(node, Mapping) else None
+        yield step, node
 
 
 def _with(node: Any, path: list[str], value: Any) -> Any:
     head, *rest = path
+    if isinstance(node, list):
+        index = int(head)
+        if rest and index < len(node):
+            return [*node[:index], _with(node[index], rest, value), *node[index + 1 :]]
+        return node if rest else [*node[:index], value, *node[index:]]
     inner = node if isinstance(node, Mapping) else {}
     return {**inner, head: _with(inner.get(head), rest, value) if rest else value}
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
+    from deepdiff import DeepDiff  # dear to import, and mostly nothing differs
+
     tree = DeepDiff(
         _keyed(old),
         _keyed(new),
@@ -155,6 +169,8 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
 
 
 def _change(level: Any) -> FieldChange:
+    from deepdiff.helper import NotPresent
+
     path = tuple(_step(step) for step in level.path(output_format="list"))
     if isinstance(level.t1, NotPresent):
         return FieldChange(path, "added", None, _unkeyed(level.t2))
@@ -167,7 +183,8 @@ class _Keyed(dict[str, Any]):
     """A list of named things as a mapping by name, for the library to match by."""
 
 
-def _named(value: Any) -> bool:
+def named(value: Any) -> bool:
+    """Whether a value is a list of things with names of their own, which stand for its indices."""
     if not isinstance(value, list) or not value:
         return False
     names = [item.get("name") if isinstance(item, Mapping) else None for item in value]
@@ -177,7 +194,7 @@ def _named(value: Any) -> bool:
 def _keyed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _keyed(item) for key, item in value.items()}
-    if _named(value):
+    if named(value):
         return _Keyed({"\0" + item["name"]: _keyed(item) for item in value})
     return [_keyed(item) for item in value] if isinstance(value, list) else value
 
@@ -201,7 +218,7 @@ def _reordered(old: Any, new: Any, path: tuple[Step, ...]) -> Iterator[FieldChan
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in old.keys() & new.keys():
             yield from _reordered(old[key], new[key], (*path, key))
-    elif _named(old) and _named(new):
+    elif named(old) and named(new):
         before, after = ({item["name"]: item for item in items} for items in (old, new))
         common = [name for name in before if name in after]
         if common != [name for name in after if name in before]:

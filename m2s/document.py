@@ -6,21 +6,22 @@ never removed or given another meaning.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import tempfile
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from m2s import mask
+from m2s import mask, split
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange
 from m2s.errors import PlanFileError, UsageError
 from m2s.execute import Outcome
-from m2s.model import LiveDeployment, Manifest, Skipped
-from m2s.plan import Plan, models_of
+from m2s.model import LiveDeployment, Manifest, Served, Skipped
+from m2s.plan import Plan, models_of, served_of
 from m2s.settings import OPTIONS, Settings
 
 FORMAT_VERSION = "1.0"
@@ -42,8 +43,13 @@ def of_plan(plan: Plan, warnings: Iterable[str] = ()) -> dict[str, Any]:
         },
         "changes": [_change(change) for change in plan.changes],
         "skipped": [_skipped(item) for item in plan.skipped],
-        "warnings": [mask.text(warning) for warning in warnings],
+        "warnings": [mask.text(warning) for warning in (*warnings, *not_checked(plan))],
     }
+
+
+def not_checked(plan: Plan) -> tuple[str, ...]:
+    """Return what preflight could not look at, a line each."""
+    return tuple(f"not checked: {line}" for line in plan.unchecked)
 
 
 def of_outcomes(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
@@ -79,15 +85,33 @@ def _change(change: Change) -> dict[str, Any]:
         "owner": _owner(change),
         "model": model or None,
         "version": version or None,
+        "models": [_served(one) for one in served_of(change)],
+        "template": _template(change),
         "run_id": manifest.models[0].run_id if manifest else None,
         "model_uri": mask.text(manifest.uri) if manifest else None,
         "reason": mask.text(change.reason),
         "notes": [mask.text(note) for note in manifest.notes] if manifest else [],
+        "warnings": [mask.text(line) for line in manifest.warnings] if manifest else [],
         "ignored": list(manifest.ignored) if manifest else [],
         "fields": [_field(field) for field in fields],
         "desired_digest": manifest.digest if manifest else None,
         "live": _live(live) if live else None,
     }
+
+
+def _served(one: Served) -> dict[str, str | None]:
+    return {"model": one.model, "version": one.version or None, "alias": one.alias or None}
+
+
+def _template(change: Change) -> str | None:
+    """Return the file of the templates folder that a change comes from."""
+    match change:
+        case Create(manifest=manifest) | Update(manifest=manifest):
+            return manifest.template or None
+        case Blocked(template=template, live=live):
+            return template or (live.template if live else None) or None
+        case _:
+            return change.live.template or None
 
 
 def _owner(change: Change) -> str | None:
@@ -122,8 +146,11 @@ def _skipped(item: Skipped) -> dict[str, Any]:
 # asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the one
 # that applies, and what matters of it is compared.
 _BOUND = (
-    "stage", "alias", "model", "owner", "namespace", "target", "model-uri-map", "on-conflict",
-    "adopt", "force-conflicts", "ignore",
+    "stage", "alias", "split", "templates", "base-template", "model", "owner", "namespace",
+    "target", "model-uri-map", "on-conflict", "adopt", "force-conflicts", "ignore", "preflight",
+    "strict",
+    "artifact-root", "deploy-file", "default-image", "image-tag", "image-registry", "init-image",
+    "image-pull-secret", "env-secret", "service-account", "protocol",
 )  # fmt: skip
 
 
@@ -135,19 +162,24 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
     """
     document = {**of_plan(plan, warnings), "settings": _bound(plan, settings)}
     target = Path(path)
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, delete=False) as file:
-            json.dump(document, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-        Path(file.name).replace(target)
+        temporary.touch(mode=0o600, exist_ok=False)
+        temporary.write_text(text(document, "json") + "\n", encoding="utf-8")
+        temporary.replace(target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise PlanFileError(f"--out {path}: {error.strerror}") from error
 
 
 def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
     return {
         "stage": [item.name for item in settings.selectors if item.kind == "stage"],
-        "alias": [item.name for item in settings.selectors if item.kind == "alias"],
+        "alias": _aliases(settings),
+        "split": split.text(settings.split) if settings.split else None,
+        "templates": settings.templates,
+        "base-template": settings.base_template,
         "model": list(settings.models),
         "owner": settings.owner,
         "namespace": plan.namespace,
@@ -157,7 +189,32 @@ def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
         "adopt": settings.adopt,
         "force-conflicts": settings.force_conflicts,
         "ignore": list(settings.ignore),
+        "preflight": settings.preflight,
+        "strict": settings.strict,
+        **_serving(settings),
     }
+
+
+def _serving(settings: Settings) -> dict[str, Any]:
+    root = settings.artifact_root
+    return {
+        "artifact-root": mask.text(root) if root else None,
+        "deploy-file": settings.deploy_file,
+        "default-image": settings.default_image,
+        "image-tag": settings.image_tag,
+        "image-registry": settings.image_registry,
+        "init-image": settings.init_image,
+        "image-pull-secret": list(settings.image_pull_secrets),
+        "env-secret": settings.env_secret,
+        "service-account": settings.service_account,
+        "protocol": settings.protocol,
+    }
+
+
+def _aliases(settings: Settings) -> list[str]:
+    if settings.split:  # which names them itself
+        return []
+    return [item.name for item in settings.selectors if item.kind == "alias"]
 
 
 def load(path: str) -> dict[str, Any]:
@@ -170,7 +227,7 @@ def load(path: str) -> dict[str, Any]:
         document = json.loads(Path(path).read_bytes())
     except OSError as error:
         raise PlanFileError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanFileError(f"{path}: not a saved plan: {error}") from error
     if not isinstance(document, dict) or "format_version" not in document:
         raise PlanFileError(f"{path}: not a saved plan; `m2s plan --out {path}` writes one")
@@ -190,9 +247,14 @@ def _well_formed(document: Mapping[str, Any]) -> bool:
         isinstance(settings, dict)
         and set(_BOUND) <= settings.keys()
         and isinstance(changes, list)
-        and all(
-            isinstance(change, dict) and {"name", "action"} <= change.keys() for change in changes
-        )
+        and all(isinstance(change, dict) and _is_change(change) for change in changes)
+    )
+
+
+def _is_change(change: Mapping[str, Any]) -> bool:
+    texts = (change.get("name"), change.get("action"), change.get("model") or "")
+    return all(isinstance(text, str) for text in texts) and isinstance(
+        change.get("live"), dict | None
     )
 
 
@@ -247,7 +309,7 @@ def _move(saved: Mapping[str, Any] | None, fresh: Mapping[str, Any] | None) -> s
     if saved is None or fresh is None:
         only = fresh or saved or {}
         return f"{only['action']} is {'new' if saved is None else 'no longer wanted'}"
-    for name, words in (("version", "version"), ("model_uri", "model URI"), ("action", "action")):
+    for name, words in (("version", "version"), ("action", "action"), ("model_uri", "model URI")):
         if saved.get(name) != fresh[name]:
             return f"the {words} was {saved.get(name)} and is {fresh[name]}"
     if saved.get("desired_digest") != fresh["desired_digest"]:

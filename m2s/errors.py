@@ -10,6 +10,7 @@
     │   └── Rejected                     it answered, and refuses this one object
     │       └── Conflict                 because another field manager owns what would be written,
     │                                    or the object moved since it was read
+    ├── TemplatesError          exit 1   a template cannot be read, so nothing may be concluded
     ├── PlanFileError           exit 1   a saved plan could not be read or written
     └── Refused                 exit 3   a safety check said no; nothing was written
 
@@ -48,6 +49,10 @@ class Rejected(ClusterError):
 
 class Conflict(Rejected):
     """Another field manager owns a field that would be written, or the object moved meanwhile."""
+
+
+class TemplatesError(M2sError):
+    """The templates folder could not be read completely."""
 
 
 class PlanFileError(M2sError):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
+from m2s import mask
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.cluster import Cluster
 from m2s.errors import ClusterUnavailable, M2sError
 from m2s.model import Key, LiveDeployment, Whereabouts
-from m2s.plan import Plan
+from m2s.plan import Plan, brings
 
 
 class Status(Enum):
@@ -49,8 +50,16 @@ SecondLook = Callable[[LiveDeployment], Whereabouts]
 Report = Callable[[Outcome], None]
 
 
+NOT_ATTEMPTED = "not attempted: "
+"""How the message of a change that was not begun starts."""
+
+
 def _silent(_: Outcome) -> None:
     pass
+
+
+def _never() -> bool:
+    return False
 
 
 def execute(
@@ -62,6 +71,7 @@ def execute(
     second_look: SecondLook | None = None,
     concurrency: int = 8,
     report: Report = _silent,
+    stop: Callable[[], bool] = _never,
 ) -> tuple[Outcome, ...]:
     """Carry out a plan: creations and updates first, then deletions.
 
@@ -77,12 +87,13 @@ def execute(
             None deletes without (a teardown, which the registry has no say in).
         concurrency: how many changes are under way at a time.
         report: called with each outcome as it comes, from this thread.
+        stop: asked before each change is begun; once true, the rest fails as not attempted.
 
     Returns:
         An outcome for every change that was to be carried out, for every blocked one and, where
         ``write``, for what is as wanted already; in the plan's order.
     """
-    run = _Run(cluster, second_look)
+    run = _Run(cluster, second_look, stop)
     done: dict[int, Outcome] = {}
     numbered = list(enumerate(plan.changes))
     writes = [(n, c) for n, c in numbered if write and not isinstance(c, Delete)]
@@ -113,9 +124,9 @@ def _in_pool(
 
 
 def _unserved(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> set[Key]:
-    """Return the objects that are planned but not there yet."""
+    """Return the objects that do not serve yet what they are planned to."""
     there = {outcome.change.key for outcome in outcomes if outcome.applied}
-    return {change.key for change in changes if isinstance(change, Create)} - there
+    return {change.key for change in changes if brings(change)} - there
 
 
 def _deletion(run: _Run, unserved: set[Key]) -> Callable[[Change], Outcome]:
@@ -131,9 +142,12 @@ def _deletion(run: _Run, unserved: set[Key]) -> Callable[[Change], Outcome]:
 class _Run:
     """The steps of one execution, which share the news that the cluster is gone."""
 
-    def __init__(self, cluster: Cluster, second_look: SecondLook | None) -> None:
+    def __init__(
+        self, cluster: Cluster, second_look: SecondLook | None, stop: Callable[[], bool]
+    ) -> None:
         self._cluster = cluster
         self._second_look = second_look
+        self._stop = stop
         self._gone = threading.Event()
 
     def write(self, change: Change) -> Outcome:
@@ -164,7 +178,8 @@ class _Run:
             self._cluster.delete(live)
 
         # A renamed model is still wanted, under its successor's name: that was looked at already.
-        if self._second_look and change.successor is None:
+        looked = change.successor is not None and not live.template
+        if self._second_look and not looked and not self._stop():
             try:
                 place = self._second_look(live)
             except M2sError as error:
@@ -177,14 +192,20 @@ class _Run:
         self, change: Change, done: Status, step: Callable[[], LiveDeployment | None]
     ) -> Outcome:
         if self._gone.is_set():
-            return Outcome(change, Status.FAILED, "not attempted: the cluster does not answer")
+            return _not_attempted(change, "the cluster does not answer")
+        if self._stop():
+            return _not_attempted(change, "told to stop")
         try:
             return Outcome(change, done, "", step())
-        except ClusterUnavailable as error:
-            self._gone.set()
-            return Outcome(change, Status.FAILED, str(error))
         except M2sError as error:
-            return Outcome(change, Status.FAILED, str(error))
+            if isinstance(error, ClusterUnavailable):
+                self._gone.set()
+            body = change.manifest.body if isinstance(change, Create | Update) else {}
+            return Outcome(change, Status.FAILED, mask.within(str(error), body))
+
+
+def _not_attempted(change: Change, why: str) -> Outcome:
+    return Outcome(change, Status.FAILED, NOT_ATTEMPTED + why)
 
 
 def wait(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 HIDDEN = "***"
+_SHORTEST = 4  # a shorter secret would blank out half the line and hide nothing
 
 # RFC 3986's userinfo, tokens without a user name included; in Azure's URIs it is the container.
 _USERINFO = re.compile(
@@ -15,8 +16,8 @@ _USERINFO = re.compile(
 )
 # Storage signatures (AWS SigV4, Azure SAS, Google), and the query names people put tokens under.
 _QUERY = re.compile(
-    r"(?i)(?P<name>[?&](?:sig|signature|token|access_token|api_?key|password|secret"
-    r"|x-amz-signature|x-amz-credential|x-amz-security-token|x-goog-signature)=)[^&\s\"']+"
+    r"(?i)(?P<name>[?&](?:sig|[\w.-]*(?:signature|token|api_?key|password|secret|credential)"
+    r"[\w.-]*)=)[^&\s\"']+"
 )
 _BEARER = re.compile(r"(?i)(?P<name>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}")
 _SECRET_NAME = re.compile(
@@ -33,7 +34,7 @@ _REFERENCE = frozenset({
 _SECRET_VARIABLES = (
     "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_SECRET", "M2S_WEBHOOK_SECRET",
 )  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def text(value: str) -> str:
     """Return ``value`` without passwords in URIs, signatures, bearer tokens and known secrets."""
     for variable in _SECRET_VARIABLES:
         secret = os.environ.get(variable, "")
-        if len(secret) >= 4:  # a shorter one would blank out half the line and hide nothing
+        if len(secret) >= _SHORTEST:
             value = value.replace(secret, HIDDEN)
     value = _USERINFO.sub(rf"\g<scheme>{HIDDEN}@", value)
     value = _QUERY.sub(rf"\g<name>{HIDDEN}", value)
@@ -66,7 +67,7 @@ def value(node: Any, name: str = "") -> Any:
         name: the name of the field that holds it, "" at the root.
     """
     if isinstance(node, Mapping):
-        return {key: _member(node, key) for key in node}
+        return {key: value(node[key], _named(node, key)) for key in node}
     if isinstance(node, list | tuple):
         return [value(item, name) for item in node]
     if names_secret(name) and node not in (None, ""):
@@ -74,11 +75,28 @@ def value(node: Any, name: str = "") -> Any:
     return text(node) if isinstance(node, str) else node
 
 
-def _member(node: Mapping[str, Any], key: str) -> Any:
+def _named(node: Mapping[str, Any], key: str) -> str:
     # An EnvVar or a Seldon Parameter: {name: DB_PASSWORD, value: …}.
-    if key == "value" and isinstance(node.get("name"), str):
-        return value(node[key], node["name"])
-    return value(node[key], key)
+    name = node.get("name")
+    return name if key == "value" and isinstance(name, str) else key
+
+
+def within(line: str, node: Any) -> str:
+    """Return ``line`` without the secrets of a JSON value: a server repeats what it refuses."""
+    for secret in sorted(set(_secrets(node, "")), key=len, reverse=True):
+        line = line.replace(secret, HIDDEN)
+    return line
+
+
+def _secrets(node: Any, name: str) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for key in node:
+            yield from _secrets(node[key], _named(node, key))
+    elif isinstance(node, list | tuple):
+        for item in node:
+            yield from _secrets(item, name)
+    elif names_secret(name) and not isinstance(node, bool) and len(str(node)) >= _SHORTEST:
+        yield str(node)
 
 
 def at(path: Sequence[str | int], node: Any) -> Any:

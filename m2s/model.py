@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, Literal
 
 Body = Mapping[str, Any]
@@ -29,6 +30,8 @@ MODEL_VERSION = "m2s.io/version"
 RUN_ID = "m2s.io/run-id"
 SELECTOR = "m2s.io/selector"
 CHECKSUM = "m2s.io/checksum"
+MODELS = "m2s.io/models"
+TEMPLATE = "m2s.io/template"
 KEEP = "m2s.io/keep"
 
 
@@ -94,7 +97,9 @@ class ModelVersion:
     """One version of a registered model, as the registry has it.
 
     ``source`` is the registry's own word for where the model lies and may be ``models:/m-…``,
-    which no model server reads; the resolved location is in :class:`Description`.
+    which no model server reads; the resolved location is in :class:`Description`. ``updated`` is
+    the registry's stamp of the last change of what it says of the version, in milliseconds, 0 where
+    that is unknown; a tag or an alias does not count as a change there.
     """
 
     model: str
@@ -105,6 +110,7 @@ class ModelVersion:
     run_id: str | None = None
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    updated: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.model} v{self.version}"
@@ -131,9 +137,37 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A version whose description could not be read: what was there is held, never deleted."""
+    """A version whose description could not be read: what was there is held, never deleted.
+
+    ``uri`` is its storage URI where at least that is known, as a template asks for no more.
+    """
 
     reason: str
+    uri: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """A look that was not possible, which says nothing of what is there.
+
+    ``reason`` tells why, with the remedy; it is empty where nothing is amiss, as in a folder, which
+    has no Secrets.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MlModel:
+    """What the ``MLmodel`` file in a model's folder says, versions as written or "".
+
+    ``problem`` says why nothing can be made of the file; all else is empty then.
+    """
+
+    flavors: tuple[str, ...] = ()
+    mlflow_version: str = ""
+    python_version: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +190,71 @@ class Offers:
     aliases: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A version, in decimal, that a deployment serves; ``alias`` says as which, "" for the only."""
+
+    model: str
+    version: str
+    alias: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.model} v{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """A file of the templates folder; ``name`` is its name there, ``origin`` its path."""
+
+    name: str
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """What the templates folder has; ``missing`` when there is no such folder.
+
+    ``base`` is the template of a single model's deployment, if there is one.
+    """
+
+    folder: str
+    files: tuple[TemplateFile, ...] = ()
+    base: TemplateFile | None = None
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which layer of a description gave a field, and in which line of its file, if it is one."""
+
+    layer: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """``deploy.yaml of run 3f2a:12``."""
+        return self.layer if self.line is None else f"{self.layer}:{self.line}"
+
+
+Sources = Mapping[tuple[str | int, ...], Source]
+"""By the path of a field, as a FieldChange has it."""
+
+
+def _unknown() -> Sources:
+    return {}
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A SeldonDeployment as it should be, and the versions it serves.
 
+    ``models`` has the one that decides first; ``aliases``, where each of its predictors serves
+    another alias's version, runs along with it. ``template`` is the file of the templates folder
+    that it was made from, "" for a version's own deployment.
     ``notes`` tell what of the description is done differently, and why; ``ignored`` lists the
-    JSON pointers in it that are not written, because ``--ignore`` leaves them to others.
+    JSON pointers in it that are not written, because ``--ignore`` leaves them to others;
+    ``warnings`` say what will keep it from serving, as far as preflight could see. ``sources``
+    tells where each field comes from; it is worked out when it is asked for.
     """
 
     key: Key
@@ -172,22 +265,57 @@ class Manifest:
     uri: str = ""
     notes: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    template: str = ""
+    sources: Callable[[], Sources] = field(default=_unknown, compare=False, repr=False)
 
     @cached_property
     def digest(self) -> str:
         """Identity of the whole desired object."""
         return digest(self.body)
 
+    @property
+    def served(self) -> tuple[Served, ...]:
+        """Every version it serves, the one that decides first."""
+        return tuple(
+            Served(one.model, str(one.version), alias)
+            for one, alias in zip_longest(self.models, self.aliases, fillvalue="")
+            if isinstance(one, ModelVersion)
+        )
+
+    def refused(self, reason: str) -> Undeployable:
+        """Return this as what it comes to when it may not be written."""
+        names = tuple(one.model for one in self.models)
+        first = self.models[0]
+        return Undeployable(
+            self.key, self.owner, self.selector, first, reason, names, self.template
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Undeployable:
-    """A wanted version that yields no manifest: refused, with the reason; what is there is held."""
+    """A wanted version or a template that yields no manifest; what is there is held.
+
+    ``version`` is None for a template of which no version is known; ``models`` are the models that
+    are held. ``nameless``: not even the template's name could be read, so that it may be that of
+    any deployment made from one.
+    """
 
     key: Key
     owner: str
     selector: Selector
-    version: ModelVersion
+    version: ModelVersion | None
     reason: str
+    models: tuple[str, ...] = ()
+    template: str = ""
+    nameless: bool = False
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The models whose deployments stay as they are."""
+        own = (self.version.model,) if self.version else ()
+        return tuple(dict.fromkeys((*own, *self.models)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +368,18 @@ class LiveDeployment:
         return self.annotations.get(MODEL_VERSION)
 
     @property
+    def template(self) -> str:
+        """The file of the templates folder that it was made from, "" for none."""
+        return self.annotations.get(TEMPLATE, "")
+
+    @cached_property
+    def served(self) -> tuple[Served, ...]:
+        """Every version it serves, the one that decides first; () where that is unknown."""
+        listed = _listed(self.annotations.get(MODELS, ""))
+        single = (Served(self.model, self.version or ""),) if self.model else ()
+        return listed or single
+
+    @property
     def keep(self) -> bool:
         """Whether somebody asked that it never be deleted; any value but "false" does."""
         return self.annotations.get(KEEP, "false").lower() != "false"
@@ -268,6 +408,26 @@ class LiveDeployment:
     def digest(self) -> str:
         """Identity of what m2s compares; a status update leaves it, not resourceVersion, alone."""
         return digest(comparable(self.body))
+
+
+def listing(served: Iterable[Served]) -> str:
+    """Return the annotation that tells the versions a deployment serves."""
+    items = [
+        {"model": one.model, "version": one.version, **({"alias": one.alias} if one.alias else {})}
+        for one in served
+    ]
+    return json.dumps(items, separators=(",", ":"), ensure_ascii=False)
+
+
+def _listed(text: str) -> tuple[Served, ...]:
+    """Read what :func:`listing` wrote; () for what anybody else made of it."""
+    try:
+        items = json.loads(text)
+        found = [Served(one["model"], one["version"], one.get("alias", "")) for one in items]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ()
+    texts = [text for one in found for text in (one.model, one.version, one.alias)]
+    return tuple(found) if all(isinstance(text, str) for text in texts) else ()
 
 
 def comparable(body: Body) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from m2s import diff, reason
+from m2s import diff, holding, reason
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.desired import Desired
 from m2s.errors import Refused
+from m2s.holding import Held
 from m2s.model import (
     FIELD_MANAGER,
     Body,
@@ -18,11 +19,14 @@ from m2s.model import (
     LiveDeployment,
     Manifest,
     Selector,
+    Served,
     Skipped,
+    Templates,
     Undeployable,
     Whereabouts,
 )
-from m2s.settings import MaxDelete, Settings
+from m2s.settings import Settings
+from m2s.values import MaxDelete
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,8 @@ class Scope:
 
     def includes(self, live: LiveDeployment) -> bool:
         """Whether ``live`` is ours to change or delete in this run."""
-        return live.owner in self.owners and (
-            not self.models or self.includes_model(live.model or "")
-        )
+        names = [one.model for one in live.served] or [""]
+        return live.owner in self.owners and any(map(self.includes_model, names))
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Plan:
 
     Counted by owner: ``owned`` our objects in scope; ``offered`` the versions that the owner's
     selectors name in the whole registry, before ``--model`` narrows them (None: not asked).
+    ``unchecked`` says what preflight could not look at, and why. ``untemplated``, where templates
+    are missing of which deployments are here, says so.
     """
 
     registry: str
@@ -61,6 +66,8 @@ class Plan:
     skipped: tuple[Skipped, ...]
     owned: Mapping[str, int]
     offered: Mapping[str, int] | None
+    unchecked: tuple[str, ...] = ()
+    untemplated: str = ""
 
     def count(self, action: Action) -> int:
         """How many changes are of one kind."""
@@ -72,6 +79,11 @@ class Plan:
         return any(isinstance(change, Create | Update | Delete) for change in self.changes)
 
     @property
+    def doubtful(self) -> bool:
+        """Whether a source looks as if it were gone, so that nothing at all may be written."""
+        return bool(self.emptied or self.untemplated)
+
+    @property
     def emptied(self) -> tuple[str, ...]:
         """The owners whose selectors name nothing any more, while something of theirs is here."""
         offered = self.offered
@@ -81,6 +93,8 @@ class Plan:
 
     def refusal(self, max_delete: MaxDelete) -> str:
         """Return why deleting would be refused (law 5), or "" where it would not."""
+        if self.untemplated:
+            return self.untemplated
         for owner in self.emptied:
             return (
                 f"the registry has nothing for {owner} any more, while {self.owned[owner]} "
@@ -97,10 +111,10 @@ class Plan:
     def raise_if_unsafe(self, max_delete: MaxDelete, *, deleting: bool) -> None:
         """Raise :class:`~m2s.errors.Refused` when a safety check says no.
 
-        Without ``deleting`` only the empty registry is a question: nothing else can be lost.
+        Without ``deleting`` only an empty source is a question: nothing else can be lost.
         """
         refusal = self.refusal(max_delete)
-        if refusal and (deleting or self.emptied):
+        if refusal and (deleting or self.doubtful):
             raise Refused(refusal)
 
     def only_deletions(self) -> Plan:
@@ -110,9 +124,17 @@ class Plan:
 
 
 def _concerns_prune(change: Change) -> bool:
-    # Creations stay as well: a renamed deployment is deleted only once its successor is there.
+    # A renamed deployment is deleted only once its successor is there.
     held = isinstance(change, Unchanged) and change.reason
-    return isinstance(change, Create | Delete | Blocked) or bool(held)
+    return brings(change) or isinstance(change, Delete | Blocked) or bool(held)
+
+
+def brings(change: Change) -> bool:
+    """Whether an object serves its model only once this change is carried out."""
+    if isinstance(change, Update):
+        there = {one.model for one in change.live.served}
+        return any(one.model not in there for one in change.manifest.models)
+    return isinstance(change, Create)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +149,7 @@ def writes(
     desired: Sequence[Desired], live: Mapping[Key, LiveDeployment], scope: Scope, settings: Settings
 ) -> tuple[Write | Blocked, ...]:
     """Sort out whose each wanted object is; ignored paths leave the manifests here."""
-    held = _held(desired, ())
+    held = holding.held(desired, ())
     return tuple(
         _write(item, live.get(item.key), scope, settings, held)
         for item in desired
@@ -135,21 +157,21 @@ def writes(
     )
 
 
-_Held = Mapping[tuple[str | None, str | None], str]
-"""(owner, model) → why its deployments stay as they are."""
-
-
 def _write(
-    manifest: Manifest, live: LiveDeployment | None, scope: Scope, settings: Settings, held: _Held
+    manifest: Manifest, live: LiveDeployment | None, scope: Scope, settings: Settings, held: Held
 ) -> Write | Blocked:
     problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
-    if live and live.model != manifest.models[0].model and (live.owner, live.model) in held:
-        problem = (
-            f"{live.key.name} still serves {live.model}, which is {held[live.owner, live.model]}"
-        )
+    if live and (why := held.why_not(manifest, live)):
+        problem = why
     if problem:
-        return Blocked(manifest.key, manifest.owner, problem, manifest.models[0], live)
+        return _blocked(manifest, problem, live)
     return Write(_withheld(manifest, live, settings.ignore), live)
+
+
+def _blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
+    models = tuple(one.model for one in manifest.models)
+    first = manifest.models[0]
+    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
 
 
 def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
@@ -160,24 +182,35 @@ def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
     if live.owner not in scope.owners:
         return f"{live.key.name} belongs to the owner {live.owner}; give this one another name"
     if not scope.includes(live):
-        return f"{live.key.name} serves {live.model}, which --model leaves out"
+        served = " and ".join(one.model for one in live.served)
+        return f"{live.key.name} serves {served}, which --model leaves out"
     return ""
 
 
 def _withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
     """Leave ignored paths to whoever owns them.
 
-    Where m2s itself owns one from before it was ignored, the live value is said again: leaving
-    it out would make the server remove it (server-side apply drops what its owner stops saying).
+    Where leaving one out would remove it from the live object, its value there is said again.
     """
     body = diff.dropped(manifest.body, ignore)
-    ours = [pointer for pointer in ignore if live and reason.owned_by(live, FIELD_MANAGER, pointer)]
-    if live and ours:
-        body = diff.carried(body, live.body, ours)
+    if live:
+        lost = [pointer for pointer in ignore if _lost(live, pointer)]
+        body = diff.carried(body, live.body, lost)
     given = (
         pointer for pointer in ignore if diff.dropped(manifest.body, [pointer]) != manifest.body
     )
     return replace(manifest, body=body, ignored=tuple(given))
+
+
+def _lost(live: LiveDeployment, pointer: str) -> bool:
+    """Whether a path that a manifest does not state is removed when the manifest is written.
+
+    A file is replaced whole. Server-side apply drops what its owner stops saying, and replaces the
+    CRD's lists whole (structured-merge-diff: a list without a list type is atomic).
+    """
+    *way, _ = diff.walked(live.body, pointer)
+    in_list = any(isinstance(value, list) for _, value in way)
+    return in_list or not live.managed_fields or reason.owned_by(live, FIELD_MANAGER, pointer)
 
 
 def judge(
@@ -190,16 +223,30 @@ def judge(
         previews: for each Write, the object as the cluster would have it, or why it refuses.
         ignore: JSON pointers that are not compared.
     """
-    return tuple(
+    changes: tuple[Change, ...] = tuple(
         item if isinstance(item, Blocked) else _judged(item, previews[item.manifest.key], ignore)
         for item in items
     )
+    while (kept := _keeping(changes)) != changes:
+        changes = kept
+    return changes
+
+
+def _keeping(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Block what would be written over the deployment of a model whose own change is blocked."""
+    held = holding.held((), changes)
+    return tuple(_kept(each, held) if isinstance(each, Update) else each for each in changes)
+
+
+def _kept(change: Update, held: Held) -> Update | Blocked:
+    why = held.why_not(change.manifest, change.live)
+    return _blocked(change.manifest, why, change.live) if why else change
 
 
 def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
     manifest, live = item.manifest, item.live
     if isinstance(merged, str):
-        return Blocked(manifest.key, manifest.owner, merged, manifest.models[0], live)
+        return replace(_blocked(manifest, merged, live), manifest=manifest)
     if live is None:
         fields = diff.leaves(merged, "added")
         return Create(manifest, merged, fields, reason.of_create(manifest))
@@ -207,6 +254,44 @@ def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
     if not fields:
         return Unchanged(live, "", manifest)
     return Update(manifest, live, merged, fields, reason.of_update(manifest, live, fields))
+
+
+def narrowed(
+    desired: Sequence[Desired], live: Mapping[Key, LiveDeployment], scope: Scope
+) -> tuple[Desired, ...]:
+    """Return ``desired`` without the templates of which --model leaves every model out."""
+    return tuple(
+        item
+        for item in desired
+        if isinstance(item, Skipped) or _is_looked_at(item, live.get(item.key), scope)
+    )
+
+
+def _is_looked_at(item: Manifest | Undeployable, live: LiveDeployment | None, scope: Scope) -> bool:
+    if not item.template or (live and scope.includes(live)):
+        return True
+    if isinstance(item, Undeployable):
+        return item.nameless or not item.held or any(map(scope.includes_model, item.held))
+    return any(scope.includes_model(version.model) for version in item.models)
+
+
+def untemplated(
+    templates: Templates, desired: Iterable[Desired], live: Iterable[LiveDeployment], scope: Scope
+) -> str:
+    """Return the question that templates raise of which there are only deployments left, or ""."""
+    made = [item.key.name for item in live if item.template and scope.includes(item)]
+    there = any(item.template for item in desired if not isinstance(item, Skipped))
+    if there or not made:
+        return ""
+    missing = f"--templates {templates.folder} has no templates"
+    if templates.missing:
+        missing = f"--templates {templates.folder}: there is no such folder"
+    if not templates.folder:
+        missing = "--templates is not given"
+    return (
+        f"{missing}, while deployments that were made from templates are here "
+        f"({reason.told(made)}); if that is meant, `kubectl delete sdep` removes them"
+    )
 
 
 def leaving(
@@ -217,26 +302,12 @@ def leaving(
 ) -> tuple[LiveDeployment, ...]:
     """Return our objects in scope that nothing wants and nothing holds: to be looked up again."""
     wanted = {item.key for item in desired if isinstance(item, Manifest)}
-    held = _held(desired, written)
+    held = holding.held(desired, written)
     return tuple(
         item
         for item in live
-        if scope.includes(item)
-        and item.key not in wanted
-        and (item.owner, item.model) not in held
-        and not item.keep
+        if scope.includes(item) and item.key not in wanted and not held.why(item) and not item.keep
     )
-
-
-def _held(desired: Iterable[Desired], written: Iterable[Change]) -> _Held:
-    held: dict[tuple[str | None, str | None], str] = {}
-    for item in desired:
-        if isinstance(item, Undeployable | Skipped):
-            held[item.owner, item.version.model] = f"held: {item.version}: {item.reason}"
-    for change in written:
-        if isinstance(change, Blocked) and change.version:
-            held[change.owner, change.version.model] = f"held: {change.key.name} is blocked"
-    return held
 
 
 def assemble(
@@ -258,7 +329,7 @@ def assemble(
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
     refused = [_refused(item, mine) for item in desired if isinstance(item, Undeployable)]
     shown = {change.key for change in (*written, *refused)}
-    held, successors = _held(desired, written), _successors(written)
+    held, successors = holding.held(desired, written), _successors(written)
     rest = [
         _unwanted(item, whereabouts.get(item.key), held, successors)
         for item in mine
@@ -267,14 +338,19 @@ def assemble(
     return tuple(sorted((*written, *refused, *rest), key=_order))
 
 
-def _successors(written: Iterable[Change]) -> dict[tuple[str | None, str | None], Key]:
-    """(owner, model) → the object that serves it from now on."""
+_Successors = Mapping[tuple[str | None, str], Key]
+"""(owner, model) → the object that serves it from now on."""
+
+
+def _successors(written: Iterable[Change]) -> _Successors:
+    """Return which object serves each model; its own deployment counts before a template's."""
     manifests = [
         change.manifest
         for change in written
         if isinstance(change, Create | Update | Unchanged) and change.manifest
     ]
-    return {(item.owner, item.models[0].model): item.key for item in manifests}
+    ordered = sorted(manifests, key=lambda item: not item.template)
+    return {(item.owner, one.model): item.key for item in ordered for one in item.models}
 
 
 def _order(change: Change) -> tuple[str, str, str]:
@@ -283,33 +359,43 @@ def _order(change: Change) -> tuple[str, str, str]:
 
 
 def _refused(item: Undeployable, mine: Iterable[LiveDeployment]) -> Blocked:
-    serving = (one for one in mine if (one.owner, one.model) == (item.owner, item.version.model))
-    live = next(serving, None)
-    return Blocked(live.key if live else item.key, item.owner, item.reason, item.version, live)
+    live = next((one for one in mine if _is_about(item, one)), None)
+    key = live.key if live else item.key
+    return Blocked(key, item.owner, item.reason, item.version, live, item.models, item.template)
+
+
+def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
+    if item.owner != live.owner:
+        return False
+    if item.template and not item.nameless:
+        return live.key == item.key
+    if item.template or live.template:
+        return live.template == item.template
+    return bool(item.version and live.model == item.version.model)
 
 
 def _unwanted(
     live: LiveDeployment,
     found: Whereabouts | None,
-    held: _Held,
-    successors: Mapping[tuple[str | None, str | None], Key],
+    held: Held,
+    successors: _Successors,
 ) -> Change:
-    mine = (live.owner, live.model)
     if live.keep:
         return Unchanged(live, "no longer wanted; kept by its annotation m2s.io/keep")
-    if mine in held:
-        return Unchanged(live, held[mine])
-    if live.model is None:
+    if why := held.why(live):
+        return Unchanged(live, why)
+    if not live.served:
         why = "its annotation m2s.io/model is gone, so the registry cannot be asked about it"
         return Blocked(live.key, live.owner or "", why, None, live)
     fields = diff.leaves(live.body, "removed")
-    if mine in successors:
-        successor = successors[mine]
+    heirs = [successors.get((live.owner, one.model)) for one in live.served]
+    successor = next(filter(None, heirs), None)
+    if successor and not live.template:
         return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
     if found is None or found.selected:
         why = "a second look at the registry still finds it wanted: held; plan again"
         return Blocked(live.key, live.owner or "", why, None, live)
-    return Delete(live, fields, found.reason)
+    return Delete(live, fields, found.reason, successor)
 
 
 def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:
@@ -339,15 +425,22 @@ def summary(plan: Plan) -> str:
 
 
 def models_of(change: Change) -> tuple[str, str]:
-    """Return the model and the version (decimal, or "") that a change is about."""
+    """Return the model and the version (decimal, or "") that a change is about, the first one."""
+    first = next(iter(served_of(change)), Served("", ""))
+    return first.model, first.version
+
+
+def served_of(change: Change) -> tuple[Served, ...]:
+    """Return every version that a change is about: those it brings, else those that are there."""
     match change:
         case Create(manifest=manifest) | Update(manifest=manifest):
-            return manifest.models[0].model, str(manifest.models[0].version)
+            return manifest.served
         case Delete(live=live) | Unchanged(live=live):
-            return live.model or "", live.version or ""
+            return live.served
         case Blocked(version=version, live=live):
-            if version:
-                return version.model, str(version.version)
-            return (live.model or "", live.version or "") if live else ("", "")
+            first = (Served(version.model, str(version.version)),) if version else ()
+            known = {one.model for one in first}
+            more = tuple(Served(name, "") for name in change.held if name not in known)
+            return (*first, *more) or (live.served if live else ())
         case _:
             assert_never(change)

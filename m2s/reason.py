@@ -6,14 +6,27 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from m2s.diff import FieldChange, Name, Step, steps
-from m2s.model import CHECKSUM, FIELD_MANAGER, LiveDeployment, Manifest
+from m2s.model import CHECKSUM, FIELD_MANAGER, LiveDeployment, Manifest, Served
 
 
 def of_create(manifest: Manifest) -> str:
-    """``v3 is in Staging`` or ``v3 is champion``."""
-    version, selector = manifest.models[0], manifest.selector
-    link = "is in" if selector.kind == "stage" else "is"
-    return f"v{version.version} {link} {selector.name}"
+    """``v3 is in Staging``, ``v3 is champion, v4 challenger``, ``iris v1 and tea v2 are in …``."""
+    first, *more = manifest.served
+    if more and manifest.aliases:
+        beside = "".join(f", v{one.version} {one.alias}" for one in more)
+        return f"v{first.version} is {first.alias}{beside}"
+    what = told(map(str, manifest.served)) if manifest.template else f"v{first.version}"
+    link = " in" if manifest.selector.kind == "stage" else ""
+    return f"{what} {'are' if more else 'is'}{link} {manifest.selector.name}"
+
+
+def told(words: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and 7 more``: what still fits on a line."""
+    items = list(dict.fromkeys(words))
+    if len(items) > 3:
+        items = [*items[:2], f"{len(items) - 2} more"]
+    *head, last = items or [""]
+    return f"{', '.join(head)} and {last}" if head else last
 
 
 def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
@@ -31,14 +44,31 @@ def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldCh
 
 
 def _version_move(manifest: Manifest, live: LiveDeployment) -> str:
-    version = manifest.models[0]
-    if live.model != version.model:
-        return f"serves {version} now, instead of {live.model or 'an unknown model'}"
-    old, new = live.version or "?", str(version.version)
-    if old == new:
+    there = {one.model for one in live.served}
+    if there.isdisjoint(one.model for one in manifest.models):
+        before = told(one.model for one in live.served) or "an unknown model"
+        return f"serves {told(map(str, manifest.served))} now, instead of {before}"
+    roles = bool(manifest.aliases)
+    main = manifest.aliases[0] if roles else ""
+    old = {(one.alias or main) if roles else one.model: one for one in live.served}
+    new = {one.alias if roles else one.model: one for one in manifest.served}
+    names = len(new) > 1 or len(old) > 1
+    moves = [_move(slot if names else "", old.get(slot), one, roles) for slot, one in new.items()]
+    gone = [slot for slot in old if slot not in new]
+    moves += [f"no {slot} any more" if roles else f"no longer serves {slot}" for slot in gone]
+    return ", ".join(filter(None, moves))
+
+
+def _move(slot: str, old: Served | None, new: Served, role: bool) -> str:
+    """Return what became of one of the served versions; ``slot`` is "" for the only one."""
+    if old is None:
+        return f"v{new.version} is {slot}" if role else f"serves {new} too"
+    before = old.version or "?"
+    if before == new.version:
         return ""
-    verb = "rolled back" if old.isdecimal() and int(old) > version.version else "promoted"
-    return f"{verb} v{old} → v{new}"
+    back = before.isdecimal() and new.version.isdecimal() and int(before) > int(new.version)
+    model, alias = (f"{slot} ", "") if slot and not role else ("", f" ({slot})" if slot else "")
+    return f"{'rolled back' if back else 'promoted'} {model}v{before} → v{new.version}{alias}"
 
 
 def _editors(live: LiveDeployment, fields: Iterable[FieldChange]) -> str:

@@ -17,12 +17,14 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from m2s import mask
+from m2s import mask, reason
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange, steps
+from m2s.document import not_checked
 from m2s.execute import Outcome, Status
-from m2s.model import Manifest
-from m2s.plan import Plan, models_of, summary
+from m2s.explain import Explanation
+from m2s.model import LiveDeployment, Manifest
+from m2s.plan import Plan, models_of, served_of, summary
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
@@ -55,6 +57,8 @@ def plan_table(plan: Plan) -> RenderableType:
         ]
         if len(plan.skipped) > MAX_QUIET:
             parts.append(Text(f"  and {len(plan.skipped) - MAX_QUIET} more (-o json lists them)"))
+    if plan.unchecked:
+        parts += [Text(), *(Text(mask.text(line)) for line in not_checked(plan))]
     return Group(*parts, Text(), Text(summary(plan), "bold"))
 
 
@@ -67,10 +71,15 @@ def heading(plan: Plan) -> str:
 
 def _shown(changes: Iterable[Change]) -> Iterator[Change]:
     changes = list(changes)
-    quiet = sum(isinstance(change, Unchanged) and not change.reason for change in changes)
+    quiet = sum(_is_quiet(change) for change in changes)
     for change in changes:
-        if quiet <= MAX_QUIET or not isinstance(change, Unchanged) or change.reason:
+        if quiet <= MAX_QUIET or not _is_quiet(change):
             yield change
+
+
+def _is_quiet(change: Change) -> bool:
+    warned = isinstance(change, Unchanged) and change.manifest and change.manifest.warnings
+    return isinstance(change, Unchanged) and not change.reason and not warned
 
 
 def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
@@ -105,29 +114,35 @@ def _row(widths: Sequence[int], *cells: str, style: str) -> Table:
 
 
 def _title(change: Change) -> str:
-    model, name = models_of(change)[0], change.key.name
-    return name if not model or name.startswith(model) else f"{name}\n({model})"
+    names = list(dict.fromkeys(one.model for one in served_of(change)))
+    name = change.key.name
+    obvious = len(names) == 1 and name.startswith(names[0])
+    return name if not names or obvious else f"{name}\n({reason.told(names)})"
 
 
 def _version(change: Change) -> str:
-    """``v3 → v4`` where it moves, ``v4`` where it does not."""
+    """``v3 → v4`` where it moves, ``v4`` where not; of several ``v3, v4`` or ``2 models``."""
+    served = served_of(change)
+    if len(served) > 1:
+        several = len({one.model for one in served})
+        return f"{several} models" if several > 1 else ", ".join(f"v{o.version}" for o in served)
     version = models_of(change)[1]
     live = change.live.version if isinstance(change, Update | Blocked) and change.live else None
     new = f"v{version}" if version else ""
-    return f"v{live} → {new}" if live and live != version else new
+    return f"v{live} → {new}" if live and new and live != version else new
 
 
 def details(change: Change) -> list[str]:
     """Return the notes and the fields of one change, a line each; the reason is not among them."""
     match change:
         case Create(manifest=manifest):
-            lines = [*manifest.notes, *_ignored(manifest), *_facts(change)]
+            lines = [*_notes(manifest), *_facts(change)]
         case Update(manifest=manifest, fields=fields):
-            lines = [*manifest.notes, *_ignored(manifest), *_field_lines(fields)]
+            lines = [*_notes(manifest), *_field_lines(fields)]
         case Unchanged(manifest=manifest):
-            lines = list(manifest.notes) if manifest else []
+            lines = [*manifest.notes, *_warnings(manifest)] if manifest else []
         case Blocked(live=live):
-            lines = [f"held: v{live.version} keeps serving"] if live and live.version else []
+            lines = list(_kept(live)) if live else []
         case Delete():
             lines = []
         case _:
@@ -135,15 +150,36 @@ def details(change: Change) -> list[str]:
     return [mask.text(line) for line in lines]
 
 
+def _notes(manifest: Manifest) -> Iterator[str]:
+    yield from manifest.notes
+    yield from _warnings(manifest)
+    yield from _ignored(manifest)
+
+
+def _kept(live: LiveDeployment) -> Iterator[str]:
+    if len(live.served) > 1:
+        yield f"held: {reason.told(map(str, live.served))} keep serving"
+    elif live.version:
+        yield f"held: v{live.version} keeps serving"
+
+
+def _warnings(manifest: Manifest) -> Iterator[str]:
+    for warning in manifest.warnings:
+        yield f"warning: {warning}"
+
+
 def _ignored(manifest: Manifest) -> Iterator[str]:
     for pointer in manifest.ignored:
         yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
 
 
+_FACTS = ("image", "replicas", "modelUri", "traffic", "shadow")
+
+
 def _facts(change: Create) -> Iterator[str]:
     """What a data scientist looks for in a new deployment: images, replicas, model URIs."""
     for field in change.fields:
-        if field.path[0] == "spec" and field.path[-1] in ("image", "replicas", "modelUri"):
+        if field.path[0] == "spec" and field.path[-1] in _FACTS:
             yield from _lines(field, WIDTH, added="")
 
 
@@ -222,8 +258,38 @@ def plan_markdown(plan: Plan) -> str:
     lines += [""] if shown else []
     for item in plan.skipped:
         lines.append(f"- skipped {_cell(str(item.version))}: {_cell(mask.text(item.reason))}")
-    lines += [""] if plan.skipped else []
+    lines += [f"- {_cell(mask.text(line))}" for line in not_checked(plan)]
+    lines += [""] if plan.skipped or plan.unchecked else []
     return "\n".join([*lines, f"**{summary(plan)}**", ""])
+
+
+def explanation_table(explained: Explanation) -> RenderableType:
+    """Return the fields of one deployment below the layer that gave them, each with its line."""
+    parts: list[RenderableType] = [Text(_explained(explained))]
+    for layer, fields in explained.by_layer().items():
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(justify="right", width=5)
+        grid.add_column(overflow="fold")
+        for field in fields:
+            line = "" if field.source.line is None else f":{field.source.line}"
+            grid.add_row(line, Text(f"{field.path}: {_short(field.value)}"))
+        parts += [Text(), Text(layer, "bold"), grid]
+    return Group(*parts)
+
+
+def _explained(explained: Explanation) -> str:
+    change = explained.change
+    return mask.text(f"{change.key.name} ({change.action.word}): {change.reason or 'as wanted'}")
+
+
+def explanation_markdown(explained: Explanation) -> str:
+    """Return the same as GitHub-flavoured Markdown."""
+    lines = [f"### m2s plan: {_cell(_explained(explained))}", ""]
+    lines += ["| Field | Value | From |", "|---|---|---|"]
+    for field in explained.fields:
+        cells = (field.path, _short(field.value), str(field.source))
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join([*lines, ""])
 
 
 def _cell(text: str) -> str:

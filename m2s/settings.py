@@ -1,4 +1,4 @@
-"""One frozen Settings from flags > M2S_* environment > m2s.yaml > defaults.
+"""One frozen Settings from flags > M2S_* environment > m2s.yaml > Neu.ro's variables > defaults.
 
 Every option is a flag (``--max-delete``), a variable (``M2S_MAX_DELETE``) and a key of m2s.yaml
 (``max-delete``); its value is read and checked the same way wherever it comes from.
@@ -13,31 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2s import strictyaml
+from m2s import configfile, defaults, neuro, split, strictyaml
+from m2s import values as read
+from m2s.defaults import Fragment
 from m2s.errors import UsageError
 from m2s.model import Selector, dns_label
-
-DEFAULT_CONFIG = "m2s.yaml"
-STAGES = ("None", "Staging", "Production", "Archived")
-"""MLflow's own, the only ones there are (mlflow.entities.model_registry.model_version_stages)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MaxDelete:
-    """A deletion budget: at most ``count`` objects or ``percent`` of what is owned, the larger."""
-
-    count: int
-    percent: float
-
-    def allows(self, deletions: int, owned: int) -> bool:
-        """Whether ``deletions`` of ``owned`` objects are within the budget."""
-        return deletions <= max(self.count, owned * self.percent / 100)
-
-    def __str__(self) -> str:
-        """As a person would say it."""
-        parts = [str(self.count)] if self.count else []
-        parts += [f"{self.percent:g} %"] if self.percent else []
-        return " or ".join(parts) or "0"
+from m2s.split import Split
+from m2s.values import MaxDelete
 
 
 @dataclass(frozen=True)
@@ -45,6 +27,9 @@ class Settings:
     """Everything a command works by; see ``OPTIONS`` for each option's meaning."""
 
     selectors: tuple[Selector, ...]
+    split: Split | None
+    templates: str | None
+    base_template: str | None
     owner: str | None
     models: tuple[str, ...]
     namespace: str | None
@@ -57,12 +42,62 @@ class Settings:
     adopt: bool
     force_conflicts: bool
     ignore: tuple[str, ...]
+    preflight: bool | None
+    strict: bool
     max_delete: MaxDelete
     request_timeout: float
     concurrency: int
+    qps: float
+    burst: int
+    cache: bool
     prune: bool
     wait: bool
     timeout: float
+    interval: float
+    resync: float
+    policy: str | None
+    prune_after: int
+    leader_elect: bool
+    lease_name: str | None
+    listen: tuple[str, int] | None
+    webhook_secret_file: str | None
+    log_format: str
+    deploy_file: str | None
+    default_image: str | None
+    image_tag: str | None
+    image_registry: str | None
+    init_image: str
+    image_pull_secrets: tuple[str, ...]
+    env_secret: str | None
+    service_account: str | None
+    protocol: str | None
+    artifact_root: str | None
+    defaults: Fragment | None
+
+    @property
+    def describing(self) -> str:
+        """What a deploy.yaml is to a version: ``required``, ``optional`` or ``ignored``.
+
+        Naming an image for models without one asks for them to be served.
+        """
+        images = self.default_image or self.image_tag
+        return self.deploy_file or ("optional" if images else "required")
+
+    @property
+    def syncs(self) -> bool:
+        """Whether ``watch`` deletes too: ``--policy sync``, for which ``--prune`` is short."""
+        return self.policy == "sync" if self.policy else self.prune
+
+    @property
+    def lease(self) -> str:
+        """The name of the Lease that replicas with the same scope contend for."""
+        scope = [*sorted(self.owners), *sorted(self.models)]
+        return self.lease_name or dns_label("-".join(["m2s", *scope]))
+
+    @property
+    def inspects(self) -> bool:
+        """Whether preflight looks: ``--preflight``, by default against a Kubernetes cluster."""
+        return self.folder is None if self.preflight is None else self.preflight
 
     @property
     def folder(self) -> Path | None:
@@ -81,127 +116,6 @@ class Settings:
         return frozenset(self.owner_of(selector) for selector in self.selectors)
 
 
-def _text(raw: Any) -> str:
-    if not isinstance(raw, str) or not raw.strip():
-        raise ValueError("wants a text")
-    return raw
-
-
-def _flag(raw: Any) -> bool:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    value = raw if isinstance(raw, bool) else words.get(str(raw).lower())
-    if value is None:
-        raise ValueError(f"wants true or false, not {raw!r}")
-    return value
-
-
-def _texts(raw: Any) -> tuple[str, ...]:
-    items = raw if isinstance(raw, list | tuple) else [raw]
-    return tuple(dict.fromkeys(_text(item) for item in items))
-
-
-def _stages(raw: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(canonical_stage(name) for name in _texts(raw)))
-
-
-def canonical_stage(name: str) -> str:
-    """Return MLflow's spelling of a stage; a ValueError lists those that exist."""
-    for stage in STAGES:
-        if stage.lower() == name.lower():
-            return stage
-    near = difflib.get_close_matches(name.capitalize(), STAGES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise ValueError(f"there is no stage {name!r}: MLflow has {', '.join(STAGES)}{hint}")
-
-
-def _owner(raw: Any) -> str:
-    if dns_label(_text(raw)) != raw:
-        raise ValueError(f"{raw!r} is no label value of a-z, 0-9 and '-', at most 63 long")
-    return str(raw)
-
-
-def _namespace(raw: Any) -> str:
-    if dns_label(_text(raw)) != raw:
-        raise ValueError(f"{raw!r} is no namespace name (a-z, 0-9 and '-', at most 63 long)")
-    return str(raw)
-
-
-def _target(raw: Any) -> str:
-    if raw == "kubernetes" or (isinstance(raw, str) and raw[:4] == "dir:" and raw[4:].strip()):
-        return str(raw)
-    raise ValueError(f"wants kubernetes or dir:PATH, not {raw!r}")
-
-
-def _uri_map(raw: Any) -> tuple[tuple[str, str], ...]:
-    if isinstance(raw, Mapping):
-        pairs = [(_text(key), _text(value)) for key, value in raw.items()]
-    else:
-        pairs = [_uri_pair(item) for item in _texts(raw)]
-    return tuple(pairs)
-
-
-def _uri_pair(item: str) -> tuple[str, str]:
-    left, equals, right = item.partition("=")
-    if not (left and equals and right):
-        raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
-    return left, right
-
-
-def _on_conflict(raw: Any) -> str:
-    if raw not in ("highest", "block"):
-        raise ValueError(f"wants highest or block, not {raw!r}")
-    return str(raw)
-
-
-def _pointers(raw: Any) -> tuple[str, ...]:
-    if raw in ([], (), ""):
-        return ()
-    for pointer in _texts(raw):
-        if not pointer.startswith("/"):
-            raise ValueError(f"wants a JSON pointer such as /spec/replicas, not {pointer!r}")
-    return _texts(raw)
-
-
-def _max_delete(raw: Any) -> MaxDelete:
-    """``5``, ``30%``, or both with a comma: the larger counts."""
-    budget = MaxDelete(0, 0)
-    for part in str(raw).split(","):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", part)
-        if not match or (match[2] and float(match[1]) > 100) or (not match[2] and "." in match[1]):
-            raise ValueError(f"wants a count, a percentage or both (5,30%), not {raw!r}")
-        if match[2]:
-            budget = MaxDelete(budget.count, float(match[1]))
-        else:
-            budget = MaxDelete(int(match[1]), budget.percent)
-    return budget
-
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
-
-
-def _duration(raw: Any) -> float:
-    """Go's durations, as kubectl takes them (``90s``, ``1h30m``); a bare number is seconds."""
-    text = str(raw)
-    if re.fullmatch(r"\d+(\.\d+)?", text) and not isinstance(raw, bool):
-        return _positive(float(text), raw)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"wants a duration such as 30s or 10m, not {raw!r}")
-    return _positive(sum(float(number) * _UNITS[unit] for number, unit in parts), raw)
-
-
-def _positive(seconds: float, raw: Any) -> float:
-    if seconds <= 0:
-        raise ValueError(f"wants more than no time, not {raw!r}")
-    return seconds
-
-
-def _workers(raw: Any) -> int:
-    if not re.fullmatch(r"[1-9]\d?", str(raw)) or isinstance(raw, bool):
-        raise ValueError(f"wants a number from 1 to 99, not {raw!r}")
-    return int(raw)
-
-
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting: how a raw value is read, and what it is when nobody says.
@@ -216,29 +130,58 @@ class Option:
 
 
 OPTIONS: Mapping[str, Option] = {
-    "stage": Option(_stages, (), many=True),
-    "alias": Option(_texts, (), many=True),
-    "model": Option(_texts, (), many=True),
-    "owner": Option(_owner),
-    "namespace": Option(_namespace),
-    "tracking-uri": Option(_text),
-    "kubeconfig": Option(_text),
-    "context": Option(_text),
-    "target": Option(_target, "kubernetes"),
-    "model-uri-map": Option(_uri_map, (), many=True),
-    "on-conflict": Option(_on_conflict, "highest"),
-    "adopt": Option(_flag, False),
-    "force-conflicts": Option(_flag, True),
-    "ignore": Option(_pointers, ("/spec/replicas",), many=True),
-    "max-delete": Option(_max_delete, MaxDelete(5, 30)),
-    "request-timeout": Option(_duration, 30.0),
-    "concurrency": Option(_workers, 8),
-    "prune": Option(_flag, False),
-    "wait": Option(_flag, False),
-    "timeout": Option(_duration, 600.0),
+    "stage": Option(read.stages, (), many=True),
+    "alias": Option(read.texts, (), many=True),
+    "split": Option(split.parse),
+    "templates": Option(read.text),
+    "base-template": Option(read.text),
+    "model": Option(read.texts, (), many=True),
+    "owner": Option(read.owner),
+    "namespace": Option(read.namespace),
+    "tracking-uri": Option(read.text),
+    "kubeconfig": Option(read.text),
+    "context": Option(read.text),
+    "target": Option(read.target, "kubernetes"),
+    "model-uri-map": Option(read.uri_map, (), many=True),
+    "on-conflict": Option(read.on_conflict, "highest"),
+    "adopt": Option(read.flag, False),
+    "force-conflicts": Option(read.flag, True),
+    "ignore": Option(read.pointers, ("/spec/replicas",), many=True),
+    "preflight": Option(read.flag),
+    "strict": Option(read.flag, False),
+    "max-delete": Option(read.max_delete, MaxDelete(5, 30)),
+    "request-timeout": Option(read.duration, 30.0),
+    "concurrency": Option(read.workers, 8),
+    "qps": Option(read.rate, 500.0),
+    "burst": Option(read.burst, 1000),
+    "cache": Option(read.flag, True),
+    "prune": Option(read.flag, False),
+    "wait": Option(read.flag, False),
+    "timeout": Option(read.duration, 600.0),
+    "interval": Option(read.interval, 30.0),
+    "resync": Option(read.interval, 600.0),
+    "policy": Option(read.word("sync", "upsert-only")),
+    "prune-after": Option(read.passes, 3),
+    "leader-elect": Option(read.flag, False),
+    "lease-name": Option(read.lease_name),
+    "listen": Option(read.address),
+    "webhook-secret-file": Option(read.text),
+    "log-format": Option(read.word("console", "json"), "console"),
+    "deploy-file": Option(read.word("required", "optional", "ignored")),
+    "default-image": Option(read.image),
+    "image-tag": Option(read.text),
+    "image-registry": Option(read.image_registry),
+    "init-image": Option(read.image, "docker.io/seldonio/rclone-storage-initializer:1.17.1"),
+    "image-pull-secret": Option(read.object_names, (), many=True),
+    "env-secret": Option(read.object_name),
+    "service-account": Option(read.object_name),
+    "protocol": Option(read.word("seldon", "v2")),
+    "artifact-root": Option(read.text),
 }
 
-_RENAMED = {"model": "models", "model-uri-map": "uri_map"}
+_RENAMED = {
+    "model": "models", "model-uri-map": "uri_map", "image-pull-secret": "image_pull_secrets",
+}  # fmt: skip
 
 
 def variable(name: str) -> str:
@@ -263,17 +206,27 @@ def build(
     given = {
         name: _parsed(name, raw, f"--{name}") for name, raw in flags.items() if raw is not None
     }
-    layers = (_read_config(config), _from_environment(environ), given)
-    values = {name: option.default for name, option in OPTIONS.items()}
+    layers = (_from_neuro(environ), _from_file(config), _from_environment(environ), given)
+    values = {name: option.default for name, option in OPTIONS.items()} | {defaults.KEY: None}
     for layer in layers:
-        if "stage" in layer or "alias" in layer:
+        if _selecting(layer):
             # A selector of a higher layer replaces a lower one's, whichever kind either is.
-            values |= {"stage": (), "alias": ()}
+            values |= {"stage": (), "alias": (), "split": None}
+        if "prune" in layer:
+            values["policy"] = None
         values |= layer
     selectors = [Selector("stage", name) for name in values.pop("stage")]
     selectors += [Selector("alias", name) for name in values.pop("alias")]
+    selectors += [Selector("alias", share.alias) for share in (values["split"] or ())[:1]]
     fields = {_RENAMED.get(name, name.replace("-", "_")): v for name, v in values.items()}
     return Settings(selectors=tuple(selectors), **fields)
+
+
+def _selecting(layer: Mapping[str, Any]) -> bool:
+    given = [name for name in ("stage", "alias", "split") if layer.get(name)]
+    if "split" in given and len(given) > 1:
+        raise UsageError(f"split names the aliases to serve: leave {given[0]} out")
+    return any(name in layer for name in ("stage", "alias", "split"))
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -286,6 +239,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def _from_neuro(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {name: _parsed(name, raw, where) for where, name, raw in neuro.values(environ)}
+
+
 def _parsed(name: str, raw: Any, where: str) -> Any:
     try:
         return OPTIONS[name].parse(raw)
@@ -293,35 +250,28 @@ def _parsed(name: str, raw: Any, where: str) -> Any:
         raise UsageError(f"{where}: {error}") from error
 
 
-def _read_config(config: str | None) -> dict[str, Any]:
-    path = Path(config or DEFAULT_CONFIG)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        if config is None:
-            return {}
-        raise UsageError(f"--config: {path}: no such file") from error
-    except OSError as error:
-        raise UsageError(f"--config: {path}: {error.strerror}") from error
-    try:
-        documents = strictyaml.load_all(content)
-    except strictyaml.YamlError as error:
-        raise UsageError(f"{path}:{error.line}: {error.problem}") from error
-    if len(documents) > 1:
-        line = documents[1].line()
-        raise UsageError(f"{path}:{line}: a second document; m2s.yaml is one mapping")
-    return _config_values(path, documents[0]) if documents else {}
-
-
-def _config_values(path: Path, document: strictyaml.Document) -> dict[str, Any]:
-    if not isinstance(document.value, dict):
-        raise UsageError(f"{path}:{document.line()}: wants a mapping such as 'stage: Staging'")
-    values = {}
+def _from_file(config: str | None) -> dict[str, Any]:
+    found = configfile.read(config)
+    if found is None:
+        return {}
+    path, document = found
+    values: dict[str, Any] = {}
     for key, raw in document.value.items():
         where = f"{path}:{document.line(key)}: {key}"
+        if key == defaults.KEY:
+            values[key] = _defaults(path, document)
+            continue
         if key not in OPTIONS:
-            near = difflib.get_close_matches(key.replace("_", "-"), OPTIONS, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(OPTIONS)}"
+            known = [*OPTIONS, defaults.KEY]
+            near = difflib.get_close_matches(key.replace("_", "-"), known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
             raise UsageError(f"{where}: no such key{hint}")
         values[key] = _parsed(key, raw, where)
     return values
+
+
+def _defaults(path: Path, document: strictyaml.Document) -> Fragment:
+    try:
+        return defaults.fragment(str(path), document)
+    except defaults.Misplaced as error:
+        raise UsageError(f"{path}:{document.line(defaults.KEY, *error.path)}: {error}") from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,6 +32,8 @@ class YamlError(ValueError):
 
 MAX_DEPTH = 200
 """How deep a file may be nested; libyaml's composer would overrun the C stack far beyond that."""
+
+_INDICATORS = re.compile(r"^[ \t]*(?:[-?:][ \t]+)*", re.MULTILINE)
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -74,8 +76,12 @@ class Document:
         return line
 
 
-def load_all(content: bytes | str) -> list[Document]:
-    """Return the documents of a file, empty ones left out.
+Fill = Callable[[str, bool], Any]
+"""What a text stands for, given the text and whether it stands there without quotes."""
+
+
+def load_all(content: bytes | str, fill: Fill | None = None) -> list[Document]:
+    """Return the documents of a file, empty ones left out; ``fill`` replaces each text in them.
 
     Raises:
         YamlError: with the line, for a file that is not UTF-8, is not YAML, or says something
@@ -83,7 +89,8 @@ def load_all(content: bytes | str) -> list[Document]:
     """
     text = _decode(content) if isinstance(content, bytes) else content
     try:
-        _refuse_depth(text)
+        if _may_be_deep(text):
+            _refuse_depth(text)
         nodes = list(yaml.compose_all(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
         raise _syntax(error, text) from error
@@ -92,8 +99,9 @@ def load_all(content: bytes | str) -> list[Document]:
         raise YamlError(line, "a character that YAML does not allow") from error
     documents = []
     for node in nodes:
-        _refuse_bomb(node)
-        value = _Builder().build(node)
+        if "*" in text or len(text) > MAX_NODES:  # else there are no aliases, and fewer nodes
+            _refuse_bomb(node)
+        value = _Builder(fill or _as_is).build(node)
         if value is not None:
             documents.append(Document(value, node))
     return documents
@@ -116,6 +124,16 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     if lines[at][mark.column : mark.column + 1] == "\t":
         return YamlError(at + 1, "a tab where YAML wants spaces")
     return YamlError(at + 1, error.problem or error.context or "not YAML")
+
+
+def _may_be_deep(text: str) -> bool:
+    """Whether counting is worth a second parsing.
+
+    At one column there begin two levels at most, a mapping and the sequence that is its value; what
+    begins further right than a line's first indicators is in brackets.
+    """
+    columns = max((len(found[0]) for found in _INDICATORS.finditer(text)), default=0)
+    return 2 * (columns + 2) + text.count("[") + text.count("{") > MAX_DEPTH
 
 
 def _refuse_depth(text: str) -> None:
@@ -158,8 +176,15 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
             yield value
 
 
+def _as_is(text: str, _plain: bool) -> str:
+    return text
+
+
 class _Builder:
     """Turns nodes into JSON values."""
+
+    def __init__(self, fill: Fill) -> None:
+        self._fill = fill
 
     def build(self, node: yaml.Node) -> Any:
         if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
@@ -167,7 +192,7 @@ class _Builder:
         if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
             return [self.build(item) for item in node.value]
         if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
+            return self._scalar(node)
         raise YamlError(_line(node), f"the tag {node.tag} has no meaning in JSON")
 
     def _mapping(self, node: yaml.MappingNode) -> dict[str, Any]:
@@ -177,7 +202,7 @@ class _Builder:
             if key_node.tag == _MERGE:
                 merged = {**self._merge(value_node), **merged}
                 continue
-            key = _key(key_node)
+            key = self._key(key_node)
             if key in own:
                 raise YamlError(_line(key_node), f"the key {key!r} is there twice")
             own[key] = self.build(value_node)
@@ -193,13 +218,17 @@ class _Builder:
             merged = {**part, **merged}  # the earlier one wins, as YAML's merge key says
         return merged
 
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode) or node.tag in (_NULL, _FLOAT):
+            raise YamlError(_line(node), "a key must be a string: quote it")
+        value = self._scalar(node)
+        # sigs.k8s.io/yaml writes such keys as their JSON text.
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
-def _key(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or node.tag in (_NULL, _FLOAT):
-        raise YamlError(_line(node), "a key must be a string: quote it")
-    value = _scalar(node)
-    # sigs.k8s.io/yaml writes such keys as their JSON text.
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        value = _scalar(node)
+        # PyYAML tells of a text without quotes by a style of "" or None.
+        return self._fill(value, not node.style) if isinstance(value, str) else value
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

@@ -18,22 +18,25 @@ from tests.servers.mlflowserver import make_template
 # Read by mlflow when it is imported, and inherited by every process that a test starts.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-pytest_plugins = ("tests.worlds",)
+pytest_plugins = ("tests.worlds", "tests.chart_kit", "tests.stores", "tests.watch_kit")
 
 _OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "MLFLOW_DISABLE_TELEMETRY"}
+_STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
 NO_CLUSTER = "no cluster: "
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
-    """No test sees the caller's settings of MLflow, clusters and m2s, nor the home folder."""
-    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+    """No test sees the caller's settings of MLflow, stores, clusters and m2s, nor their home."""
+    for name in [name for name in os.environ if name.startswith((*_FOREIGN, *_STORES))]:
         if name not in _OUR_OWN:
             monkeypatch.delenv(name)
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)
     monkeypatch.setenv("HOME", str(home))
+    # Without credentials a storage client would ask the cloud's metadata server, for seconds.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture(scope="session")

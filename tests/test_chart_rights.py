@@ -153,12 +153,20 @@ def test_the_controller_works_all_day_under_the_charts_role(
 
 @pytest.mark.parametrize(
     ("resource", "verb"),
-    [("seldondeployments", "watch"), ("leases", "get"), ("leases", "create"), ("leases", "update")],
+    [
+        ("seldondeployments", "watch"),
+        ("leases", "get"),
+        ("leases", "create"),
+        ("leases", "update"),
+        ("events", "create"),
+    ],
 )
 def test_the_controller_says_which_verb_it_lacks(
     bound: Callable[..., Bound], controller: Controller, resource: str, verb: str
 ) -> None:
-    watch = controller(bound((resource, verb)))
+    world = bound((resource, verb))
+    world.models.add("iris")
+    watch = controller(world)
     refusal = f"may not {verb} {resource}"
     wait_for(lambda: refusal in watch.text or "Traceback" in watch.text, refusal)
     assert "Traceback" not in watch.text, watch.text

@@ -47,14 +47,15 @@ def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "prune", "demo"])
+@pytest.mark.parametrize("command", ["plan", "apply", "prune", "watch", "demo"])
 def test_the_readme_has_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     positive = {flag for flag in options_of(command, capsys) if not flag.startswith("--no-")}
     assert positive - set(re.findall(r"--[a-z][a-z-]+", README)) == set()
 
 
 def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    assert {f"--{name}" for name in settings.OPTIONS} <= options_of("apply", capsys)
+    flags = options_of("apply", capsys) | options_of("watch", capsys)
+    assert {f"--{name}" for name in settings.OPTIONS} <= flags
 
 
 def test_help_imports_no_client() -> None:

@@ -15,8 +15,9 @@ GOLDEN = Path(__file__).parent / "golden"
 NULLABLE = (str, type(None))
 CHANGE = {
     "action": str, "name": str, "namespace": str, "owner": NULLABLE, "model": NULLABLE,
-    "version": NULLABLE, "run_id": NULLABLE, "model_uri": NULLABLE, "reason": str, "notes": list,
-    "ignored": list, "fields": list, "desired_digest": NULLABLE, "live": (dict, type(None)),
+    "version": NULLABLE, "models": list, "template": NULLABLE, "run_id": NULLABLE,
+    "model_uri": NULLABLE, "reason": str, "notes": list, "warnings": list, "ignored": list,
+    "fields": list, "desired_digest": NULLABLE, "live": (dict, type(None)),
 }  # fmt: skip
 PLAN = {
     "format_version": str, "registry": str, "target": str, "namespace": str, "selectors": list,
@@ -42,6 +43,7 @@ def test_format_version_1_0_keeps_its_shape(path: Path) -> None:
     for change in plan["changes"]:
         assert has_shape(change, CHANGE)
         assert change["action"] in plan["summary"]
+        assert all(one.keys() == {"model", "version", "alias"} for one in change["models"])
         assert all(field.keys() == {"path", "kind", "old", "new"} for field in change["fields"])
         if change["live"]:
             assert change["live"].keys() == {"uid", "resource_version", "digest"}

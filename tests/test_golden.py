@@ -1,8 +1,9 @@
 """Golden cases: a registry and a folder of manifests, and what the plan looks like.
 
-Each folder of ``tests/golden`` has ``case.yaml`` (settings, versions, what is deployed) and the
-plan as it is printed: ``plan.txt`` at 80 columns, ``plan.json`` and ``plan.md``. After a wanted
-change, ``UPDATE_GOLDEN=1 make test`` writes them anew; read the difference before it is committed.
+Each folder of ``tests/golden`` has ``case.yaml`` (settings, versions, templates, what is deployed)
+and the plan as it is printed: ``plan.txt`` at 80 columns, ``plan.json`` and ``plan.md``. After a
+wanted change, ``UPDATE_GOLDEN=1 make test`` writes them anew; read the difference before it is
+committed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rich.console import Console
 from m2s import document, reconcile, render, settings
 from m2s.cluster.folder import FolderCluster
 from m2s.plan import Plan
+from m2s.templates import TemplateFolder
 from tests.fakes import FakeRegistry
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,8 +39,17 @@ def plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     folder.mkdir(parents=True)
     for body in given.get("cluster", []):
         (folder / f"{body['metadata']['name']}.yaml").write_text(yaml.safe_dump(body))
-    chosen = settings.build({"stage": ["Staging"], **given.get("settings", {})}, {})
-    return reconcile.make_plan(registry, FolderCluster(Path("cluster"), "default"), chosen)
+    for name, text in given.get("templates", {}).items():
+        Path("templates").mkdir(exist_ok=True)
+        Path("templates", name).write_text(text)
+    if "config" in given:
+        Path("m2s.yaml").write_text(yaml.safe_dump(given["config"]))
+    flags = given.get("settings", {})
+    selector = {} if "split" in flags else {"stage": ["Staging"]}
+    chosen = settings.build({**selector, **flags}, {})
+    target = FolderCluster(Path("cluster"), "default")
+    templates = TemplateFolder("templates") if "templates" in given else None
+    return reconcile.make_plan(registry, target, chosen, templates)
 
 
 def printed(plan: Plan) -> dict[str, str]:

@@ -140,7 +140,7 @@ def test_a_model_that_is_a_single_file_is_believed_to_have_none(
         ("runs:/0123/model", "its source runs:/0123/model names a run that does not exist"),
         ("/mlruns/0/x/artifacts", "nothing is stored at /mlruns/0/x/artifacts: there is no such"),
         ("file:///mlruns/0/x", "nothing is stored at file:///mlruns/0/x: there is no such path"),
-        ("s3://b/x", "cannot list s3://b/x: the storage client boto"),
+        ("s3://b/x", "cannot list s3://b/x: Unable to locate credentials"),
         ("mlflow-artifacts:/0/x", "cannot list mlflow-artifacts:/0/x: When an mlflow-artifacts"),
         ("gopher://b/x", "cannot list gopher://b/x: Could not find a registered artifact"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from m2s import settings
 from m2s.errors import UsageError
 from m2s.model import Selector
-from m2s.settings import MaxDelete
+from m2s.values import MaxDelete
 
 
 @pytest.fixture

@@ -78,10 +78,18 @@ def plan(
         str | None,
         typer.Option("--out", metavar="PATH", envvar="M2S_OUT", help="Save the plan for apply."),
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain", metavar="DEPLOYMENT", help="Show which layer gave each of its fields."
+        ),
+    ] = None,
 ) -> None:
     """Show what apply and prune would do, and why. Writes nothing."""
     from m2s.cli import run
 
+    if explain is not None:
+        raise typer.Exit(run.explain(flags, config, output.value, explain))
     raise typer.Exit(run.plan(flags, config, output.value, detailed_exitcode, out))
 
 
@@ -117,6 +125,92 @@ def prune(
     from m2s.cli import run
 
     raise typer.Exit(run.prune(flags, config, output.value, yes=yes, everything=everything))
+
+
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        "--webhook-secret",
+        metavar="TEXT",
+        envvar="M2S_WEBHOOK_SECRET",
+        show_envvar=False,
+        help="Secret of MLflow's webhook; better M2S_WEBHOOK_SECRET or a file.",
+    ),
+]
+
+
+@app.command()
+@with_settings(watching=True)
+def watch(
+    flags: dict[str, Any],
+    config: Config = None,
+    once: Annotated[
+        bool, typer.Option("--once", envvar="M2S_ONCE", help="Make one pass, then exit.")
+    ] = False,
+    webhook_secret: Secret = None,
+) -> None:
+    """Keep the cluster as the registry says: on an interval, and when either side changes."""
+    from m2s.cli.watch import watch as run
+
+    raise typer.Exit(run(flags, config, webhook_secret, once=once))
+
+
+webhook = typer.Typer(
+    help="Set up MLflow's webhook that tells m2s watch of a change at once.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(webhook, name="webhook")
+
+_WEBHOOK = ("tracking-uri", "stage", "alias", "owner", "request-timeout", "webhook-secret-file")
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        envvar="M2S_WEBHOOK_NAME",
+        metavar="NAME",
+        help="The webhook's (default: m2s-<owner>).",
+    ),
+]
+
+
+@webhook.command()
+@with_settings(watching=True, only=_WEBHOOK)
+def register(
+    flags: dict[str, Any],
+    url: Annotated[
+        str,
+        typer.Option(
+            "--url", envvar="M2S_WEBHOOK_URL", metavar="URL", help="https://HOST/mlflow of watch."
+        ),
+    ],
+    name: Name = None,
+    config: Config = None,
+    webhook_secret: Secret = None,
+) -> None:
+    """Create MLflow's webhook, or bring the one that is there up to date."""
+    from m2s.cli.webhook import register as run
+
+    raise typer.Exit(run(flags, config, webhook_secret, url=url, name=name))
+
+
+@webhook.command()
+@with_settings(watching=True, only=_WEBHOOK)
+def unregister(
+    flags: dict[str, Any],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url", envvar="M2S_WEBHOOK_URL", metavar="URL", help="The webhook of this URL."
+        ),
+    ] = None,
+    name: Name = None,
+    config: Config = None,
+) -> None:
+    """Delete MLflow's webhook."""
+    from m2s.cli.webhook import unregister as run
+
+    raise typer.Exit(run(flags, config, url=url, name=name))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +14,9 @@ REPEATABLE = "Repeatable."
 _SHARED: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("stage", (), "STAGE", "Serve the versions in this MLflow stage. Repeatable."),
     ("alias", (), "ALIAS", "Serve the versions this alias points at. Repeatable."),
+    ("split", (), "ALIAS=N,…", "Share a model's traffic: champion=90,challenger=10."),
+    ("templates", (), "DIR", "Folder of SeldonDeployments with {{ … }} placeholders."),
+    ("base-template", (), "FILE", "Template below each deploy.yaml (default: DIR/_base.yaml)."),
     ("model", (), "PATTERN", "Look only at models matching PATTERN. Repeatable."),
     ("owner", (), "NAME", "Whose objects these are (default: the selector)."),
     ("namespace", ("-n",), "NAMESPACE", "Namespace (default: the context's)."),
@@ -23,11 +26,26 @@ _SHARED: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("context", (), "NAME", "Kubeconfig context."),
     ("request-timeout", (), "DURATION", "Longest wait for one request (default: 30s)."),
     ("concurrency", (), "N", "Requests under way at a time (default: 8)."),
+    ("qps", (), "N", "Requests a second to the cluster, 0: no limit (default: 500)."),
+    ("burst", (), "N", "Requests that may come at once above --qps (default: 1000)."),
+    ("cache", (), None, "Fetch deploy.yaml of an unchanged version once (default: yes)."),
     ("model-uri-map", (), "FROM=TO", "Replace a prefix of model URIs. Repeatable."),
+    ("artifact-root", (), "URI", "Where the artifact root is for model servers."),
+    ("deploy-file", (), "WORD", "deploy.yaml is required (default), optional or ignored."),
+    ("default-image", (), "IMAGE", "Model wrapper for versions without a deploy.yaml."),
+    ("image-tag", (), "TAG", "Model's tag that names its image (default: deployment-image)."),
+    ("image-registry", (), "PREFIX", "What image: in an image's name stands for."),
+    ("init-image", (), "IMAGE", "Brings the model into a wrapper (default: Seldon's rclone)."),
+    ("image-pull-secret", (), "NAME", "Secret to pull those images with. Repeatable."),
+    ("env-secret", (), "NAME", "Secret of the store, for versions without a deploy.yaml."),
+    ("service-account", (), "NAME", "Their ServiceAccount."),
+    ("protocol", (), "WORD", "Their protocol: seldon (default) or v2."),
     ("on-conflict", (), "WORD", "Several versions in a stage: highest (default) or block."),
     ("adopt", (), None, "Take over objects that m2s does not manage yet."),
     ("force-conflicts", (), None, "Take drifted fields back from others (default: yes)."),
     ("ignore", (), "POINTER", "Leave a path to others (default: /spec/replicas). Repeatable."),
+    ("preflight", (), None, "Check what deployments refer to (default: not for folders)."),
+    ("strict", (), None, "Block what preflight warns about."),
     ("max-delete", (), "N,P%", "Deletion budget, the larger of both (default: 5,30%)."),
 )
 _APPLYING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
@@ -35,19 +53,34 @@ _APPLYING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("wait", (), None, "Follow the rollouts until the new generation serves."),
     ("timeout", (), "DURATION", "How long --wait waits (default: 10m)."),
 )
+_WATCHING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
+    ("interval", (), "DURATION", "From one pass to the next (default: 30s)."),
+    ("resync", (), "DURATION", "Read the whole registry again this often (default: 10m)."),
+    ("policy", (), "WORD", "upsert-only (default), or sync: delete too."),
+    ("prune", (), None, "Short for --policy sync."),
+    ("prune-after", (), "N", "Delete what N passes in a row found unwanted (default: 3)."),
+    ("leader-elect", (), None, "Of several replicas only one writes."),
+    ("lease-name", (), "NAME", "Lease to contend for (default: m2s-<owner>)."),
+    ("listen", (), "ADDRESS:PORT", "Serve probes and POST /mlflow here."),
+    ("webhook-secret-file", (), "PATH", "File with the secret of MLflow's webhook."),
+    ("log-format", (), "WORD", "console (default) or json."),
+)
 
 
 def with_settings(
-    *, applying: bool = False
+    *, applying: bool = False, watching: bool = False, only: Container[str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options; it receives them as one mapping, ``flags``.
 
+    ``applying`` and ``watching`` add those of apply and watch, ``only`` leaves all others out.
     Values are raw, None where not given: :func:`m2s.settings.build` reads the environment and
     m2s.yaml too, and checks them all in one place.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        shared = [_parameter(*row) for row in (*_SHARED, *(_APPLYING if applying else ()))]
+        more = (*(_APPLYING if applying else ()), *(_WATCHING if watching else ()))
+        rows = [row for row in (*_SHARED, *more) if only is None or row[0] in only]
+        shared = [_parameter(*row) for row in rows]
         names = {parameter.name for parameter in shared}
 
         def wrapped(**given: Any) -> None:

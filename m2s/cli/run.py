@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from m2s import document, mask, reconcile, render, settings
+from m2s import explain as explaining
 from m2s.change import Action
 from m2s.cluster import Cluster
 from m2s.errors import M2sError, Refused, UsageError
-from m2s.execute import Outcome, execute, wait
+from m2s.execute import Outcome, SecondLook, execute, wait
 from m2s.plan import Plan
 from m2s.registry import Registry
 from m2s.settings import Settings
+from m2s.templates import TemplateFolder
+
+if TYPE_CHECKING:
+    from m2s.registry.mlflow_registry import MlflowRegistry
 
 CHANGES_PENDING = 2
 STRUCTURED = ("json", "yaml")
@@ -31,7 +37,7 @@ def plan(
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
     chosen = settings.build(flags, os.environ, config)
-    made = _read(chosen, _connect_registry(chosen), _connect_cluster(chosen))
+    made = _look(chosen)
     refusal = made.refusal(chosen.max_delete)
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
     if out:
@@ -42,6 +48,20 @@ def plan(
     return CHANGES_PENDING if detailed_exitcode and made.pending else 0
 
 
+def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
+    """Print which layer gave each field of one planned deployment."""
+    chosen = settings.build(flags, os.environ, config)
+    found = explaining.of(_look(chosen), name)
+    if output in STRUCTURED:
+        result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
+        typer.echo(document.text(result, output))
+    elif output == "markdown":
+        typer.echo(render.explanation_markdown(found))
+    else:
+        render.console().print(render.explanation_table(found))
+    return 0
+
+
 def apply(
     flags: Mapping[str, Any], config: str | None, output: str, plan_file: str | None, *, yes: bool
 ) -> int:
@@ -50,8 +70,9 @@ def apply(
     if saved:
         flags = document.flags_of(saved, flags)
     chosen = settings.build(flags, os.environ, config)
-    registry, cluster = _connect_registry(chosen), _connect_cluster(chosen)
-    made = _read(chosen, registry, cluster)
+    registry, cluster = connect_registry(chosen), connect_cluster(chosen)
+    templates = connect_templates(chosen)
+    made = _read(chosen, registry, cluster, templates)
     if saved:
         _raise_if_moved(str(plan_file), saved, made)
     left = made.count(Action.DELETE)
@@ -62,7 +83,8 @@ def apply(
         cluster.check_rollout_access()
     if not _agreed(made, chosen.prune, yes=yes):
         return 1
-    outcomes = _execute(made, cluster, registry, chosen, write=True, delete=chosen.prune)
+    look = _second_look(registry, chosen, templates)
+    outcomes = _execute(made, cluster, look, chosen, write=True, delete=chosen.prune)
     if chosen.wait:
         with render.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
             outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
@@ -78,36 +100,54 @@ def prune(
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
         raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
-    cluster = _connect_cluster(chosen)
-    registry = None if everything else _connect_registry(chosen)
-    if registry is None:
+    cluster = connect_cluster(chosen)
+    look = None
+    if everything:
         made = reconcile.make_teardown(cluster, chosen)
     else:
-        made = _read(chosen, registry, cluster).only_deletions()
+        registry, templates = connect_registry(chosen), connect_templates(chosen)
+        look = _second_look(registry, chosen, templates)
+        made = _read(chosen, registry, cluster, templates).only_deletions()
     _show(made, output)
-    if registry:
+    if look:
         made.raise_if_unsafe(chosen.max_delete, deleting=True)
     if not _agreed(made, True, yes=yes, write=False):
         return 1
-    outcomes = _execute(made, cluster, registry, chosen, write=False, delete=True)
+    outcomes = _execute(made, cluster, look, chosen, write=False, delete=True)
     return _finish(made, outcomes, output)
 
 
-def _connect_registry(chosen: Settings) -> Registry:
-    from m2s.registry.mlflow_registry import MlflowRegistry
-
+def registry_uri(chosen: Settings) -> str:
+    """Return where the registry is; a UsageError says how to tell."""
     uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
         raise UsageError("which registry? give --tracking-uri or set MLFLOW_TRACKING_URI")
-    return MlflowRegistry(uri, request_timeout=chosen.request_timeout, workers=chosen.concurrency)
+    return uri
 
 
-def _connect_cluster(chosen: Settings) -> Cluster:
+def connect_registry(chosen: Settings) -> MlflowRegistry:
+    """Return the registry of these settings; a server is not asked anything yet."""
+    from m2s.registry.cache import Cache, default_folder
+    from m2s.registry.mlflow_registry import MlflowRegistry
+
+    uri = registry_uri(chosen)
+    folder = default_folder(os.environ) if chosen.cache else None
+    return MlflowRegistry(
+        uri,
+        request_timeout=chosen.request_timeout,
+        workers=chosen.concurrency,
+        cache=Cache(folder) if folder else None,
+    )
+
+
+def connect_cluster(chosen: Settings) -> Cluster:
+    """Return the cluster or the folder of these settings; it is not asked anything yet."""
     if chosen.folder:
         from m2s.cluster.folder import FolderCluster
 
         return FolderCluster(chosen.folder, chosen.namespace or "default")
     from m2s.cluster.kubernetes import connect
+    from m2s.cluster.throttle import Throttle
 
     return connect(
         namespace=chosen.namespace,
@@ -116,29 +156,65 @@ def _connect_cluster(chosen: Settings) -> Cluster:
         force_conflicts=chosen.force_conflicts,
         request_timeout=chosen.request_timeout,
         workers=chosen.concurrency,
+        throttle=Throttle(chosen.qps, chosen.burst),
     )
 
 
-def _read(chosen: Settings, registry: Registry, cluster: Cluster) -> Plan:
+def connect_templates(chosen: Settings) -> TemplateFolder | None:
+    """Return the templates of these settings, if there are any; nothing is read yet."""
+    if not (chosen.templates or chosen.base_template):
+        return None
+    return TemplateFolder(chosen.templates, chosen.base_template)
+
+
+def _second_look(
+    registry: Registry, chosen: Settings, templates: TemplateFolder | None
+) -> SecondLook:
+    return lambda live: reconcile.locate(registry, chosen, live, templates)
+
+
+def _read(
+    chosen: Settings,
+    registry: Registry,
+    cluster: Cluster,
+    templates: TemplateFolder | None = None,
+) -> Plan:
     if not chosen.selectors:
-        raise UsageError(f"serve what? give --stage or --alias; {_offers(registry)}")
-    made = reconcile.make_plan(registry, cluster, chosen)
+        raise UsageError(f"serve what? give --stage or --alias; {offers(registry)}")
+    spare_imports()
+    made = reconcile.make_plan(registry, cluster, chosen, templates)
     if not any((made.offered or {}).values()) and not any(made.owned.values()):
         _raise_if_unknown(chosen, registry)
     return made
+
+
+def spare_imports() -> None:
+    """Have the garbage collector leave alone what is there by now, which stays.
+
+    The clients make a million objects while they are imported; to look through them over and over
+    takes as long as all that m2s does with a thousand deployments.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+def _look(chosen: Settings) -> Plan:
+    registry, cluster = connect_registry(chosen), connect_cluster(chosen)
+    return _read(chosen, registry, cluster, connect_templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
     known = registry.offers().aliases
     for selector in chosen.selectors:
         if selector.kind == "alias" and selector.name not in known:
-            raise UsageError(f"no model has the alias {selector.name!r}; {_offers(registry)}")
+            raise UsageError(f"no model has the alias {selector.name!r}; {offers(registry)}")
 
 
-def _offers(registry: Registry) -> str:
-    offers = registry.offers()
-    stages = ", ".join(f"{name} ({count})" for name, count in offers.stages.items())
-    aliases = ", ".join(f"{name} ({count})" for name, count in offers.aliases.items())
+def offers(registry: Registry) -> str:
+    """Return what there is to select from, in words."""
+    found = registry.offers()
+    stages = ", ".join(f"{name} ({count})" for name, count in found.stages.items())
+    aliases = ", ".join(f"{name} ({count})" for name, count in found.aliases.items())
     return f"the registry has the stages {stages or 'none'} and the aliases {aliases or 'none'}"
 
 
@@ -174,13 +250,12 @@ def _agreed(made: Plan, deleting: bool, *, yes: bool, write: bool = True) -> boo
 def _execute(
     made: Plan,
     cluster: Cluster,
-    registry: Registry | None,
+    look: SecondLook | None,
     chosen: Settings,
     *,
     write: bool,
     delete: bool,
 ) -> tuple[Outcome, ...]:
-    look = (lambda live: reconcile.locate(registry, chosen, live)) if registry else None
     total = sum(made.count(action) for action in (Action.CREATE, Action.UPDATE) if write)
     total += made.count(Action.DELETE) if delete else 0
     with render.progress("Applying", total) as step:

@@ -18,6 +18,7 @@ from m2s.report import PassReport
 from m2s.settings import Settings
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
+from m2s.watch.quiet import Quiet
 from m2s.watch.triggers import LEADER, WEBHOOK, Triggers
 from m2s.webhook import Receiver
 
@@ -159,7 +160,8 @@ def _connect(chosen: Settings, triggers: Triggers | None) -> Edges:
     own = connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1)
     watching = Watching(own.api, own.namespace, chosen.owners, triggers.observe)
     watching.start()
-    return Edges(registry, cluster, watching.stop, templates, registry.forget)
+    quiet = Quiet(registry, watching.unbroken, templates)
+    return Edges(registry, cluster, watching.stop, templates, registry.forget, quiet)
 
 
 def _events(chosen: Settings) -> Events | None:

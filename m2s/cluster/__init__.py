@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from m2s.model import Body, Key, LiveDeployment, Manifest
+from m2s.model import Body, Key, LiveDeployment, Manifest, Unchecked
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,15 @@ class Cluster(Protocol):
 
         Refuses with :class:`~m2s.errors.Conflict` when the object is no longer ``live``.
         """
+
+    def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
+        """Return the names of a Secret's data, never the data; None where there is no such Secret.
+
+        :class:`~m2s.model.Unchecked` when this may not be read, or is no matter of this cluster.
+        """
+
+    def has_service_account(self, name: str) -> bool | Unchecked:
+        """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.errors.ClusterError` now when :meth:`rollout` could not work later."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import urllib3
@@ -15,6 +17,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError, SSLEr
 from urllib3.util.retry import Retry
 
 from m2s.cluster.failures import BUSY, Answer, Asked, one_line, refusal
+from m2s.cluster.throttle import Throttle
 from m2s.errors import ClusterError, ClusterUnavailable
 
 APPLY = "application/apply-patch+yaml"
@@ -32,8 +35,29 @@ class Api:
     and a delete that names the object's uid.
     """
 
-    def __init__(self, configuration: Configuration, *, timeout: float, workers: int) -> None:
-        """``timeout`` in seconds for each attempt; ``workers`` is how many threads may ask."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        timeout: float,
+        workers: int,
+        log_in: Callable[[], Configuration] | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        """``timeout`` in seconds for each attempt; ``workers`` is how many threads may ask.
+
+        ``log_in`` reads the credentials again when the server no longer accepts them: a token in a
+        file is replaced there before it expires, and a process that runs for long outlives it.
+        ``throttle`` holds requests back; those that the server asks to repeat it paces itself,
+        with 429 and ``Retry-After``.
+        """
+        self._timeout, self._workers = timeout, workers
+        self._log_in, self._logging_in = log_in, threading.Lock()
+        self._throttle = throttle or Throttle(0, 1)
+        self._client = self._connected(configuration)
+        self.server = _SERVER.sub("", str(configuration.host))
+
+    def _connected(self, configuration: Configuration) -> ApiClient:
         configuration.retries = Retry(
             total=6,
             connect=3,
@@ -46,11 +70,9 @@ class Api:
             raise_on_status=False,
             retry_after_max=30,
         )
-        configuration.connection_pool_maxsize = workers
+        configuration.connection_pool_maxsize = self._workers
         _quieten(configuration)
-        self._client = ApiClient(configuration)
-        self._timeout = timeout
-        self.server = _SERVER.sub("", str(configuration.host))
+        return ApiClient(configuration)
 
     def ask(
         self,
@@ -69,20 +91,72 @@ class Api:
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type
-        try:
-            request = self._client.param_serialize(
+            # the client encodes plain JSON itself, and sends bytes as they are
+            body = _encode(body) if content_type == APPLY else body  # type: ignore[assignment]
+        response = self._send(method, path, query or {}, headers, body, self._timeout)
+        with self._silences():
+            return self._decode(response.status, response.read())
+
+    def open(
+        self, path: str, query: Mapping[str, str], *, silence: float
+    ) -> urllib3.BaseHTTPResponse:
+        """Return the answer to a GET with its body unread, for an endless one such as a watch.
+
+        Without a byte for ``silence`` seconds, reading it raises urllib3's ReadTimeoutError.
+        """
+        timeouts = (self._timeout, silence)
+        headers = {"Accept": "application/json"}
+        answer: urllib3.BaseHTTPResponse
+        answer = self._send("GET", path, query, headers, None, timeouts).response
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: Any,
+        timeout: float | tuple[float, float],
+    ) -> Any:
+        """Return the client's response, asked for with fresh credentials where the old expired."""
+        self._throttle.wait()
+        client = self._client
+        response = self._send_as(client, method, path, query, headers, body, timeout)
+        if response.status == 401 and self._log_in is not None:
+            with self._silences():
+                response.read()  # gives the connection back
+            fresh = self._logged_in(client, self._log_in)
+            response = self._send_as(fresh, method, path, query, headers, body, timeout)
+        return response
+
+    def _send_as(
+        self,
+        client: ApiClient,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: Any,
+        timeout: float | tuple[float, float],
+    ) -> Any:
+        with self._silences():
+            request = client.param_serialize(
                 method,
                 path,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                # the client encodes plain JSON itself, and sends bytes as they are
-                body=_encode(body) if body is not None and content_type == APPLY else body,
+                query_params=list(query.items()),
+                header_params=dict(headers),
+                body=body,
                 auth_settings=["BearerToken"],
             )
-            response = self._client.call_api(*request, _request_timeout=self._timeout)
-            return self._decode(response.status, response.read())
-        except (HTTPError, ApiException) as error:
-            raise self._silence(error) from error
+            return client.call_api(*request, _request_timeout=timeout)
+
+    def _logged_in(self, refused: ApiClient, log_in: Callable[[], Configuration]) -> ApiClient:
+        """Return a client with fresh credentials, made once however many threads were refused."""
+        with self._logging_in:
+            if self._client is refused:
+                self._client = self._connected(log_in())
+            return self._client
 
     def items(
         self, path: str, asked: Asked, query: Mapping[str, str] | None = None
@@ -119,6 +193,13 @@ class Api:
             f"{self.server} answered HTTP {status} with something that is not JSON: "
             "check that the kubeconfig's server is a Kubernetes API server"
         )
+
+    @contextmanager
+    def _silences(self) -> Iterator[None]:
+        try:
+            yield
+        except (HTTPError, ApiException) as error:
+            raise self._silence(error) from error
 
     def _silence(self, error: Exception) -> ClusterError:
         cause = error.reason if isinstance(error, MaxRetryError) else error

@@ -12,7 +12,7 @@ from m2s.cluster.files import Files, without_servers_fields
 from m2s.cluster.names import namespace_name
 from m2s.cluster.yamlwriter import dump
 from m2s.errors import Conflict, Rejected
-from m2s.model import Body, Key, LiveDeployment, Manifest, comparable, digest
+from m2s.model import Body, Key, LiveDeployment, Manifest, Unchecked, comparable, digest
 
 
 class FolderCluster:
@@ -90,6 +90,14 @@ class FolderCluster:
             if now is not None:
                 _check_unmoved(now, live)
                 self._files.remove(live.key.name)
+
+    def secret_keys(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
+        """Nobody can tell: Secrets are in the cluster that the folder is applied to."""
+        return Unchecked("")
+
+    def has_service_account(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
+        """Nobody can tell: ServiceAccounts are in the cluster that the folder is applied to."""
+        return Unchecked("")
 
     def check_rollout_access(self) -> None:
         """Nothing is needed: a folder rolls nothing out."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from m2s.cluster import Rollout
+from m2s.cluster import Rollout, lookups
 from m2s.cluster.api import APPLY, Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.cluster.names import namespace_name, object_name
 from m2s.cluster.rollout import owned_by, progress, seldon_ids
+from m2s.cluster.throttle import Throttle
 from m2s.errors import Conflict
 from m2s.model import (
     FIELD_MANAGER,
@@ -18,6 +19,7 @@ from m2s.model import (
     Key,
     LiveDeployment,
     Manifest,
+    Unchecked,
     comparable,
     digest,
 )
@@ -32,18 +34,26 @@ def connect(
     force_conflicts: bool = True,
     request_timeout: float = 30,
     workers: int = 8,
+    throttle: Throttle | None = None,
 ) -> KubernetesCluster:
     """Return a namespace of the cluster that the credentials at hand lead to; asks it nothing yet.
 
     Credentials are those of :func:`~m2s.cluster.credentials.log_in`. Without ``namespace`` it is
     the kubeconfig context's, or the pod's own, else ``default``. ``request_timeout`` is in seconds
-    and for each attempt; ``workers`` is how many threads may ask at once. Raises
+    and for each attempt; ``workers`` is how many threads may ask at once, ``throttle`` how often
+    they may. Raises
     :class:`~m2s.errors.ClusterError` without usable credentials and
     :class:`~m2s.errors.UsageError` when ``namespace`` cannot be a namespace's name.
     """
     login = log_in(kubeconfig, context)
     chosen = namespace_name(namespace or login.namespace or "default")
-    api = Api(login.configuration, timeout=request_timeout, workers=workers)
+    api = Api(
+        login.configuration,
+        timeout=request_timeout,
+        workers=workers,
+        log_in=lambda: log_in(kubeconfig, context).configuration,
+        throttle=throttle,
+    )
     return KubernetesCluster(api, chosen, force_conflicts=force_conflicts)
 
 
@@ -58,6 +68,11 @@ class KubernetesCluster:
         self._api = api
         self._namespace = namespace
         self._force = force_conflicts
+
+    @property
+    def api(self) -> Api:
+        """The API server itself, for what is not about one SeldonDeployment: watches, Leases."""
+        return self._api
 
     @property
     def identity(self) -> str:
@@ -129,6 +144,14 @@ class KubernetesCluster:
                 raise _moved(now, live)
             live = now
         raise Conflict("its status moves faster than it can be deleted: try again")
+
+    def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
+        """Return the names of a Secret's data; None when the server says that there is none."""
+        return lookups.secret_keys(self._api, Key(self._namespace, name))
+
+    def has_service_account(self, name: str) -> bool | Unchecked:
+        """Return whether there is a ServiceAccount of this name."""
+        return lookups.has_service_account(self._api, Key(self._namespace, name))
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.errors.ClusterError` when Deployments may not be listed here."""

@@ -23,6 +23,8 @@ _log = logging.getLogger("m2s.watch")
 ROUND = 240
 """Seconds after which the server ends a watch and it is taken up again, as it does to anybody's."""
 _SILENCE = ROUND + 30.0
+_DEAF = 150.0
+"""Seconds without a bookmark: a second one is missing (apiserver ``cacher.go``: one a minute)."""
 _SHORT = 5.0
 _LONGEST_PAUSE = 30.0
 
@@ -53,6 +55,7 @@ class Watching:
         self._stopped = threading.Event()
         self._watch: Watch | None = None
         self._trouble = ""
+        self._rounds, self._up, self._heard = 0, False, 0.0
         self._thread = threading.Thread(target=self._run, name="m2s-watch", daemon=True)
 
     def start(self) -> None:
@@ -74,6 +77,15 @@ class Watching:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    def unbroken(self) -> object | None:
+        """Return what stays the same while nothing can be missed, None while something could be.
+
+        A bookmark comes about every minute where nothing else does: without any, the connection
+        may be dead and nobody has been told.
+        """
+        alive = self._up and time.monotonic() - self._heard < _DEAF
+        return self._rounds if alive else None
+
     def _run(self) -> None:
         pause, version = self._pause, None
         while not self._stopped.is_set():
@@ -89,6 +101,7 @@ class Watching:
                 trouble = f"the connection broke off ({type(error).__name__})"
             except ClusterError as error:
                 version, trouble = None, str(error)
+            self._up = False
             self._tell(trouble)
             self._stopped.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -97,9 +110,12 @@ class Watching:
         """Follow one round to its end and return the version to take it up from."""
         self._watch = watch = Watch(return_type="object")
         more = {"resource_version": version} if version else {}
+        if version is None:
+            self._rounds += 1
         for event in watch.stream(self._open, timeout_seconds=ROUND, **more):
             if self._stopped.is_set():
                 break
+            self._heard = time.monotonic()
             if event is not None and event["type"] != "BOOKMARK":
                 self._tell("")
                 self._hand_on(event["type"], event["raw_object"])
@@ -126,6 +142,7 @@ class Watching:
             raise ApiException(status=410, reason="Gone")
         if answer.status != 200:
             raise self._refused(answer)
+        self._heard, self._up = time.monotonic(), True
         return answer
 
     def _refused(self, answer: Any) -> ClusterError:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from m2s.model import Description, ModelVersion, Offers, Selector, Unreadable, Whereabouts
+from m2s.model import (
+    Description,
+    MlModel,
+    ModelVersion,
+    Offers,
+    Selector,
+    Unchecked,
+    Unreadable,
+    Whereabouts,
+)
 
 
 class Registry(Protocol):
@@ -20,11 +30,22 @@ class Registry(Protocol):
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version."""
 
-    def describe(self, version: ModelVersion) -> Description | Unreadable:
+    def model_tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every registered model, by its name."""
+
+    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
         """Return how one version wants to be deployed.
+
+        Without ``read`` its artifacts are not looked into, and it has no file.
 
         :class:`~m2s.model.Unreadable` is one version's trouble (its artifact store refuses, its
         file is too large); a registry that is gone is a RegistryError.
+        """
+
+    def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
+        """Return what the MLmodel file in a :class:`~m2s.model.Description`'s ``uri`` says.
+
+        None only when the folder was listed and has none; this never raises.
         """
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:

@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 
 from m2s import mask
 from m2s.model import DeployFile
-from m2s.registry.client import FileInfo, download_artifacts, list_artifacts
+from m2s.registry.client import FileInfo, get_artifact_repository, list_artifacts
 from m2s.registry.trouble import brief, diagnose
 
 FILE_NAME = "deploy.yaml"
@@ -44,13 +44,16 @@ class Store:
     tracking_uri: str
     scrub: Callable[[str], str] = mask.text
 
-    def find(self, run: str, run_uri: str, model_uri: str) -> DeployFile | None:
+    def find(
+        self, run: str, run_uri: str, model_uri: str, *, again: bool = False
+    ) -> DeployFile | None:
         """Return the deploy.yaml of a run's own artifacts, else of the model's folder.
 
         Args:
             run: the run's id, for the origin.
             run_uri: root of the run's artifacts, "" for a version without a run.
             model_uri: the resolved folder of the model.
+            again: both places had none before. Only to the run can it have been logged since.
 
         Returns:
             None only when both places were read and the model was seen to be there.
@@ -63,9 +66,9 @@ class Store:
             file = self._in(run_uri, f"{FILE_NAME} of run {run}", self.entries(run_uri))
             if file is not None:
                 return file
-        file = self._in_model(model_uri)
+        file = None if again else self._in_model(model_uri)
         if file is None:
-            self._check_absence(run_uri, model_uri)
+            self._check_absence(run_uri, model_uri, again=again)
         return file
 
     def _in_model(self, uri: str) -> DeployFile | None:
@@ -84,12 +87,12 @@ class Store:
         for entry in entries:
             if _name(entry) == FILE_NAME and not entry.is_dir:
                 _refuse_large(origin, entry.file_size or 0)
-                return DeployFile(origin, self.read(child(folder, FILE_NAME), origin))
+                return DeployFile(origin, self.read(folder, FILE_NAME, origin))
         return None
 
-    def _check_absence(self, run_uri: str, model_uri: str) -> None:
+    def _check_absence(self, run_uri: str, model_uri: str, *, again: bool) -> None:
         """Raise a StoreError unless "there is none" is to be believed."""
-        if not self.entries(model_uri) and not self._is_file(model_uri):
+        if not again and not self.entries(model_uri) and not self._is_file(model_uri):
             raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{_elsewhere(model_uri)}")
         if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
             raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
@@ -105,15 +108,17 @@ class Store:
         except Exception as error:
             raise self._error(f"cannot list {uri}", uri, error) from error
 
-    def read(self, uri: str, origin: str) -> bytes:
-        """Return the bytes of one file."""
-        with TemporaryDirectory(prefix="m2s-") as folder:
+    def read(self, folder: str, name: str, origin: str) -> bytes:
+        """Return the bytes of a file that :meth:`entries` of ``folder`` has."""
+        uri = child(folder, name)
+        with TemporaryDirectory(prefix="m2s-") as place:
+            local = Path(place) / name
             try:
-                local = download_artifacts(
-                    artifact_uri=uri, dst_path=folder, tracking_uri=self.tracking_uri
-                )
-                _refuse_large(origin, Path(local).stat().st_size)
-                return Path(local).read_bytes()
+                store = get_artifact_repository(folder, tracking_uri=self.tracking_uri)
+                # What every store implements; the public method lists once more before it.
+                store._download_file(name, str(local))
+                _refuse_large(origin, local.stat().st_size)
+                return local.read_bytes()
             except StoreError:
                 raise
             except Exception as error:
@@ -123,6 +128,8 @@ class Store:
         cause = diagnose(error).cause
         if urlsplit(uri).scheme == "mlflow-artifacts" and "503" in cause:
             cause += ": does the MLflow server run with --serve-artifacts?"
+        if cause == "not found (404)":  # what Azure's and Google's clients leave of it
+            cause += ": is there such a bucket or container?"
         return StoreError(brief(self.scrub(f"{doing}: {cause}")))
 
 

@@ -8,10 +8,11 @@ prepare()
 
 # ruff: noqa: E402 - mlflow reads its log level and its telemetry switch while it is imported
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts, list_artifacts
+from mlflow.artifacts import list_artifacts
 from mlflow.entities import FileInfo, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.entities.paged_list import PagedList
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "PagedList",
     "RegisteredModel",
     "Run",
-    "download_artifacts",
+    "get_artifact_repository",
     "is_absent",
     "list_artifacts",
 ]

@@ -13,6 +13,11 @@ from m2s.registry.server import Server
 PAGE = 1000
 """The most that ``search_registered_models`` gives at once (mlflow/store/model_registry)."""
 
+NEWEST = 50
+"""Models to a page where the last changed come first: more than change between two looks."""
+_NAMES = 20
+"""Names to a filter, which is a part of the URL."""
+
 _T = TypeVar("_T")
 
 
@@ -24,13 +29,20 @@ def pages(
     Raises:
         RegistryError: a page could not be read, or leads back to itself.
     """
+    for page in _pages(server, what, ask):
+        yield from page
+
+
+def _pages(
+    server: Server, what: str, ask: Callable[[str | None], mlflow.PagedList[_T]]
+) -> Iterator[list[_T]]:
     token: str | None = None
     number = 1
     while True:
         doing = f"read page {number} of the {what}"
         with server.asking(doing):
             page = ask(token)
-        yield from page
+        yield list(page)
         if not page.token:
             return
         if page.token == token:
@@ -62,6 +74,46 @@ def models(server: Server, client: mlflow.MlflowClient) -> tuple[mlflow.Register
     return tuple({model.name: model for model in found}.values())
 
 
+def newest_models(
+    server: Server, client: mlflow.MlflowClient
+) -> Iterator[list[mlflow.RegisteredModel]]:
+    """Yield pages of registered models, the last changed first, for as long as they are asked for.
+
+    A model that changes meanwhile moves up: what it pushes down is shown again, nothing is lost.
+    """
+
+    def ask(token: str | None) -> mlflow.PagedList[mlflow.RegisteredModel]:
+        order = ["last_updated_timestamp DESC", "name ASC"]
+        return client.search_registered_models(None, NEWEST, order, token)
+
+    return _pages(server, "last changed models", ask)
+
+
+def versions_of(
+    server: Server, client: mlflow.MlflowClient, names: Iterable[str]
+) -> tuple[ModelVersion, ...]:
+    """Return every version of some registered models, by model and version.
+
+    MLflow's filters cannot say a name with a ``'`` in a list: with such a one all are listed.
+    """
+    wanted = sorted(names)
+    if any("'" in name for name in wanted):
+        return tuple(each for each in versions(server, client) if each.model in wanted)
+    found: list[ModelVersion] = []
+    for start in range(0, len(wanted), _NAMES):
+        listed = ", ".join(f"'{name}'" for name in wanted[start : start + _NAMES])
+        found += _filtered(server, client, f"name IN ({listed})")
+    return distinct(found)
+
+
+def _filtered(server: Server, client: mlflow.MlflowClient, wanted: str) -> Iterator[ModelVersion]:
+    def ask(token: str | None) -> mlflow.PagedList[mlflow.ModelVersion]:
+        order = ["name ASC", "version_number ASC"]
+        return client.search_model_versions(wanted, PAGE, order, token)
+
+    return map(version_of, pages(server, "versions of changed models", ask))
+
+
 def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
     """Return mlflow's model version as m2s's."""
     return ModelVersion(
@@ -73,6 +125,7 @@ def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
         run_id=entity.run_id or None,
         source=entity.source or "",
         tags=dict(entity.tags),
+        updated=int(entity.last_updated_timestamp or 0),
     )
 
 

@@ -28,6 +28,8 @@ def model_folder(client: mlflow.MlflowClient, version: ModelVersion) -> str:
         StoreError: it has no source, or one in a run that does not exist.
     """
     uri = version.source
+    if uri.startswith("models:/m-") and (folder := _logged_folder(client, uri)):
+        return folder  # the same as the download URI, for one request instead of two
     if uri.startswith("models:/"):
         uri = client.get_model_version_download_uri(version.model, str(version.version))
     if not uri:
@@ -62,3 +64,13 @@ def _logged_model(client: mlflow.MlflowClient, model_id: str) -> tuple[str, str]
     """Return a logged model's name and the URI of its folder."""
     model = client.get_logged_model(model_id)
     return str(model.name), str(model.artifact_location)
+
+
+def _logged_folder(client: mlflow.MlflowClient, uri: str) -> str:
+    """Return the folder of ``models:/m-ID``, "" when that logged model is no longer there."""
+    try:
+        return _logged_model(client, uri.removeprefix("models:/"))[1]
+    except mlflow.MlflowException as error:
+        if mlflow.is_absent(error):
+            return ""
+        raise

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from m2s.errors import RegistryError, UsageError
-from m2s.model import Description, ModelVersion, Offers, Selector, Unreadable, Whereabouts
+from m2s.model import (
+    Description,
+    MlModel,
+    ModelVersion,
+    Offers,
+    Selector,
+    Unchecked,
+    Unreadable,
+    Whereabouts,
+)
 from m2s.registry import client as mlflow
 from m2s.registry import database, environment, listing
 from m2s.registry.artifacts import Store, StoreError
-from m2s.registry.locations import model_folder, run_root
+from m2s.registry.cache import Cache
+from m2s.registry.descriptions import Descriptions
+from m2s.registry.incremental import IncrementalRegistry
+from m2s.registry.mlmodel import PATIENCE
 from m2s.registry.server import Server
+from m2s.registry.snapshot import Model, Reader, missing
 from m2s.registry.trouble import WHERE
 from m2s.registry.whereabouts import by_alias, by_stage
-from m2s.settings import canonical_stage
+from m2s.values import canonical_stage
 
 _FEW = 50
 """Up to so many aliased versions are looked up one by one instead of listing every version."""
@@ -34,6 +49,7 @@ class MlflowRegistry:
         workers: how many aliased versions are looked up at the same time.
         registry_uri: where models are registered, if not at ``tracking_uri``; None leaves it to
             MLFLOW_REGISTRY_URI, as MLflow does.
+        cache: keeps the descriptions of versions that do not change; None fetches them each time.
 
     Raises:
         RegistryError: the URI is malformed or of a kind that cannot be read, or the database is
@@ -47,6 +63,7 @@ class MlflowRegistry:
         request_timeout: float = 30,
         workers: int = 8,
         registry_uri: str | None = None,
+        cache: Cache | None = None,
     ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
@@ -56,7 +73,9 @@ class MlflowRegistry:
         self._workers = workers
         with self._models.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
-        self._store = Store(self._server.uri, self._server.scrub)
+        store = Store(self._server.uri, self._server.scrub)
+        patience = min(request_timeout, PATIENCE)
+        self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
 
     @property
     def identity(self) -> str:
@@ -82,7 +101,11 @@ class MlflowRegistry:
         found = self._every_version()
         return tuple(version for version in found if version.stage == stage)
 
-    def describe(self, version: ModelVersion) -> Description | Unreadable:
+    def model_tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every registered model: see :meth:`m2s.registry.Registry`."""
+        return {model.name: dict(model.tags) for model in self._every_model()}
+
+    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
         """Return the version's resolved storage URI and its ``deploy.yaml``.
 
         The file is looked for among the run's own artifacts, then in the model's folder and its
@@ -93,17 +116,26 @@ class MlflowRegistry:
             RegistryError: the tracking server is gone or refuses us.
         """
         try:
-            run = run_root(self._client, version.run_id)
-            folder = model_folder(self._client, version)
-            return Description(folder, self._store.find(version.run_id or "", run, folder))
+            return self._descriptions.find(version, read=read)
         except StoreError as error:
             reason = self._server.scrub(str(error))
         except Exception as error:  # noqa: BLE001 - mlflow raises anything; the look-up decides
             reason = str(self._server.error(f"describe {version}", error))
         # This version's trouble, or the server's? A look-up tells, whatever the store answered.
         if self._version(version.model, version.version) is None:
-            reason = f"{version} was deleted while it was read"
-        return Unreadable(reason)
+            return Unreadable(f"{version} was deleted while it was read")
+        return Unreadable(reason, self._location(version))
+
+    def _location(self, version: ModelVersion) -> str:
+        """Return where a version lies whose files cannot be read, "" where that fails as well."""
+        try:
+            return self._descriptions.find(version, read=False).uri
+        except Exception:  # noqa: BLE001 - why it fails was said of its files already
+            return ""
+
+    def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
+        """Return what a folder's MLmodel file says: see :meth:`m2s.registry.Registry.mlmodel`."""
+        return self._descriptions.mlmodel(folder)
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Look one model up by its exact name: see :meth:`m2s.registry.Registry.locate`."""
@@ -123,6 +155,21 @@ class MlflowRegistry:
         aliases = Counter(alias for model in models for alias in model.aliases)
         return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
 
+    def incremental(
+        self, resync: float, clock: Callable[[], float] = time.monotonic
+    ) -> IncrementalRegistry:
+        """Return this registry for somebody who asks it over and over, ``resync`` in seconds."""
+        where = (self._models, self._client)
+        reader = Reader(
+            models=lambda: map(_model_of, listing.models(*where)),
+            newest=lambda: (
+                [_model_of(each) for each in page] for page in listing.newest_models(*where)
+            ),
+            versions=lambda: listing.versions(*where),
+            versions_of=lambda names: listing.versions_of(*where, names),
+        )
+        return IncrementalRegistry(self, reader, resync=resync, clock=clock)
+
     def _every_version(self) -> tuple[ModelVersion, ...]:
         return listing.versions(self._models, self._client)
 
@@ -138,7 +185,7 @@ class MlflowRegistry:
             known = {(each.model, each.version): each for each in every}
 
         def one(key: tuple[str, int]) -> ModelVersion:
-            return known.get(key) or self._version(*key) or _missing(alias, *key)
+            return known.get(key) or self._version(*key) or missing(alias, *key)
 
         with ThreadPoolExecutor(self._workers) as pool:
             return listing.distinct(pool.map(one, wanted))
@@ -197,6 +244,11 @@ def _stage(selector: Selector) -> str:
         raise UsageError(str(error)) from error
 
 
-def _missing(alias: str, model: str, version: int) -> ModelVersion:
-    message = f"alias {alias} points at v{version}, which does not exist"
-    return ModelVersion(model, version, status="MISSING", status_message=message)
+def _model_of(entity: mlflow.RegisteredModel) -> Model:
+    return Model(
+        entity.name,
+        int(entity.creation_timestamp or 0),
+        int(entity.last_updated_timestamp or 0),
+        dict(entity.tags),
+        {alias: int(version) for alias, version in entity.aliases.items()},
+    )

@@ -142,13 +142,15 @@ class Loop:
         self._triggers.wait(_STANDBY)
 
     def _pass(self, why: str) -> PassReport:
-        one = Pass(self._edges, self._settings, self._absences, why, self._stop_writing)
+        last = self._last
+        one = Pass(self._edges, self._settings, self._absences, why, self._stop_writing, last)
         self._writing.clear()
         try:
             report = one.make()
         finally:
             self._writing.clear()
-        self._triggers.left(report, self._settings.ignore)
+        if last is None or report.plan is not last.plan:
+            self._triggers.left(report, self._settings.ignore)
         self._complete = self._complete or report.plan is not None
         self._last = report
         return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from m2s import mask, reconcile
@@ -16,7 +16,9 @@ from m2s.registry import Registry
 from m2s.report import PassReport, Result
 from m2s.settings import Settings
 from m2s.watch.absences import Absences
-from m2s.watch.triggers import LEADER, WEBHOOK
+from m2s.watch.quiet import Quiet
+from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
+
 
 _UNSEEN = frozenset({LEADER, WEBHOOK})
 """After these the registry may have changed in a way that its stamps do not show."""
@@ -30,7 +32,8 @@ def _nothing() -> None:
 class Edges:
     """Both sides; ``close`` ends what was started to look after them.
 
-    ``forget`` has the registry read as a whole by the next pass.
+    ``forget`` has the registry read as a whole by the next pass; ``quiet`` tells when a pass would
+    only repeat the last one.
     """
 
     registry: Registry
@@ -38,17 +41,19 @@ class Edges:
     close: Callable[[], None] = _nothing
     templates: reconcile.TemplateSource | None = None
     forget: Callable[[], None] = _nothing
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass to be made; ``stop`` is asked before each write is begun."""
+    """One pass to be made; ``stop`` is asked before each write is begun, ``last`` was before it."""
 
     edges: Edges
     settings: Settings
     absences: Absences
     trigger: str
     stop: Callable[[], bool]
+    last: PassReport | None = None
     clock: Callable[[], float] = time.monotonic
 
     def make(self) -> PassReport:
@@ -58,8 +63,13 @@ class Pass:
         outcomes: tuple[Outcome, ...] = ()
         try:
             edges = self.edges
+            if self.last and self._repeats(self.last):
+                seconds = self.clock() - begun
+                return replace(self.last, started=started, seconds=seconds, trigger=self.trigger)
             if self.trigger in _UNSEEN:
                 edges.forget()
+            if edges.quiet:
+                edges.quiet.begin()
             plan = reconcile.make_plan(
                 edges.registry, edges.cluster, self.settings, edges.templates
             )
@@ -73,6 +83,10 @@ class Pass:
         return PassReport(
             started, seconds, self.trigger, result, mask.text(message), plan, outcomes
         )
+
+    def _repeats(self, last: PassReport) -> bool:
+        quiet = self.edges.quiet if self.trigger == INTERVAL else None
+        return quiet is not None and quiet.repeats(last, self.settings.selectors)
 
     def _checked(self, plan: Plan) -> tuple[Plan, str]:
         """Return the plan to carry out, and why nothing may be deleted ("" where it may).

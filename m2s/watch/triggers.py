@@ -11,6 +11,7 @@ from m2s.model import Key, LiveDeployment, comparable, digest
 from m2s.report import PassReport
 
 RELOAD, LEADER, WEBHOOK, CLUSTER = "reload", "leader", "webhook", "cluster"
+INTERVAL = "interval"
 _ORDER = (RELOAD, LEADER, WEBHOOK)
 
 
@@ -44,7 +45,7 @@ class Triggers:
     def take(self) -> frozenset[str]:
         """Return and forget what was asked for up to now: the pass that begins sees to it."""
         with self._lock:
-            taken = frozenset(self._poked)
+            taken = frozenset(self._poked | ({CLUSTER} if self._any_moved() else set()))
             self._poked.clear()
             self._seen.clear()
         return taken
@@ -73,10 +74,13 @@ class Triggers:
             for why in _ORDER:
                 if why in self._poked:
                     return why
-            moved = any(self._moved(key, live) for key, live in self._seen.items())
+            moved = self._any_moved()
             if not moved:
                 self._seen.clear()
             return CLUSTER if moved else None
+
+    def _any_moved(self) -> bool:
+        return any(self._moved(key, live) for key, live in self._seen.items())
 
     def _moved(self, key: Key, live: LiveDeployment | None) -> bool:
         now = _identity(live, self._ignore) if live else None
@@ -93,8 +97,12 @@ class Triggers:
 
 
 def merged(taken: frozenset[str], why: str) -> str:
-    """Return the one word for a report: the most urgent of what was taken."""
-    return next((each for each in _ORDER if each in taken), why)
+    """Return the one word for a report: the most urgent of what was taken.
+
+    An edit that was observed at the last moment is no quiet interval's.
+    """
+    late = CLUSTER if why == INTERVAL and CLUSTER in taken else why
+    return next((each for each in _ORDER if each in taken), late)
 
 
 def _identity(live: LiveDeployment, ignore: tuple[str, ...]) -> str:
