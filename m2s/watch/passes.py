@@ -19,7 +19,6 @@ from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
 
-
 _UNSEEN = frozenset({LEADER, WEBHOOK})
 """After these the registry may have changed in a way that its stamps do not show."""
 

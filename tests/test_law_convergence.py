@@ -1,0 +1,60 @@
+"""Law 2: after apply and prune the next plan is empty, for any input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+
+from m2s import reconcile
+from m2s.change import Blocked, Unchanged
+from m2s.cluster import Cluster
+from m2s.cluster.folder import FolderCluster
+from m2s.cluster.kubernetes import connect
+from m2s.execute import Status, execute
+from m2s.registry import Registry
+from m2s.settings import Settings
+from tests.generated import Version, all_settings, filled, histories
+from tests.servers import ApiServer
+from tests.worlds import Namespace
+
+State = Mapping[str, list[Version]]
+
+
+def converge(registry: Registry, cluster: Cluster, chosen: Settings) -> None:
+    """Apply and prune; then nothing is left to do, and nothing that was possible failed."""
+    planned = reconcile.make_plan(registry, cluster, chosen)
+    outcomes = execute(
+        planned,
+        cluster,
+        delete=True,
+        second_look=lambda live: reconcile.locate(registry, chosen, live),
+    )
+    failed = [outcome for outcome in outcomes if outcome.status in (Status.FAILED, Status.HELD)]
+    assert not failed
+    again = reconcile.make_plan(registry, cluster, chosen)
+    assert [c for c in again.changes if not isinstance(c, Unchanged | Blocked)] == []
+    assert again.count(Blocked.action) == planned.count(Blocked.action)
+
+
+@settings(max_examples=100, deadline=None)
+@given(history=histories(), chosen=all_settings())
+def test_in_a_folder(history: list[State], chosen: Settings) -> None:
+    with TemporaryDirectory() as path:
+        for state in history:
+            converge(filled(state), FolderCluster(path, "default"), chosen)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=histories(2), chosen=all_settings())
+def test_on_the_api_server(
+    api_server: ApiServer, namespace: str, kubeconfig: Path, history: list[State], chosen: Settings
+) -> None:
+    cluster = connect(namespace, str(kubeconfig), None)
+    Namespace(api_server, namespace).delete()
+    for state in history:
+        converge(filled(state), cluster, chosen)
