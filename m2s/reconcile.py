@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from m2s import desired, mask, plan
+from m2s import desired, leaving, mask, writes
 from m2s.change import Blocked, Change
 from m2s.cluster import Cluster
 from m2s.errors import Rejected, UsageError
@@ -22,10 +22,11 @@ from m2s.model import (
     Templates,
     Whereabouts,
 )
-from m2s.plan import Plan, Scope, Write
+from m2s.plan import Plan, Scope
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.shortcut import changes_nothing
+from m2s.writes import Write
 
 
 class TemplateSource(Protocol):
@@ -56,44 +57,78 @@ def make_plan(
     with ThreadPoolExecutor(settings.concurrency) as pool:
         reading = pool.submit(cluster.list)
         chosen = _choose(registry, settings, scope)
-        read = settings.describing != "ignored"
-        needed = chosen.needed(templates)
-        found = pool.map(lambda version: registry.describe(version, read=read), needed)
-        described = dict(zip(needed, found, strict=True))
-        tagged = desired.serves_undescribed(described.values(), settings)
-        built = desired.build(
-            chosen.wanted,
-            described,
-            settings,
-            cluster.namespace,
-            registry.model_tags() if tagged else {},
-            templates,
-            chosen.every,
-        )
-        inspected, unchecked = inspect(built, described.values(), registry, cluster, settings, pool)
+        built, unchecked = _build(registry, cluster, settings, templates, chosen, pool)
         live = {item.key: item for item in reading.result()}
-        manifests = plan.narrowed(inspected, live, scope)
-        writes = plan.writes(manifests, live, scope, settings)
-        previews = dict(pool.map(lambda item: _preview(cluster, item), writes))
-        written = plan.judge(writes, previews, settings.ignore)
-        gone = plan.leaving(manifests, written, live.values(), scope)
-        places = pool.map(lambda item: locate(registry, settings, item, folder), gone)
-        whereabouts = dict(zip([item.key for item in gone], places, strict=True))
-    changes = plan.assemble(manifests, written, live.values(), whereabouts, scope)
+        manifests = writes.narrowed(built, live, scope)
+        sides = _Sides(registry, cluster, settings, folder)
+        changes = _compare(sides, manifests, live, scope, pool)
     skipped = tuple(item for item in manifests if isinstance(item, Skipped))
     made = _plan(
         registry.identity, cluster, settings, changes, skipped, live.values(), chosen.offered
     )
-    question = plan.untemplated(templates, inspected, live.values(), scope)
+    question = leaving.untemplated(templates, built, live.values(), scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
     return replace(made, unchecked=unchecked, untemplated=question)
 
 
+@dataclass(frozen=True)
+class _Sides:
+    """Everybody who is asked while a plan is made."""
+
+    registry: Registry
+    cluster: Cluster
+    settings: Settings
+    folder: TemplateSource | None
+
+
+def _build(
+    registry: Registry,
+    cluster: Cluster,
+    settings: Settings,
+    templates: Templates,
+    chosen: _Chosen,
+    pool: ThreadPoolExecutor,
+) -> tuple[tuple[desired.Desired, ...], tuple[str, ...]]:
+    """Return what is wanted, looked at by preflight, and what that could not look at."""
+    read = settings.describing != "ignored"
+    needed = chosen.needed(templates)
+    found = pool.map(lambda version: registry.describe(version, read=read), needed)
+    described = dict(zip(needed, found, strict=True))
+    tagged = desired.serves_undescribed(described.values(), settings)
+    built = desired.build(
+        chosen.wanted,
+        described,
+        settings,
+        cluster.namespace,
+        registry.model_tags() if tagged else {},
+        templates,
+        chosen.every,
+    )
+    return inspect(built, described.values(), registry, cluster, settings, pool)
+
+
+def _compare(
+    sides: _Sides,
+    manifests: tuple[desired.Desired, ...],
+    live: Mapping[Key, LiveDeployment],
+    scope: Scope,
+    pool: ThreadPoolExecutor,
+) -> tuple[Change, ...]:
+    """Ask the cluster what each manifest would come to, and the registry about what leaves."""
+    sorted_out = writes.writes(manifests, live, scope, sides.settings)
+    previews = dict(pool.map(lambda item: _preview(sides.cluster, item), sorted_out))
+    written = writes.judge(sorted_out, previews, sides.settings.ignore)
+    gone = leaving.candidates(manifests, written, live.values(), scope)
+    places = pool.map(lambda item: locate(sides.registry, sides.settings, item, sides.folder), gone)
+    whereabouts = dict(zip([item.key for item in gone], places, strict=True))
+    return leaving.assemble(manifests, written, live.values(), whereabouts, scope)
+
+
 def make_teardown(cluster: Cluster, settings: Settings) -> Plan:
     """Return the deletion of everything in scope; the registry is not asked."""
     live = cluster.list()
-    changes = plan.teardown(live, Scope(settings.owners, settings.models))
+    changes = leaving.teardown(live, Scope(settings.owners, settings.models))
     return _plan("", cluster, settings, changes, (), live, None)
 
 

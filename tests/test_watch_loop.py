@@ -322,6 +322,7 @@ def test_a_changed_configuration_is_taken_over_and_a_broken_one_is_not(
     world.clock.at(5, lambda: world.clock.poke("reload"))
     assert (next(passes).trigger, world.clock.now, world.closed) == ("reload", 1005, 1)
     world.broken = "m2s.yaml:3: intervall: no such key"
+    caplog.clear()
     world.clock.at(15, lambda: world.clock.poke("reload"))
     with caplog.at_level(logging.INFO, "m2s"):
         assert (next(passes).trigger, world.clock.now, world.closed) == ("reload", 1015, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Container, Mapping
 from typing import Annotated, Any
@@ -104,6 +105,7 @@ def _not_empty(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: raw for name, raw in flags.items() if raw not in (None, [])}
 
 
+@functools.cache  # one for all commands: making them is a good part of `m2s --help`
 def _parameter(
     name: str, more: tuple[str, ...], metavar: str | None, text: str
 ) -> inspect.Parameter:

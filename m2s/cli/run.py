@@ -196,6 +196,7 @@ def spare_imports() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 def _look(chosen: Settings) -> Plan:

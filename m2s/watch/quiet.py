@@ -1,0 +1,70 @@
+"""When nothing moved, a pass need not look at everything again: what follows from it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from m2s.change import Unchanged
+from m2s.model import Selector, Templates
+from m2s.reconcile import TemplateSource
+from m2s.report import PassReport
+
+
+class Unmoved(Protocol):
+    """A registry that can tell that nothing moved."""
+
+    def unmoved(self, selectors: Iterable[Selector]) -> bool:
+        """Begin a pass, and say whether all that was asked before would be answered alike.
+
+        Raises:
+            RegistryError: the registry cannot be read.
+        """
+
+
+class Quiet:
+    """Whether both sides are as the last complete pass left them.
+
+    The registry is asked. The cluster tells by itself: as long as one watch on our objects lasts,
+    no edit of them goes unnoticed. What neither shows, such as a Secret that is gone, waits for
+    the registry's resync, when everything is looked at again.
+
+    Args:
+        registry: the one that the passes read.
+        unbroken: tells one unbroken watch from another; None while there is none.
+        templates: the folder of templates, if there is one.
+    """
+
+    def __init__(
+        self,
+        registry: Unmoved,
+        unbroken: Callable[[], object | None],
+        templates: TemplateSource | None,
+    ) -> None:
+        self._registry, self._unbroken, self._folder = registry, unbroken, templates
+        self._mark: object | None = None
+        self._templates: Templates | None = None
+
+    def begin(self) -> None:
+        """Note what a complete pass is going to build on, before it reads anything."""
+        self._mark = self._unbroken()
+        self._templates = self._folder.read() if self._folder else None
+
+    def repeats(self, last: PassReport, selectors: Sequence[Selector]) -> bool:
+        """Whether a pass would come to what ``last`` did; raises as :class:`Unmoved` does."""
+        return (
+            _is_settled(last)
+            and self._mark is not None
+            and self._mark == self._unbroken()
+            and (self._folder is None or self._folder.read() == self._templates)
+            and self._registry.unmoved(selectors)
+        )
+
+
+def _is_settled(report: PassReport) -> bool:
+    """Whether everything was as wanted, with nothing held, blocked, withheld or left to be done."""
+    return (
+        report.result == "success"
+        and report.plan is not None
+        and all(isinstance(each, Unchanged) and not each.reason for each in report.plan.changes)
+    )
