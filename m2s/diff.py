@@ -152,11 +152,41 @@ def _with(node: Any, path: list[str], value: Any) -> Any:
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
+    yield from _compared(*(_apart(_keyed(old), _keyed(new)) or ({}, {})))
+    yield from _reordered(old, new, ())
+
+
+def _apart(old: Any, new: Any) -> tuple[Any, Any] | None:
+    """Return both without what they have in common, None where that is everything.
+
+    Only so that the library, which takes its time over each value, has little to look at.
+    """
+    if isinstance(old, list) and isinstance(new, list):
+        same = len(old) == len(new) and all(map(_is_same, old, new))
+        return None if same else (old, new)
+    if not isinstance(old, dict) or type(old) is not type(new):
+        return None if type(old) is type(new) and old == new else (old, new)
+    left, right = type(old)(), type(old)()
+    for key in {**old, **new}:
+        if key not in new:
+            left[key] = old[key]
+        elif key not in old:
+            right[key] = new[key]
+        elif pair := _apart(old[key], new[key]):
+            left[key], right[key] = pair
+    return (left, right) if left or right else None
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    return _apart(old, new) is None
+
+
+def _compared(old: Any, new: Any) -> Iterator[FieldChange]:
     from deepdiff import DeepDiff  # dear to import, and mostly nothing differs
 
     tree = DeepDiff(
-        _keyed(old),
-        _keyed(new),
+        old,
+        new,
         view="tree",
         verbose_level=2,
         threshold_to_diff_deeper=0,  # else two mappings with little in common count as replaced
@@ -165,7 +195,6 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
     for levels in tree.values():
         for level in levels:
             yield _change(level)
-    yield from _reordered(old, new, ())
 
 
 def _change(level: Any) -> FieldChange:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Shop:
 @pytest.fixture
 def shop(
     mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy], tmp_path: Path
-) -> Iterator[Shop]:
+) -> Shop:
     models = Models(mlflow_server.uri, mlflow_server.database)
     return Shop(models, fault_proxy(mlflow_server), tmp_path / "cache", f"kept-{next(_numbers)}")
 

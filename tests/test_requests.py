@@ -160,9 +160,9 @@ def test_drift_costs_one_preview_and_one_write(shop: Shop) -> None:
 
 
 @pytest.fixture
-def watching(shop: Shop) -> Iterator[Edges]:
+def watching(shop: Shop) -> Edges:
     registry = run.connect_registry(shop.settings).incremental(600)
-    yield Edges(registry, run.connect_cluster(shop.settings))
+    return Edges(registry, run.connect_cluster(shop.settings))
 
 
 def one_pass(shop: Shop, edges: Edges) -> Counter[str]:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 from kubernetes import client
 
-from m2s import reconcile
+from m2s import diff, reconcile
 from m2s.change import Blocked, Create, Unchanged, Update
 from m2s.cluster.kubernetes import connect
 from m2s.diff import dropped
@@ -82,7 +82,8 @@ class Stage:
             with contextlib.suppress(Exception):
                 self.objects.patch(names[0], patch, manager=who, part=part)
         elif names:
-            self._server_side_apply(names[0], *what, who)
+            how, part = what
+            self._server_side_apply(names[0], how, part, who)
 
     def _server_side_apply(self, name: str, how: str, part: Any, who: str) -> None:
         body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "SeldonDeployment", **part}
@@ -227,3 +228,27 @@ def test_an_object_in_sync_is_not_blocked_by_what_the_server_would_refuse_anew(
     with pytest.raises(Exception, match="may not patch"):
         reconcile.make_plan(stage.registry, reader, _settings([]))
     assert not isinstance(change, Blocked)
+
+
+NAMED = st.fixed_dictionaries({"name": st.sampled_from("abc")}, optional={"x": st.integers(0, 2)})
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([0, 1, 1.0, True, False, None, "", "1", {}, []]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(NAMED, max_size=3),
+        st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(st.sampled_from(["spec", "metadata", "x"]), VALUES, max_size=3)
+
+
+@settings(max_examples=400, deadline=None)
+@given(old=OBJECTS, new=OBJECTS, common=OBJECTS)
+def test_what_two_objects_have_in_common_is_no_part_of_their_difference(
+    old: Any, new: Any, common: Any
+) -> None:
+    left, right = diff._keyed({**common, **old}), diff._keyed({**common, **new})
+    whole = diff._compared(left, right)
+    less = diff._compared(*(diff._apart(left, right) or ({}, {})))
+    assert sorted(map(repr, whole)) == sorted(map(repr, less))

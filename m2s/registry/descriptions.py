@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +60,20 @@ class Descriptions:
         self._client, self._store = client, store
         self._looks = mlmodel.Looks(store, patience)
         self._registry, self._cache = registry, cache
+        self._known: dict[tuple[str, ...], Known] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
         self._mlmodels: dict[str, MlModel] = {}
+
+    def warm(self, versions: Iterable[ModelVersion]) -> None:
+        """Read at once what was kept of some versions: by many threads it would take longer."""
+        if self._cache is None:
+            return
+        for key in map(self._key, versions):
+            if known := self._recall(key):
+                self._known[key] = known
+                self._remember(known, key)
+                if kept := self._get(key, "mlmodel"):
+                    self._take(known.uri, _told(_mlmodel_of, kept))
 
     def find(self, version: ModelVersion, *, read: bool) -> Description:
         """Return how a version wants to be deployed; see :class:`m2s.registry.Registry`.
@@ -71,13 +83,13 @@ class Descriptions:
             StoreError: a file or a location could not be read.
         """
         key = self._key(version)
-        known = self._recall(key)
+        known = self._known.get(key) or self._recall(key)
         if known is None or (read and not known.file):
             found = self._look(version, known, read=read)
             if found != known:
                 self._keep(key, found)
             known = found
-        self._keys[known.uri] = max(key, self._keys.get(known.uri, ()))
+        self._remember(known, key)
         return Description(known.uri, known.file if read else None)
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
@@ -90,9 +102,15 @@ class Descriptions:
             found = self._looks.read(folder)
             if isinstance(found, MlModel):
                 self._put(key, "mlmodel", {**_fields(found), "flavors": list(found.flavors)})
+        self._take(folder, found)
+        return found
+
+    def _remember(self, known: Known, key: tuple[str, ...]) -> None:
+        self._keys[known.uri] = max(key, self._keys.get(known.uri, ()))
+
+    def _take(self, folder: str, found: MlModel | Unchecked | None) -> None:
         if isinstance(found, MlModel):
             self._mlmodels[folder] = found
-        return found
 
     def _look(self, version: ModelVersion, known: Known | None, *, read: bool) -> Known:
         folder = known.uri if known else model_folder(self._client, version)

@@ -95,11 +95,10 @@ class MlflowRegistry:
             UsageError: MLflow has no such stage.
             RegistryError: a page could not be read.
         """
-        if selector.kind == "alias":
-            return self._aliased(selector.name)
-        stage = _stage(selector)
-        found = self._every_version()
-        return tuple(version for version in found if version.stage == stage)
+        by_alias = selector.kind == "alias"
+        found = self._aliased(selector.name) if by_alias else self._staged(_stage(selector))
+        self._descriptions.warm(found)
+        return found
 
     def model_tags(self) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every registered model: see :meth:`m2s.registry.Registry`."""
@@ -175,6 +174,9 @@ class MlflowRegistry:
 
     def _every_model(self) -> tuple[mlflow.RegisteredModel, ...]:
         return listing.models(self._models, self._client)
+
+    def _staged(self, stage: str) -> tuple[ModelVersion, ...]:
+        return tuple(version for version in self._every_version() if version.stage == stage)
 
     def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
         models = self._every_model()
