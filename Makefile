@@ -4,15 +4,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format completions constraints helm_deploy helm_delete clean
+.PHONY: help demo test test-all bench check format completions constraints helm_deploy helm_delete clean
 
 # What there is.
 help:
 	@echo 'make demo         m2s from end to end on this machine, without a cluster'
 	@echo 'make test         all tests, on a real MLflow server and a real Kubernetes API server'
+	@echo 'make test-all     the slow ones too, as CI does'
+	@echo 'make bench        what m2s costs, side by side with kubectl; BENCH_ARGS=--quick for a glance'
 	@echo 'make check        style, types and import laws'
 	@echo 'make format       let ruff put the style right'
 	@echo 'make completions  write the shell completions anew'
@@ -42,6 +44,15 @@ test: $(INSTALLED)
 	helm="$$($(BIN)/python -m tests.helm.binary)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
 	azurite="$$($(BIN)/python -m tests.azurite.program)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
 	AZURITE="$$azurite" HELM="$$helm" KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+
+# The controller's processes, the chart's rights and a fresh installation as well.
+test-all:
+	@$(MAKE) --no-print-directory test PYTEST_ARGS=
+
+# What it costs, on servers of its own; the table goes to docs/benchmarks.md. It wants an idle machine.
+bench: $(INSTALLED)
+	@assets="$$($(BIN)/python -m tests.controlplane.assets)" || exit 1; \
+	KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m tests.bench --write docs/benchmarks.md $(BENCH_ARGS)
 
 # What reading finds: style, types, which room may import which.
 check: $(INSTALLED)

@@ -80,7 +80,7 @@ def test_a_version_whose_record_changed_is_fetched_again(shop: Shop) -> None:
     before = shop.version()
     shop.describe(before)
     shop.models.client.log_text(before.run_id or "", description("other"), "deploy.yaml")
-    shop.models.move(shop.model, number, "Production")
+    shop.models.move(shop.model, number, "Archived")
     after = shop.version()
     assert after.updated > before.updated
     file = shop.describe(after).file

@@ -18,6 +18,8 @@ from tests.support import Models, Result, description, m2s
 from tests.watch_kit import Watch
 from tests.worlds import Namespace
 
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
+
 DRIFT = [{"op": "replace", "path": "/spec/predictors/0/replicas", "value": 7}]
 
 

@@ -17,6 +17,8 @@ from mlflow import MlflowClient
 
 from tests.servers import MlflowServer
 
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
+
 PROJECT = Path(__file__).resolve().parents[1]
 DESCRIPTION = """\
 apiVersion: machinelearning.seldon.io/v1

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.servers import ApiServer, FaultProxy, kubernetes_status, wait_for
 from tests.servers.apiserver import SELDON_EDIT
 from tests.support import Models, description
 from tests.test_watch import edited, replicas, version_of
 from tests.watch_kit import Start
 from tests.worlds import Namespace, World
+
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
 
 QUICK = ("--interval", "1s")
 SYNC = (*QUICK, "--policy", "sync", "--prune-after", "1", "--max-delete", "100%")

@@ -15,6 +15,8 @@ from tests.support import description
 from tests.watch_kit import Start, Watch
 from tests.worlds import World
 
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
+
 
 class Page:
     """A watch and its ``/metrics``."""

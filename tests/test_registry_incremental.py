@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,12 +239,32 @@ def test_a_second_change_in_the_same_millisecond_is_seen(sqlite_registry: str) -
 
 
 def test_a_change_that_is_committed_late_is_seen(sqlite_registry: str) -> None:
-    database = stamped(sqlite_registry, *range(NOW - 3000, NOW, 10))
+    now = int(time.time() * 1000)
+    database = stamped(sqlite_registry, *range(now - 3000, now, 10))
     registry = following(sqlite_registry)
     for _ in range(2):
         assert "model 00001 v1" in names(registry)
-    archive(database, 1, NOW - 2500)
+    archive(database, 1, now - 2500)
     assert "model 00001 v1" not in names(registry)
+
+
+def test_many_models_that_changed_at_once_cost_no_more_when_that_is_past() -> None:
+    models = [Model(f"m{number}", 1, NOW, {}, {}) for number in range(1000)]
+    clock, pages = Clock(), list[int]()
+    clock.now = NOW / 1000 + 1
+
+    def newest() -> Iterator[list[Model]]:
+        for start in range(0, len(models), 50):
+            pages.append(start)
+            yield models[start : start + 50]
+
+    reader = Reader(lambda: models, newest, list, lambda _: [], clock)
+    snapshot = replace(Snapshot.read(reader), unsettled=frozenset())
+    snapshot.refreshed(reader, listing=False)
+    assert len(pages) == 20
+    clock.now += SLACK / 1000 + 1
+    snapshot.refreshed(reader, listing=False)
+    assert len(pages) == 21
 
 
 def test_a_stamp_of_a_wrong_clock_hides_nothing(sqlite_registry: str) -> None:

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.servers import ApiServer, FaultProxy, MlflowServer, wait_for
 from tests.support import Models, description
 from tests.watch_kit import Start
 from tests.worlds import Namespace, World
+
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
 
 LONG = ("--interval", "1h")
 """What happens within a test is then a trigger's doing."""

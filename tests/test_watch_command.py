@@ -18,6 +18,8 @@ from tests.support import description, m2s, process
 from tests.watch_kit import Start
 from tests.worlds import World
 
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
+
 
 def test_one_pass_has_the_exit_code_of_apply(on_folder: World) -> None:
     on_folder.models.add("iris", description("iris"))

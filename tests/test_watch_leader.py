@@ -6,12 +6,16 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.servers import ApiServer, FaultProxy, wait_for
 from tests.servers.apiserver import SELDON_EDIT
 from tests.support import description
 from tests.test_watch import version_of
 from tests.watch_kit import Start, Watch
 from tests.worlds import World
+
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
 
 LEASES = {
     "apiGroups": ["coordination.k8s.io"],

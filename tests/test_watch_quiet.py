@@ -16,9 +16,9 @@ from m2s.watch.passes import Edges, Pass
 from m2s.watch.triggers import CLUSTER, INTERVAL, Triggers, merged
 from tests.servers import wait_for
 from tests.support import description
-from tests.test_requests import LOOK, Shop, shop
+from tests.test_requests import LOOK, Shop, mlflow_server, shop
 
-__all__ = ["shop"]
+__all__ = ["mlflow_server", "shop"]
 
 QUIET = {"models": 1}
 FULL = {"models": 1, "list": 1, "secret": 1}
@@ -59,7 +59,7 @@ class Watcher:
 
     def settle(self) -> None:
         """Make passes until one is quiet."""
-        wait_for(lambda: self.one_pass() == QUIET, "a quiet pass")
+        wait_for(lambda: self.one_pass() == QUIET, "a quiet pass", timeout=120)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from tests.servers import MlflowServer, free_port
 from tests.support import Models, description, m2s
 from tests.watch_kit import Start
 
+pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
+
 SECRET = "a secret of some length"
 ALLOWED = {
     "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",

@@ -16,13 +16,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes the process's own.
     """
-    # What imports make stays; looking through it over and over is a quarter of their time. The
-    # commands that work for long turn the collector on again: m2s.cli.run.spare_imports.
+    # What imports make stays; looking through it over and over is a quarter of their time, and
+    # once more at the end half a second. m2s.cli.run.spare_imports turns the collector on again.
+    gc.unfreeze()  # by an earlier command of this process
     gc.disable()
     try:
         return _run(argv)
     finally:
-        gc.unfreeze()
         gc.enable()
 
 

@@ -9,6 +9,7 @@ from m2s.errors import RegistryError
 from m2s.model import ModelVersion
 from m2s.registry import client as mlflow
 from m2s.registry.server import Server
+from m2s.registry.snapshot import Model
 
 PAGE = 1000
 """The most that ``search_registered_models`` gives at once (mlflow/store/model_registry)."""
@@ -133,3 +134,14 @@ def distinct(found: Iterable[ModelVersion]) -> tuple[ModelVersion, ...]:
     """Return each (model, version) once, in order: a page that shifts repeats what it has shown."""
     unique = {(version.model, version.version): version for version in found}
     return tuple(unique[key] for key in sorted(unique))
+
+
+def model_of(entity: mlflow.RegisteredModel) -> Model:
+    """Return mlflow's registered model as m2s's."""
+    return Model(
+        name=entity.name,
+        created=int(entity.creation_timestamp or 0),
+        updated=int(entity.last_updated_timestamp or 0),
+        tags=dict(entity.tags),
+        aliases={alias: int(version) for alias, version in entity.aliases.items()},
+    )

@@ -27,7 +27,7 @@ from m2s.registry.descriptions import Descriptions
 from m2s.registry.incremental import IncrementalRegistry
 from m2s.registry.mlmodel import PATIENCE
 from m2s.registry.server import Server
-from m2s.registry.snapshot import Model, Reader, missing
+from m2s.registry.snapshot import Reader, missing
 from m2s.registry.trouble import WHERE
 from m2s.registry.whereabouts import by_alias, by_stage
 from m2s.values import canonical_stage
@@ -160,9 +160,9 @@ class MlflowRegistry:
         """Return this registry for somebody who asks it over and over, ``resync`` in seconds."""
         where = (self._models, self._client)
         reader = Reader(
-            models=lambda: map(_model_of, listing.models(*where)),
+            models=lambda: map(listing.model_of, listing.models(*where)),
             newest=lambda: (
-                [_model_of(each) for each in page] for page in listing.newest_models(*where)
+                [listing.model_of(each) for each in page] for page in listing.newest_models(*where)
             ),
             versions=lambda: listing.versions(*where),
             versions_of=lambda names: listing.versions_of(*where, names),
@@ -244,13 +244,3 @@ def _stage(selector: Selector) -> str:
         return canonical_stage(selector.name)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def _model_of(entity: mlflow.RegisteredModel) -> Model:
-    return Model(
-        entity.name,
-        int(entity.creation_timestamp or 0),
-        int(entity.last_updated_timestamp or 0),
-        dict(entity.tags),
-        {alias: int(version) for alias, version in entity.aliases.items()},
-    )

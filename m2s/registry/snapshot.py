@@ -8,9 +8,9 @@ deletion of a model do not (mlflow/store/model_registry/sqlalchemy_store.py).
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from m2s.model import ModelVersion
 
@@ -36,13 +36,14 @@ class Model:
 class Reader:
     """How to read the registry; each raises RegistryError when its answer would be incomplete.
 
-    ``newest`` yields pages of models, the last changed first.
+    ``newest`` yields pages of models, the last changed first. ``clock`` is in seconds since 1970.
     """
 
     models: Callable[[], Iterable[Model]]
     newest: Callable[[], Iterator[list[Model]]]
     versions: Callable[[], Iterable[ModelVersion]]
     versions_of: Callable[[Collection[str]], Iterable[ModelVersion]]
+    clock: Callable[[], float] = time.time
 
 
 class OutOfDate(Exception):
@@ -54,20 +55,23 @@ class Snapshot:
     """Every model and every version, by model.
 
     ``unsettled`` are the models that may have changed once more in the very millisecond of the
-    stamp they were read with.
+    stamp they were read with. ``newest`` is the newest stamp, first seen at ``since`` on the clock.
     """
 
     models: Mapping[str, Model]
     versions: Mapping[str, tuple[ModelVersion, ...]]
     unsettled: frozenset[str]
+    newest: int
+    since: float
 
     @classmethod
     def read(cls, reader: Reader) -> Snapshot:
         """Read everything. The stamps come first: what changes meanwhile is newer than them."""
         models = {model.name: model for model in reader.models()}
-        newest = max((model.updated for model in models.values()), default=0)
+        newest, since = _newest(models), reader.clock()
         unsettled = {model.name for model in models.values() if model.updated == newest}
-        return cls(models, _by_model(reader.versions()), frozenset(unsettled))
+        versions = _by_model(reader.versions())
+        return cls(models, versions, frozenset(unsettled), newest, since)
 
     def refreshed(self, reader: Reader, *, listing: bool) -> Snapshot:
         """Return what there is now, reading only what changed.
@@ -88,7 +92,9 @@ class Snapshot:
         models = found if listing else {**self.models, **found}
         versions = {**self.versions, **{name: read.get(name, ()) for name in again}}
         kept = {name: each for name, each in versions.items() if name in models}
-        return Snapshot(models, kept, frozenset(changed))
+        newest = _newest(models)
+        since = self.since if newest == self.newest else reader.clock()
+        return Snapshot(models, kept, frozenset(changed), newest, since)
 
     def staged(self, stage: str) -> tuple[ModelVersion, ...]:
         """Return the versions in a stage, by model and version."""
@@ -113,23 +119,33 @@ class Snapshot:
 
     def _new(self, reader: Reader) -> Iterator[Model]:
         """Yield the models on top, down to a page whose last one is old and no news."""
-        last, newest = sys.maxsize, 0
+        last, old = sys.maxsize, self._old(reader.clock())
         for page in reader.newest():
             for model in page:
                 if not 0 < model.updated <= last or self._is_renamed(model):
                     raise OutOfDate  # where a server does not order them, nor fill the stamps in
-                last, newest = model.updated, max(newest, model.updated)
+                last = model.updated
                 yield model
-            if last < newest - SLACK and not self._moved(page[-1]):
+            if last < old and not self._moved(page[-1]):
                 return
+
+    def _old(self, now: float) -> int:
+        """Return the stamp below which nothing can be news any more.
+
+        It goes with the time: what is committed now has been stamped SLACK ago at the earliest. Of
+        a clock that is ahead of ours nobody knows how time goes by on it.
+        """
+        ahead = self.newest > 1000 * now + SLACK
+        passed = 0 if ahead else int(1000 * max(now - self.since, 0))
+        return self.newest + passed - SLACK
 
     def _is_renamed(self, model: Model) -> bool:
         """Whether a name that is new here is that of a model which is not: its old one is gone."""
-        return model.name not in self.models and model.created < self._newest - SLACK
+        return model.name not in self.models and model.created < self.newest - SLACK
 
-    @cached_property
-    def _newest(self) -> int:
-        return max((model.updated for model in self.models.values()), default=0)
+
+def _newest(models: Mapping[str, Model]) -> int:
+    return max((model.updated for model in models.values()), default=0)
 
 
 def missing(alias: str, model: str, version: int) -> ModelVersion:

@@ -1,0 +1,107 @@
+"""The servers that everything is measured against, filled."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.fill import fill
+from tests.bench.measure import Command
+from tests.controlplane import assets
+from tests.servers import ApiServer, MlflowServer
+from tests.servers.mlflowserver import make_template
+
+ROOT = Path(__file__).parents[2]
+WARM = "s3://bucket/mlflow"
+MOVED = "s3://bucket-2/mlflow"
+
+
+@dataclass(frozen=True)
+class World:
+    """One registry of ``models`` models, and the API server.
+
+    ``namespace`` is where Staging, all of the models, is deployed; ``narrow`` is Production's, the
+    first hundred; ``other`` is kubectl's.
+    """
+
+    models: int
+    mlflow: MlflowServer
+    api: ApiServer
+    folder: Path
+    namespace: str
+    narrow: str
+    other: str
+    kubeconfig: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """A user's environment, with a home and a cache of its own."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+        return {
+            **kept,
+            "HOME": str(self.folder),
+            "KUBECONFIG": str(self.kubeconfig),
+            "MLFLOW_TRACKING_URI": self.mlflow.uri,
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def m2s(self, *argv: str, stage: str = "Staging", bucket: str = WARM) -> Command:
+        """Return an m2s command that is about ``stage``."""
+        return self.python("-m", "m2s", *argv, *self.flags(stage, bucket))
+
+    def flags(self, stage: str = "Staging", bucket: str = WARM) -> tuple[str, ...]:
+        """Return what selects, where to, and where the models lie."""
+        where = self.namespace if stage == "Staging" else self.narrow
+        mapped = f"mlflow-artifacts:/={bucket}"
+        return ("--stage", stage, "-n", where, "--model-uri-map", mapped)
+
+    def python(self, *argv: str, env: Mapping[str, str] | None = None) -> Command:
+        """Return a Python command."""
+        return Command((sys.executable, *argv), {**self.env, **(env or {})}, self.folder)
+
+    def kubectl(self, *argv: str, ok: frozenset[int] = frozenset({0})) -> Command:
+        """Return a kubectl command in its own namespace."""
+        return Command(("kubectl", "-n", self.other, *argv), self.env, self.folder, ok)
+
+
+@contextmanager
+def api_server(folder: Path) -> Iterator[ApiServer]:
+    """Yield a fresh API server; exits with what to do where there is none."""
+    binaries = assets.find()
+    if binaries is None:
+        raise SystemExit(assets.HINT)
+    server = ApiServer(binaries, folder)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@contextmanager
+def worlds(folder: Path, sizes: tuple[int, ...]) -> Iterator[dict[int, World]]:
+    """Yield a filled world of each size; all share one API server."""
+    template = make_template(folder)
+    with ExitStack() as stack:
+        api = stack.enter_context(api_server(folder))
+        found = {}
+        for size in sizes:
+            own = folder / f"mlflow-{size}"
+            own.mkdir()
+            server = MlflowServer(template, own)
+            stack.callback(server.stop)
+            fill(server.database, own / "artifacts", size)
+            names = [api.namespace(f"{word}-{size}") for word in ("all", "some", "kubectl")]
+            for name in names:
+                secret = {"metadata": {"name": "bucket"}, "stringData": _SECRET}
+                api.call("POST", f"/api/v1/namespaces/{name}/secrets", secret)
+            everything, some, other = names
+            config = api.kubeconfig()
+            found[size] = World(size, server, api, own, everything, some, other, config)
+        yield found
+
+
+_SECRET = {"RCLONE_CONFIG_S3_TYPE": "s3", "RCLONE_CONFIG_S3_PROVIDER": "AWS"}
