@@ -1,4 +1,4 @@
-"""What one pass of ``m2s watch`` came to, for whoever looks on: logs, metrics, the status page."""
+"""What one pass of ``m2s watch`` came to, for whoever looks on: logs, metrics, Events."""
 
 from __future__ import annotations
 
