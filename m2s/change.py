@@ -18,7 +18,10 @@ from enum import Enum
 from typing import ClassVar
 
 from m2s.diff import FieldChange
-from m2s.model import Body, Key, LiveDeployment, Manifest, ModelVersion
+from m2s.ids import Body
+from m2s.live import LiveDeployment
+from m2s.model import Key, ModelVersion
+from m2s.wanted import Manifest
 
 
 class Action(Enum):
@@ -108,7 +111,7 @@ class Unchanged:
 class Blocked:
     """Something wanted that cannot be done; what is there is held as it is.
 
-    ``models`` and ``template`` are what is held besides, as in :class:`~m2s.model.Undeployable`;
+    ``models`` and ``template`` are what is held besides, as in :class:`~m2s.wanted.Undeployable`;
     ``manifest`` is what the cluster refuses, where it does.
     """
 

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from m2s.model import MODEL_VERSION, Body, comparable, digest
+from m2s.ids import Body, digest
+from m2s.live import comparable
+from m2s.marks import MODEL_VERSION
 
 Kind = Literal["added", "removed", "changed", "reordered"]
 

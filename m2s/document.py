@@ -20,9 +20,11 @@ from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Updat
 from m2s.diff import FieldChange
 from m2s.errors import PlanFileError, UsageError
 from m2s.execute import Outcome
-from m2s.model import LiveDeployment, Manifest, Served, Skipped
+from m2s.live import LiveDeployment
+from m2s.model import Served
 from m2s.plan import Plan, models_of, served_of
 from m2s.settings import OPTIONS, Settings
+from m2s.wanted import Manifest, Skipped
 
 FORMAT_VERSION = "1.0"
 

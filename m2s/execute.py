@@ -14,7 +14,8 @@ from m2s import mask
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.cluster import Cluster
 from m2s.errors import ClusterUnavailable, M2sError
-from m2s.model import Key, LiveDeployment, Whereabouts
+from m2s.live import LiveDeployment
+from m2s.model import Key, Whereabouts
 from m2s.plan import Plan, brings
 
 

@@ -11,8 +11,9 @@ from m2s import diff, mask
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange
 from m2s.errors import M2sError, UsageError
-from m2s.model import Body, Manifest, Source
+from m2s.ids import Body
 from m2s.plan import Plan
+from m2s.wanted import Manifest, Source
 
 _CLUSTER = Source("the cluster's default")
 _OTHERS = Source("left to others by --ignore")

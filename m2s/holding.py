@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from m2s.change import Blocked, Change
 from m2s.desired import Desired
-from m2s.model import Key, LiveDeployment, Manifest, Skipped, Undeployable
+from m2s.live import LiveDeployment
+from m2s.model import Key
+from m2s.wanted import Manifest, Skipped, Undeployable
 
 _Reasons = dict[tuple[str | None, str], str]
 """(owner, name) → why."""

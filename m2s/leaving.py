@@ -8,16 +8,10 @@ from m2s import diff, holding, reason
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.desired import Desired
 from m2s.holding import Held
-from m2s.model import (
-    Key,
-    LiveDeployment,
-    Manifest,
-    Skipped,
-    Templates,
-    Undeployable,
-    Whereabouts,
-)
+from m2s.live import LiveDeployment
+from m2s.model import Key, Whereabouts
 from m2s.plan import Scope
+from m2s.wanted import Manifest, Skipped, Templates, Undeployable
 
 
 def untemplated(

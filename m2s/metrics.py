@@ -19,7 +19,9 @@ from prometheus_client.registry import Collector
 
 from m2s.change import Action, Blocked, Create, Delete, Unchanged, Update
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
-from m2s.model import SELECTOR, Key, LiveDeployment
+from m2s.live import LiveDeployment
+from m2s.marks import SELECTOR
+from m2s.model import Key
 from m2s.plan import Plan
 from m2s.report import PassReport, Result
 

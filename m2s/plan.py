@@ -9,13 +9,10 @@ from typing import assert_never
 
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.errors import Refused
-from m2s.model import (
-    LiveDeployment,
-    Selector,
-    Served,
-    Skipped,
-)
+from m2s.live import LiveDeployment
+from m2s.model import Selector, Served
 from m2s.values import MaxDelete
+from m2s.wanted import Skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from m2s import prepackaged, storage
 from m2s.desired.manifest import sealed
-from m2s.model import Body, Manifest, MlModel, Unchecked
+from m2s.ids import Body
+from m2s.model import MlModel, Unchecked
 from m2s.units import Unit, rebuilt, service_accounts, units
+from m2s.wanted import Manifest
 
 SecretKeys = frozenset[str] | Unchecked | None
 """The names of a Secret's data, never the data; None when there is no such Secret."""

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from m2s.diff import FieldChange, Name, Step, steps
-from m2s.model import CHECKSUM, FIELD_MANAGER, LiveDeployment, Manifest, Served
+from m2s.live import LiveDeployment
+from m2s.marks import CHECKSUM, FIELD_MANAGER
+from m2s.model import Served
+from m2s.wanted import Manifest
 
 
 def of_create(manifest: Manifest) -> str:

@@ -11,21 +11,15 @@ from m2s import desired, leaving, mask, writes
 from m2s.change import Blocked, Change
 from m2s.cluster import Cluster
 from m2s.errors import Rejected, UsageError
+from m2s.ids import Body
 from m2s.inspection import inspect
-from m2s.model import (
-    Body,
-    Key,
-    LiveDeployment,
-    ModelVersion,
-    Selector,
-    Skipped,
-    Templates,
-    Whereabouts,
-)
+from m2s.live import LiveDeployment
+from m2s.model import Key, ModelVersion, Selector, Whereabouts
 from m2s.plan import Plan, Scope
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.shortcut import changes_nothing
+from m2s.wanted import Skipped, Templates
 from m2s.writes import Write
 
 

@@ -23,8 +23,9 @@ from m2s.diff import FieldChange, steps
 from m2s.document import not_checked
 from m2s.execute import Outcome, Status
 from m2s.explain import Explanation
-from m2s.model import LiveDeployment, Manifest
+from m2s.live import LiveDeployment
 from m2s.plan import Plan, models_of, served_of, summary
+from m2s.wanted import Manifest
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",

@@ -17,7 +17,8 @@ from m2s import configfile, defaults, neuro, split, strictyaml
 from m2s import values as read
 from m2s.defaults import Fragment
 from m2s.errors import UsageError
-from m2s.model import Selector, dns_label
+from m2s.ids import dns_label
+from m2s.model import Selector
 from m2s.split import Split
 from m2s.values import MaxDelete
 

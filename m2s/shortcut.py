@@ -15,7 +15,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from m2s.model import FIELD_MANAGER, GROUP, VERSION, Body, LiveDeployment, Manifest
+from m2s.ids import Body
+from m2s.live import LiveDeployment
+from m2s.marks import FIELD_MANAGER, GROUP, VERSION
+from m2s.wanted import Manifest
 
 _IDENTITY = frozenset({"apiVersion", "kind"})
 _IDENTITY_IN_METADATA = frozenset({"name", "namespace"})

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from m2s.errors import TemplatesError
-from m2s.model import LiveDeployment, TemplateFile, Templates, Whereabouts
+from m2s.live import LiveDeployment
+from m2s.model import Whereabouts
+from m2s.wanted import TemplateFile, Templates
 
 BASE = "_base.yaml"
 """The base template's name where it lies in the folder; no other file that starts with ``_`` is

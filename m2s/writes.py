@@ -9,17 +9,13 @@ from m2s import diff, holding, reason
 from m2s.change import Blocked, Change, Create, Unchanged, Update
 from m2s.desired import Desired
 from m2s.holding import Held
-from m2s.model import (
-    FIELD_MANAGER,
-    Body,
-    Key,
-    LiveDeployment,
-    Manifest,
-    Skipped,
-    Undeployable,
-)
+from m2s.ids import Body
+from m2s.live import LiveDeployment
+from m2s.marks import FIELD_MANAGER
+from m2s.model import Key
 from m2s.plan import Scope
 from m2s.settings import Settings
+from m2s.wanted import Manifest, Skipped, Undeployable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,10 @@ from typing import Any
 
 from kubernetes import client
 
-from m2s.model import (
-    GROUP,
-    MANAGED_BY,
-    OWNER,
-    PLURAL,
-    VERSION,
-    Key,
-    LiveDeployment,
-    Manifest,
-    Selector,
-)
+from m2s.live import LiveDeployment
+from m2s.marks import GROUP, MANAGED_BY, OWNER, PLURAL, VERSION
+from m2s.model import Key, Selector
+from m2s.wanted import Manifest
 from tests.servers import ApiServer
 
 SELECTOR = Selector("stage", "Staging")

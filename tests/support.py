@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from m2s.cli import main
-from m2s.model import GROUP, KIND, VERSION
+from m2s.marks import GROUP, KIND, VERSION
 
 
 def seldon(name: str | None = None, **spec: Any) -> dict[str, Any]:

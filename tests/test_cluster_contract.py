@@ -15,7 +15,9 @@ from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
 from m2s.errors import Conflict, Rejected
-from m2s.model import Key, comparable, digest
+from m2s.ids import digest
+from m2s.live import comparable
+from m2s.model import Key
 from tests import deployments
 from tests.deployments import CONTAINER, body, manifest, manifest_of, uri_of
 

@@ -12,7 +12,9 @@ from kubernetes import client
 
 from m2s.cluster.kubernetes import KubernetesCluster, connect
 from m2s.errors import ClusterError, Conflict, Rejected
-from m2s.model import Key, LiveDeployment, comparable, digest
+from m2s.ids import digest
+from m2s.live import LiveDeployment, comparable
+from m2s.model import Key
 from tests import deployments
 from tests.deployments import CONTAINER, body, manifest, manifest_of, uri_of
 from tests.servers import ApiServer, wait_for

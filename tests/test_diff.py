@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s import diff
-from m2s.model import comparable, digest
+from m2s.ids import digest
+from m2s.live import comparable
 
 
 def deployment(**spec: Any) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
 from m2s.execute import execute
-from m2s.model import LiveDeployment, Manifest
+from m2s.live import LiveDeployment
 from m2s.settings import build
+from m2s.wanted import Manifest
 from tests.fakes import FakeRegistry
 from tests.servers import wait_for
 from tests.support import description

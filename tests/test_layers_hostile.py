@@ -12,7 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from m2s import desired, settings
-from m2s.model import DeployFile, Description, Manifest, ModelVersion, Selector, Undeployable
+from m2s.model import DeployFile, Description, ModelVersion, Selector
+from m2s.wanted import Manifest, Undeployable
 
 CONFIG = """\
 stage: Staging

@@ -17,10 +17,12 @@ from m2s.change import Blocked, Create, Unchanged, Update
 from m2s.cluster.kubernetes import connect
 from m2s.diff import dropped
 from m2s.execute import execute
-from m2s.model import GROUP, PLURAL, VERSION, LiveDeployment, Manifest, comparable
+from m2s.live import LiveDeployment, comparable
+from m2s.marks import GROUP, PLURAL, VERSION
 from m2s.plan import Plan
 from m2s.settings import Settings, build
 from m2s.shortcut import changes_nothing
+from m2s.wanted import Manifest
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer

@@ -11,16 +11,9 @@ from m2s.desired.choice import choose
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
 from m2s.desired.templates import deployment, fragment
-from m2s.model import (
-    Description,
-    Manifest,
-    ModelVersion,
-    Selector,
-    TemplateFile,
-    Undeployable,
-    Unreadable,
-)
+from m2s.model import Description, ModelVersion, Selector, Unreadable
 from m2s.settings import build
+from m2s.wanted import Manifest, TemplateFile, Undeployable
 
 STAGING = Selector("stage", "Staging")
 SETTINGS = build({"stage": ["Staging"], "model-uri-map": ["mlflow-artifacts:/=s3://mapped"]}, {})

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from m2s.model import Body, Key, LiveDeployment, Manifest, Unchecked
+from m2s.ids import Body
+from m2s.live import LiveDeployment
+from m2s.model import Key, Unchecked
+from m2s.wanted import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 from m2s import mask
 from m2s.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
-from m2s.model import GROUP, VERSION, Key
+from m2s.marks import GROUP, VERSION
+from m2s.model import Key
 
 BUSY = frozenset({429, 502, 503, 504})
 """Answers of a server that is overloaded or half gone: worth asking again."""

@@ -15,7 +15,9 @@ from typing import Any
 from m2s import strictyaml
 from m2s.cluster.names import object_name
 from m2s.errors import ClusterError
-from m2s.model import GROUP, KIND, Key, LiveDeployment
+from m2s.live import LiveDeployment
+from m2s.marks import GROUP, KIND
+from m2s.model import Key
 
 _SERVERS_OWN = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}

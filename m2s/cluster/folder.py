@@ -12,7 +12,10 @@ from m2s.cluster.files import Files, without_servers_fields
 from m2s.cluster.names import namespace_name
 from m2s.cluster.yamlwriter import dump
 from m2s.errors import Conflict, Rejected
-from m2s.model import Body, Key, LiveDeployment, Manifest, Unchecked, comparable, digest
+from m2s.ids import Body, digest
+from m2s.live import LiveDeployment, comparable
+from m2s.model import Key, Unchecked
+from m2s.wanted import Manifest
 
 
 class FolderCluster:

@@ -10,19 +10,11 @@ from m2s.cluster.names import namespace_name, object_name
 from m2s.cluster.rollout import owned_by, progress, seldon_ids
 from m2s.cluster.throttle import Throttle
 from m2s.errors import Conflict
-from m2s.model import (
-    FIELD_MANAGER,
-    GROUP,
-    PLURAL,
-    VERSION,
-    Body,
-    Key,
-    LiveDeployment,
-    Manifest,
-    Unchecked,
-    comparable,
-    digest,
-)
+from m2s.ids import Body, digest
+from m2s.live import LiveDeployment, comparable
+from m2s.marks import FIELD_MANAGER, GROUP, PLURAL, VERSION
+from m2s.model import Key, Unchecked
+from m2s.wanted import Manifest
 
 _ATTEMPTS = 5
 

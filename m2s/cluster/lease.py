@@ -19,7 +19,8 @@ from typing import Any
 from m2s.cluster.api import Api
 from m2s.cluster.failures import Answer, Asked, one_line, refusal
 from m2s.errors import ClusterError, ClusterUnavailable
-from m2s.model import MANAGED_BY, Key
+from m2s.marks import MANAGED_BY
+from m2s.model import Key
 
 _log = logging.getLogger("m2s.lease")
 

@@ -9,16 +9,9 @@ from m2s.desired import pipelines, traffic
 from m2s.desired.catalog import Descriptions
 from m2s.desired.choice import Wanted, choose, with_shares
 from m2s.desired.own import ModelTags, Own
-from m2s.model import (
-    Description,
-    Key,
-    Manifest,
-    Skipped,
-    Templates,
-    Undeployable,
-    Unreadable,
-)
+from m2s.model import Description, Key, Unreadable
 from m2s.settings import Settings
+from m2s.wanted import Manifest, Skipped, Templates, Undeployable
 
 __all__ = ["Desired", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
 
@@ -36,7 +29,7 @@ def build(
 ) -> tuple[Desired, ...]:
     """Return what each template and each wanted version comes to, in the order given.
 
-    Two manifests that want one name both become :class:`~m2s.model.Undeployable`. A model that a
+    Two manifests that want one name both become :class:`~m2s.wanted.Undeployable`. A model that a
     template serves has no deployment of its own, unless it has a deploy.yaml.
 
     Args:

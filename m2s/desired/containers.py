@@ -7,7 +7,7 @@ from typing import Any
 
 from m2s.desired.identity import EVERY, told_apart
 from m2s.desired.layers import Layer
-from m2s.model import Body
+from m2s.ids import Body
 
 BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
 """Implementations inside the executor: no container (seldondeployment_types.go)."""

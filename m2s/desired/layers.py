@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from m2s.desired.identity import EVERY, KEYS, NAMELESS, identities
 from m2s.diff import Name, Step, named
-from m2s.model import Source, Sources
+from m2s.wanted import Source, Sources
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 from m2s.desired.choice import Wanted
 from m2s.desired.layers import named_path
-from m2s.model import (
+from m2s.ids import Body, digest, dns_label, label_value
+from m2s.live import listing
+from m2s.marks import (
     CHECKSUM,
     GROUP,
     KIND,
@@ -21,16 +23,9 @@ from m2s.model import (
     SELECTOR,
     TEMPLATE,
     VERSION,
-    Body,
-    Key,
-    Manifest,
-    Source,
-    Sources,
-    digest,
-    dns_label,
-    label_value,
-    listing,
 )
+from m2s.model import Key
+from m2s.wanted import Manifest, Source, Sources
 
 
 def manifest_of(

@@ -13,18 +13,9 @@ from m2s.desired.location import servable
 from m2s.desired.manifest import manifest_of
 from m2s.desired.problem import Problem
 from m2s.desired.stack import described as stacked
-from m2s.model import (
-    Description,
-    Key,
-    Manifest,
-    ModelVersion,
-    Selector,
-    Skipped,
-    TemplateFile,
-    Undeployable,
-    Unreadable,
-)
+from m2s.model import Description, Key, ModelVersion, Selector, Unreadable
 from m2s.settings import Settings
+from m2s.wanted import Manifest, Skipped, TemplateFile, Undeployable
 
 ModelTags = Mapping[str, Mapping[str, str]]
 

@@ -11,7 +11,8 @@ from m2s.desired import containers
 from m2s.desired.identity import told_apart
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
-from m2s.model import Body, ModelVersion
+from m2s.ids import Body
+from m2s.model import ModelVersion
 
 PREFIX = "m2s.io/"
 PROTOCOLS = ("seldon", "tensorflow", "kfserving", "v2")

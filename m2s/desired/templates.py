@@ -22,8 +22,11 @@ from m2s.desired.layers import Layer
 from m2s.desired.manifest import marked, marks, named
 from m2s.desired.problem import Problem
 from m2s.desired.stack import over_defaults
-from m2s.model import GROUP, KIND, Key, Manifest, TemplateFile, Undeployable, dns_label
+from m2s.ids import dns_label
+from m2s.marks import GROUP, KIND
+from m2s.model import Key
 from m2s.strictyaml import Document
+from m2s.wanted import Manifest, TemplateFile, Undeployable
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""

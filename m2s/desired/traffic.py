@@ -8,8 +8,9 @@ from typing import Any
 
 from m2s.desired.manifest import marked, marks
 from m2s.diff import Name
-from m2s.model import Manifest, Source, Sources, dns_label
+from m2s.ids import dns_label
 from m2s.split import Share
+from m2s.wanted import Manifest, Source, Sources
 
 
 def fault(spec: Mapping[str, Any]) -> str:

@@ -7,7 +7,9 @@ import threading
 from m2s import diff
 from m2s.change import Create
 from m2s.execute import Status
-from m2s.model import Key, LiveDeployment, comparable, digest
+from m2s.ids import digest
+from m2s.live import LiveDeployment, comparable
+from m2s.model import Key
 from m2s.report import PassReport
 
 RELOAD, LEADER, WEBHOOK, CLUSTER = "reload", "leader", "webhook", "cluster"

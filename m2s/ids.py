@@ -1,0 +1,40 @@
+"""What tells objects apart: digests, and names that Kubernetes takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Body = Mapping[str, Any]
+"""A Kubernetes object as decoded JSON; read only by convention."""
+
+
+def digest(value: Any) -> str:
+    """Return ``sha256:…`` of a JSON value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def dns_label(text: str, *, limit: int = 63) -> str:
+    """Return ``text`` as a DNS-1123 label of at most ``limit`` characters.
+
+    A text that is one already comes back as it is. Otherwise an 8-digit hash of the original is
+    appended, so that two texts that differ only in what was lost keep different names. The limit
+    is that of a label value: Seldon Core writes the deployment's name into its pods' labels.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", text) and len(text) <= limit:
+        return text
+    tail = hashlib.sha256(text.encode()).hexdigest()[:8]
+    head = slug[: limit - len(tail) - 1].strip("-")
+    return f"{head}-{tail}" if head else f"m-{tail}"
+
+
+def label_value(text: str) -> str:
+    """Return ``text`` as a label value: itself where it is one, else as :func:`dns_label`."""
+    if re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", text) and len(text) <= 63:
+        return text
+    return dns_label(text)

@@ -1,0 +1,128 @@
+"""A SeldonDeployment as the cluster has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from m2s.ids import Body, digest
+from m2s.marks import KEEP, MANAGED_BY, MODEL, MODEL_VERSION, MODELS, OWNER, TEMPLATE
+from m2s.model import Key, Served
+
+
+@dataclass(frozen=True)
+class LiveDeployment:
+    """A SeldonDeployment as the cluster has it, ours or anybody's."""
+
+    key: Key
+    body: Body
+
+    @property
+    def _metadata(self) -> Mapping[str, Any]:
+        metadata: Mapping[str, Any] = self.body.get("metadata") or {}
+        return metadata
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Never None."""
+        return self._metadata.get("labels") or {}
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Never None."""
+        return self._metadata.get("annotations") or {}
+
+    @property
+    def owner(self) -> str | None:
+        """The owner label, or None for an object that m2s does not manage."""
+        if self.labels.get(MANAGED_BY) != "m2s":
+            return None
+        return self.labels.get(OWNER)
+
+    @property
+    def model(self) -> str | None:
+        """The registered model it serves."""
+        return self.annotations.get(MODEL)
+
+    @property
+    def version(self) -> str | None:
+        """The model version it serves, in decimal."""
+        return self.annotations.get(MODEL_VERSION)
+
+    @property
+    def template(self) -> str:
+        """The file of the templates folder that it was made from, "" for none."""
+        return self.annotations.get(TEMPLATE, "")
+
+    @cached_property
+    def served(self) -> tuple[Served, ...]:
+        """Every version it serves, the one that decides first; () where that is unknown."""
+        listed = _listed(self.annotations.get(MODELS, ""))
+        single = (Served(self.model, self.version or ""),) if self.model else ()
+        return listed or single
+
+    @property
+    def keep(self) -> bool:
+        """Whether somebody asked that it never be deleted; any value but "false" does."""
+        return self.annotations.get(KEEP, "false").lower() != "false"
+
+    @property
+    def resource_version(self) -> str:
+        """The API server's opaque version, or the folder's content hash."""
+        return str(self._metadata.get("resourceVersion", ""))
+
+    @property
+    def uid(self) -> str:
+        """Empty in a folder."""
+        return str(self._metadata.get("uid", ""))
+
+    @property
+    def generation(self) -> int:
+        """Counts changes of the spec; 0 in a folder."""
+        return int(self._metadata.get("generation", 0))
+
+    @property
+    def managed_fields(self) -> tuple[Mapping[str, Any], ...]:
+        """The API server's record of who wrote which field, and when."""
+        return tuple(self._metadata.get("managedFields") or ())
+
+    @cached_property
+    def digest(self) -> str:
+        """Identity of what m2s compares; a status update leaves it, not resourceVersion, alone."""
+        return digest(comparable(self.body))
+
+
+def listing(served: Iterable[Served]) -> str:
+    """Return the annotation that tells the versions a deployment serves."""
+    items = [
+        {"model": one.model, "version": one.version, **({"alias": one.alias} if one.alias else {})}
+        for one in served
+    ]
+    return json.dumps(items, separators=(",", ":"), ensure_ascii=False)
+
+
+def _listed(text: str) -> tuple[Served, ...]:
+    """Read what :func:`listing` wrote; () for what anybody else made of it."""
+    try:
+        items = json.loads(text)
+        found = [Served(one["model"], one["version"], one.get("alias", "")) for one in items]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ()
+    texts = [text for one in found for text in (one.model, one.version, one.alias)]
+    return tuple(found) if all(isinstance(text, str) for text in texts) else ()
+
+
+def comparable(body: Body) -> dict[str, Any]:
+    """Return the part of an object that a person or m2s writes.
+
+    Labels and annotations, then all but metadata and status, as Flux compares
+    (fluxcd/pkg ``ssa/manager_diff.go``). ``apiVersion`` and ``kind`` are fixed by the endpoint.
+    """
+    metadata = body.get("metadata") or {}
+    left_out = ("apiVersion", "kind", "metadata", "status")
+    rest = {key: value for key, value in body.items() if key not in left_out}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return {"metadata": {"labels": labels, "annotations": annotations}, **rest}
