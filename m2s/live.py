@@ -9,7 +9,19 @@ from functools import cached_property
 from typing import Any
 
 from m2s.ids import Body, digest
-from m2s.marks import KEEP, MANAGED_BY, MODEL, MODEL_VERSION, MODELS, OWNER, TEMPLATE
+from m2s.marks import (
+    KEEP,
+    MANAGED_BY,
+    MODEL,
+    MODEL_VERSION,
+    MODELS,
+    OWNER,
+    PAUSED,
+    PINNED,
+    RECORD,
+    TEMPLATE,
+    is_set,
+)
 from m2s.model import Key, Served
 
 
@@ -66,8 +78,18 @@ class LiveDeployment:
 
     @property
     def keep(self) -> bool:
-        """Whether somebody asked that it never be deleted; any value but "false" does."""
-        return self.annotations.get(KEEP, "false").lower() != "false"
+        """Whether somebody asked that it never be deleted."""
+        return is_set(self.annotations.get(KEEP, ""))
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody asked that it be left as it is."""
+        return is_set(self.annotations.get(PAUSED, ""))
+
+    @property
+    def pin(self) -> str:
+        """Which of the versions it served it shall go on serving, as a person names it; "" none."""
+        return self.annotations.get(PINNED, "").strip()
 
     @property
     def resource_version(self) -> str:
@@ -97,19 +119,28 @@ class LiveDeployment:
 
 def listing(served: Iterable[Served]) -> str:
     """Return the annotation that tells the versions a deployment serves."""
-    items = [
-        {"model": one.model, "version": one.version, **({"alias": one.alias} if one.alias else {})}
-        for one in served
-    ]
-    return json.dumps(items, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(list(map(listed, served)), separators=(",", ":"), ensure_ascii=False)
+
+
+def listed(one: Served) -> dict[str, str]:
+    """Return one item of a :func:`listing`."""
+    alias = {"alias": one.alias} if one.alias else {}
+    return {"model": one.model, "version": one.version, **alias}
 
 
 def _listed(text: str) -> tuple[Served, ...]:
     """Read what :func:`listing` wrote; () for what anybody else made of it."""
     try:
-        items = json.loads(text)
+        return served_of(json.loads(text))
+    except (ValueError, RecursionError):
+        return ()
+
+
+def served_of(items: Any) -> tuple[Served, ...]:
+    """Return the versions that a decoded :func:`listing` tells; () where it is none."""
+    try:
         found = [Served(one["model"], one["version"], one.get("alias", "")) for one in items]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (TypeError, KeyError, AttributeError):
         return ()
     texts = [text for one in found for text in (one.model, one.version, one.alias)]
     return tuple(found) if all(isinstance(text, str) for text in texts) else ()
@@ -119,10 +150,12 @@ def comparable(body: Body) -> dict[str, Any]:
     """Return the part of an object that a person or m2s writes.
 
     Labels and annotations, then all but metadata and status, as Flux compares
-    (fluxcd/pkg ``ssa/manager_diff.go``). ``apiVersion`` and ``kind`` are fixed by the endpoint.
+    (fluxcd/pkg ``ssa/manager_diff.go``). ``apiVersion`` and ``kind`` are fixed by the endpoint;
+    m2s's own record of the past is no part of what is wanted.
     """
     metadata = body.get("metadata") or {}
     left_out = ("apiVersion", "kind", "metadata", "status")
     rest = {key: value for key, value in body.items() if key not in left_out}
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    return {"metadata": {"labels": labels, "annotations": annotations}, **rest}
+    told = {name: value for name, value in annotations.items() if name not in RECORD}
+    return {"metadata": {"labels": labels, "annotations": told}, **rest}

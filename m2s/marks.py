@@ -18,3 +18,15 @@ CHECKSUM = "m2s.io/checksum"
 MODELS = "m2s.io/models"
 TEMPLATE = "m2s.io/template"
 KEEP = "m2s.io/keep"
+PAUSED = "m2s.io/paused"
+PINNED = "m2s.io/pinned"
+HISTORY = "m2s.io/history"
+REVISIONS = "m2s.io/revisions"
+
+RECORD = frozenset({HISTORY, REVISIONS})
+"""What m2s notes for later, beside what it wants: it is written along, and never compared."""
+
+
+def is_set(mark: str) -> bool:
+    """Whether a mark that a person puts on something counts as put: "false" and "" take it back."""
+    return mark.strip().lower() not in ("", "false")

@@ -17,12 +17,10 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from m2s.change import Action, Blocked, Create, Delete, Unchanged, Update
-from m2s.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.change import Action, Create, Delete, Update
+from m2s.execute import NOT_ATTEMPTED
 from m2s.live import LiveDeployment
 from m2s.marks import SELECTOR
-from m2s.model import Key
-from m2s.plan import Plan
 from m2s.report import PassReport, Result
 
 if TYPE_CHECKING:
@@ -99,7 +97,7 @@ class _State(Collector):
             self._succeeded = report.started.timestamp() + report.seconds
         if report.plan:
             blocked = report.plan.count(Action.BLOCKED)
-            self._read = blocked, served(report.plan, report.outcomes)
+            self._read = blocked, served(report)
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is known; of what is served only a leader knows."""
@@ -138,18 +136,10 @@ def _deployments(blocked: int, deployments: tuple[Served, ...]) -> Iterator[Metr
     yield info
 
 
-def served(plan: Plan, outcomes: tuple[Outcome, ...]) -> tuple[Served, ...]:
-    """Return what our deployments serve once a plan's outcomes are in."""
-    after: dict[Key, LiveDeployment] = {}
-    for change in plan.changes:
-        if isinstance(change, Update | Delete | Unchanged | Blocked) and change.live:
-            after[change.key] = change.live
-    for outcome in outcomes:
-        if outcome.applied:
-            after[outcome.change.key] = outcome.applied
-        elif outcome.status is Status.DELETED:
-            after.pop(outcome.change.key, None)
-    ours = (live for live in after.values() if live.owner in plan.scope.owners)
+def served(report: PassReport) -> tuple[Served, ...]:
+    """Return what our deployments serve after a pass that could read both sides."""
+    owners = report.plan.scope.owners if report.plan else ()
+    ours = (live for live in report.left().values() if live.owner in owners)
     return tuple(sorted({line for live in ours for line in _lines(live)}))
 
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from m2s.execute import Outcome
+from m2s.change import Create
+from m2s.execute import Outcome, Status
+from m2s.live import LiveDeployment
+from m2s.model import Key
 from m2s.plan import Plan
 
 Result = Literal["success", "failed", "error", "refused"]
@@ -30,3 +33,16 @@ class PassReport:
     message: str
     plan: Plan | None
     outcomes: tuple[Outcome, ...] = ()
+
+    def left(self) -> dict[Key, LiveDeployment]:
+        """Return every deployment, anybody's, that the plan is about, as the pass left it."""
+        there: dict[Key, LiveDeployment] = {}
+        for change in self.plan.changes if self.plan else ():
+            if not isinstance(change, Create) and change.live:
+                there[change.key] = change.live
+        for outcome in self.outcomes:
+            if outcome.applied:
+                there[outcome.change.key] = outcome.applied
+            elif outcome.status is Status.DELETED:
+                there.pop(outcome.change.key, None)
+        return there

@@ -19,6 +19,9 @@ from m2s.marks import (
     MODEL_VERSION,
     MODELS,
     OWNER,
+    PAUSED,
+    PINNED,
+    RECORD,
     RUN_ID,
     SELECTOR,
     TEMPLATE,
@@ -115,7 +118,9 @@ def _notes(want: Wanted) -> tuple[str, ...]:
 
 _NOT_OURS = frozenset({"apiVersion", "kind", "metadata", "status"})
 # True of another object, at another time: left behind by `kubectl get -o yaml`.
-_NOT_KEPT = frozenset({"kubectl.kubernetes.io/last-applied-configuration", MODELS, TEMPLATE})
+_NOT_KEPT = frozenset({
+    "kubectl.kubernetes.io/last-applied-configuration", MODELS, TEMPLATE, PAUSED, PINNED, *RECORD,
+})  # fmt: skip
 
 
 def _labels(manifest: Manifest) -> dict[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 
 from m2s import diff
-from m2s.change import Create
-from m2s.execute import Status
 from m2s.ids import digest
 from m2s.live import LiveDeployment, comparable
 from m2s.model import Key
@@ -56,17 +54,7 @@ class Triggers:
         """Take note of how a pass left the objects; ``ignore`` are the JSON pointers of others."""
         if report.plan is None:
             return
-        after: dict[Key, LiveDeployment | None] = {
-            change.key: change.live
-            for change in report.plan.changes
-            if not isinstance(change, Create)
-        }
-        for outcome in report.outcomes:
-            if outcome.applied:
-                after[outcome.change.key] = outcome.applied
-            elif outcome.status is Status.DELETED:
-                after[outcome.change.key] = None
-        left = {key: _identity(live, ignore) for key, live in after.items() if live}
+        left = {key: _identity(live, ignore) for key, live in report.left().items()}
         with self._lock:
             self._left, self._ignore = left, ignore
 
