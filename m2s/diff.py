@@ -154,41 +154,35 @@ def _with(node: Any, path: list[str], value: Any) -> Any:
 
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
-    yield from _compared(*(_apart(_keyed(old), _keyed(new)) or ({}, {})))
+    yield from _compared(list(_pairs(_keyed(old), _keyed(new), ())))
     yield from _reordered(old, new, ())
 
 
-def _apart(old: Any, new: Any) -> tuple[Any, Any] | None:
-    """Return both without what they have in common, None where that is everything.
+_MISSING = object()
+_Pair = tuple[tuple[Any, ...], Any, Any]
+
+
+def _pairs(old: Any, new: Any, path: tuple[Any, ...]) -> Iterator[_Pair]:
+    """Yield the smallest parts that differ, and where they are.
 
     Only so that the library, which takes its time over each value, has little to look at.
     """
-    if isinstance(old, list) and isinstance(new, list):
-        same = len(old) == len(new) and all(map(_is_same, old, new))
-        return None if same else (old, new)
-    if not isinstance(old, dict) or type(old) is not type(new):
-        return None if type(old) is type(new) and old == new else (old, new)
-    left, right = type(old)(), type(old)()
-    for key in {**old, **new}:
-        if key not in new:
-            left[key] = old[key]
-        elif key not in old:
-            right[key] = new[key]
-        elif pair := _apart(old[key], new[key]):
-            left[key], right[key] = pair
-    return (left, right) if left or right else None
+    if isinstance(old, dict) and type(old) is type(new):
+        for key in {**old, **new}:
+            yield from _pairs(old.get(key, _MISSING), new.get(key, _MISSING), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _pairs(left, right, (*path, index))
+    elif type(old) is not type(new) or old != new:
+        yield path, old, new
 
 
-def _is_same(old: Any, new: Any) -> bool:
-    return _apart(old, new) is None
-
-
-def _compared(old: Any, new: Any) -> Iterator[FieldChange]:
+def _compared(pairs: Sequence[_Pair]) -> Iterator[FieldChange]:
     from deepdiff import DeepDiff  # dear to import, and mostly nothing differs
 
     tree = DeepDiff(
-        old,
-        new,
+        {number: old for number, (_, old, _) in enumerate(pairs) if old is not _MISSING},
+        {number: new for number, (_, _, new) in enumerate(pairs) if new is not _MISSING},
         view="tree",
         verbose_level=2,
         threshold_to_diff_deeper=0,  # else two mappings with little in common count as replaced
@@ -196,13 +190,14 @@ def _compared(old: Any, new: Any) -> Iterator[FieldChange]:
     )
     for levels in tree.values():
         for level in levels:
-            yield _change(level)
+            number, *rest = level.path(output_format="list")
+            yield _change(level, (*pairs[number][0], *rest))
 
 
-def _change(level: Any) -> FieldChange:
+def _change(level: Any, steps: tuple[Any, ...]) -> FieldChange:
     from deepdiff.helper import NotPresent
 
-    path = tuple(_step(step) for step in level.path(output_format="list"))
+    path = tuple(map(_step, steps))
     if isinstance(level.t1, NotPresent):
         return FieldChange(path, "added", None, _unkeyed(level.t2))
     if isinstance(level.t2, NotPresent):

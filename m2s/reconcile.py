@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
 from m2s import desired, leaving, mask, writes
 from m2s.change import Blocked, Change
@@ -15,12 +17,16 @@ from m2s.ids import Body
 from m2s.inspection import inspect
 from m2s.live import LiveDeployment
 from m2s.model import Key, ModelVersion, Selector, Whereabouts
+from m2s.overrides import overruled
 from m2s.plan import Plan, Scope
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.shortcut import changes_nothing
 from m2s.wanted import Skipped, Templates
 from m2s.writes import Write
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class TemplateSource(Protocol):
@@ -38,8 +44,11 @@ def make_plan(
     cluster: Cluster,
     settings: Settings,
     folder: TemplateSource | None = None,
+    memo: desired.Memo | None = None,
 ) -> Plan:
     """Read all sides and return what would make the cluster serve what the registry says.
+
+    ``memo`` keeps what need not be worked out again by a process that makes plan after plan.
 
     Raises:
         RegistryError, ClusterError, TemplatesError: when a side could not be read completely;
@@ -51,9 +60,10 @@ def make_plan(
     with ThreadPoolExecutor(settings.concurrency) as pool:
         reading = pool.submit(cluster.list)
         chosen = _choose(registry, settings, scope)
-        built, unchecked = _build(registry, cluster, settings, templates, chosen, pool)
+        built, unchecked = _build(registry, cluster, settings, templates, chosen, pool, memo)
         live = {item.key: item for item in reading.result()}
-        manifests = writes.narrowed(built, live, scope)
+        narrowed = writes.narrowed(built, live, scope)
+        manifests = overruled(narrowed, live.values(), scope, registry.paused())
         sides = _Sides(registry, cluster, settings, folder)
         changes = _compare(sides, manifests, live, scope, pool)
     skipped = tuple(item for item in manifests if isinstance(item, Skipped))
@@ -83,11 +93,12 @@ def _build(
     templates: Templates,
     chosen: _Chosen,
     pool: ThreadPoolExecutor,
+    memo: desired.Memo | None,
 ) -> tuple[tuple[desired.Desired, ...], tuple[str, ...]]:
     """Return what is wanted, looked at by preflight, and what that could not look at."""
     read = settings.describing != "ignored"
     needed = chosen.needed(templates)
-    found = pool.map(lambda version: registry.describe(version, read=read), needed)
+    found = _each(pool, settings, lambda version: registry.describe(version, read=read), needed)
     described = dict(zip(needed, found, strict=True))
     tagged = desired.serves_undescribed(described.values(), settings)
     built = desired.build(
@@ -98,6 +109,7 @@ def _build(
         registry.model_tags() if tagged else {},
         templates,
         chosen.every,
+        memo,
     )
     return inspect(built, described.values(), registry, cluster, settings, pool)
 
@@ -110,13 +122,48 @@ def _compare(
     pool: ThreadPoolExecutor,
 ) -> tuple[Change, ...]:
     """Ask the cluster what each manifest would come to, and the registry about what leaves."""
-    sorted_out = writes.writes(manifests, live, scope, sides.settings)
-    previews = dict(pool.map(lambda item: _preview(sides.cluster, item), sorted_out))
+    sorted_out = writes.writes(manifests, live, scope, sides.settings, now(sides.settings))
+    items = _each(pool, sides.settings, lambda item: _preview(sides.cluster, item), sorted_out)
+    previews = dict(items)
     written = writes.judge(sorted_out, previews, sides.settings.ignore)
     gone = leaving.candidates(manifests, written, live.values(), scope)
     places = pool.map(lambda item: locate(sides.registry, sides.settings, item, sides.folder), gone)
     whereabouts = dict(zip([item.key for item in gone], places, strict=True))
     return leaving.assemble(manifests, written, live.values(), whereabouts, scope)
+
+
+def _each(
+    pool: ThreadPoolExecutor, settings: Settings, step: Callable[[_T], _R], items: Sequence[_T]
+) -> list[_R]:
+    """Return what ``step`` makes of each item, in their order; several are under way at a time.
+
+    A task for each worker, not for each item: most items ask nobody, and a task costs more. The
+    first error ends it.
+    """
+    results: dict[int, _R] = {}
+    left, taking = iter(enumerate(items)), threading.Lock()
+    failed = threading.Event()
+
+    def work() -> None:
+        while not failed.is_set():
+            with taking:
+                taken = next(left, None)
+            if taken is None:
+                return
+            try:
+                results[taken[0]] = step(taken[1])
+            except BaseException:
+                failed.set()
+                raise
+
+    for done in [pool.submit(work) for _ in range(settings.concurrency)]:
+        done.result()
+    return [results[number] for number in range(len(items))]
+
+
+def now(settings: Settings) -> str:
+    """Return what goes on record as the time, in UTC; "" in a folder, which keeps no times."""
+    return "" if settings.folder else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def make_teardown(cluster: Cluster, settings: Settings) -> Plan:

@@ -251,6 +251,6 @@ def test_what_two_objects_have_in_common_is_no_part_of_their_difference(
     old: Any, new: Any, common: Any
 ) -> None:
     left, right = diff._keyed({**common, **old}), diff._keyed({**common, **new})
-    whole = diff._compared(left, right)
-    less = diff._compared(*(diff._apart(left, right) or ({}, {})))
+    whole = diff._compared([((), left, right)])
+    less = diff._compared(list(diff._pairs(left, right, ())))
     assert sorted(map(repr, whole)) == sorted(map(repr, less))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Container, Mapping
 from typing import Annotated, Any
 
 import typer
+
+from m2s.cli.late import late
 
 REPEATABLE = "Repeatable."
 
@@ -54,6 +55,9 @@ _APPLYING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("wait", (), None, "Follow the rollouts until the new generation serves."),
     ("timeout", (), "DURATION", "How long --wait waits (default: 10m)."),
 )
+_WRITING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
+    ("write-back", (), None, "Tell MLflow what is live, by tags on model versions."),
+)
 _WATCHING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("interval", (), "DURATION", "From one pass to the next (default: 30s)."),
     ("resync", (), "DURATION", "Read the whole registry again this often (default: 10m)."),
@@ -62,24 +66,30 @@ _WATCHING: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("prune-after", (), "N", "Delete what N passes in a row found unwanted (default: 3)."),
     ("leader-elect", (), None, "Of several replicas only one writes."),
     ("lease-name", (), "NAME", "Lease to contend for (default: m2s-<owner>)."),
-    ("listen", (), "ADDRESS:PORT", "Serve probes and POST /mlflow here."),
+    ("listen", (), "ADDRESS:PORT", "Serve the page, probes, metrics and POST /mlflow."),
     ("webhook-secret-file", (), "PATH", "File with the secret of MLflow's webhook."),
     ("log-format", (), "WORD", "console (default) or json."),
 )
 
 
 def with_settings(
-    *, applying: bool = False, watching: bool = False, only: Container[str] | None = None
+    *,
+    applying: bool = False,
+    pruning: bool = False,
+    watching: bool = False,
+    only: Container[str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the shared options; it receives them as one mapping, ``flags``.
+    """Give a :class:`~m2s.cli.late.Late` command the shared options, as one mapping ``flags``.
 
-    ``applying`` and ``watching`` add those of apply and watch, ``only`` leaves all others out.
+    ``applying``, ``pruning`` and ``watching`` add those of apply, prune and watch, ``only`` leaves
+    all others out.
     Values are raw, None where not given: :func:`m2s.settings.build` reads the environment and
     m2s.yaml too, and checks them all in one place.
     """
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        more = (*(_APPLYING if applying else ()), *(_WATCHING if watching else ()))
+    def complete(command: Callable[..., None]) -> Callable[..., None]:
+        writing = _WRITING if applying or pruning or watching else ()
+        more = (*(_APPLYING if applying else ()), *(_WATCHING if watching else ()), *writing)
         rows = [row for row in (*_SHARED, *more) if only is None or row[0] in only]
         shared = [_parameter(*row) for row in rows]
         names = {parameter.name for parameter in shared}
@@ -94,10 +104,9 @@ def with_settings(
         own = [item for item in signature.parameters.values() if item.name != "flags"]
         own = [item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own]
         wrapped.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # read by typer
-        wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
         return wrapped
 
-    return decorate
+    return lambda command: late(command.__name__, command.__doc__, lambda: complete(command))
 
 
 def _not_empty(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +114,6 @@ def _not_empty(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {name: raw for name, raw in flags.items() if raw not in (None, [])}
 
 
-@functools.cache  # one for all commands: making them is a good part of `m2s --help`
 def _parameter(
     name: str, more: tuple[str, ...], metavar: str | None, text: str
 ) -> inspect.Parameter:

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Sequence
 from m2s.desired import pipelines, traffic
 from m2s.desired.catalog import Descriptions
 from m2s.desired.choice import Wanted, choose, with_shares
+from m2s.desired.memo import Memo
 from m2s.desired.own import ModelTags, Own
 from m2s.model import Description, Key, Unreadable
 from m2s.settings import Settings
-from m2s.wanted import Manifest, Skipped, Templates, Undeployable
+from m2s.wanted import Manifest, Paused, Skipped, Templates, Undeployable
 
-__all__ = ["Desired", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
+__all__ = ["Desired", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
 
-Desired = Manifest | Undeployable | Skipped
+Desired = Manifest | Undeployable | Skipped | Paused
 
 
 def build(
@@ -26,6 +27,7 @@ def build(
     model_tags: ModelTags | None = None,
     given: Templates | None = None,
     every: Sequence[Wanted] = (),
+    memo: Memo | None = None,
 ) -> tuple[Desired, ...]:
     """Return what each template and each wanted version comes to, in the order given.
 
@@ -41,12 +43,15 @@ def build(
             says so.
         given: the templates folder, and the base template.
         every: the versions that templates may name, of all models.
+        memo: what an earlier call found out, where there was one.
     """
     given = given or Templates("")
     made = pipelines.deployments(given, every, described, settings, namespace)
     served = set(pipelines.served(made))
     blind = {item.selector: item.template for item in made if not pipelines.is_named(item)}
-    own = Own(described, settings, namespace, model_tags or {}, given.base)
+    memo = memo or Memo()
+    memo.begin((settings, namespace, given.base))
+    own = Own(described, settings, namespace, model_tags or {}, given.base, memo)
     results: list[Desired] = [*made]
     for want in wanted:
         if (want.selector, want.version.model) in served:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from m2s.desired import templates, traffic
 from m2s.desired.catalog import Descriptions, base_names
 from m2s.desired.choice import Wanted, check, default_name
-from m2s.desired.layers import Layer
+from m2s.desired.layers import Layer, Merged
 from m2s.desired.location import servable
 from m2s.desired.manifest import manifest_of
+from m2s.desired.memo import Memo
 from m2s.desired.problem import Problem
 from m2s.desired.stack import described as stacked
 from m2s.model import Description, Key, ModelVersion, Selector, Unreadable
@@ -25,7 +26,7 @@ class Own:
     """What one run's versions come to.
 
     ``model_tags`` are the tags of registered models, by model; ``base`` is the template below
-    each deploy.yaml.
+    each deploy.yaml. ``memo`` keeps what they came to.
     """
 
     described: Descriptions
@@ -33,6 +34,7 @@ class Own:
     namespace: str
     model_tags: ModelTags
     base: TemplateFile | None = None
+    memo: Memo = field(default_factory=Memo)
 
     def has_file(self, want: Wanted) -> bool:
         """Whether the version is known to have a deploy.yaml."""
@@ -57,6 +59,14 @@ class Own:
 
     def deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         """Return what a version comes to, together with those of other aliases beside it."""
+        described = tuple(self.described[version] for version in want.versions)
+        tags = tuple(
+            tuple(sorted(self.model_tags.get(version.model, {}).items()))
+            for version in want.versions
+        )
+        return self.memo.get((want, described, tags), lambda: self._deployment(want))
+
+    def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)
         if not isinstance(main, Manifest) or not self.settings.split:
             return main
@@ -92,8 +102,12 @@ class Own:
         version, settings = want.version, self.settings
         uri = servable(described.uri, settings.uri_map, settings.artifact_root, version.run_id)
         base = self._base(want.selector, version, described)
-        merged = stacked(version, described.file, uri, settings, self.model_tags, base)
-        return manifest_of(want, merged.body, uri, owner, key, merged.sources)
+
+        def merged() -> Merged:
+            return stacked(version, described.file, uri, settings, self.model_tags, base)
+
+        # Made again where somebody asks: to keep all layers at hand takes half the memory there is.
+        return manifest_of(want, merged().body, uri, owner, key, lambda: merged().sources())
 
     def _base(
         self, selector: Selector, version: ModelVersion, described: Description

@@ -27,7 +27,7 @@ class Triggers:
         self._wake = threading.Event()
         self._poked: set[str] = set()
         self._seen: dict[Key, LiveDeployment | None] = {}
-        self._left: dict[Key, str] = {}
+        self._left: dict[Key, LiveDeployment] = {}
         self._ignore: tuple[str, ...] = ()
 
     def poke(self, why: str) -> None:
@@ -54,7 +54,7 @@ class Triggers:
         """Take note of how a pass left the objects; ``ignore`` are the JSON pointers of others."""
         if report.plan is None:
             return
-        left = {key: _identity(live, ignore) for key, live in report.left().items()}
+        left = report.left()
         with self._lock:
             self._left, self._ignore = left, ignore
 
@@ -73,8 +73,10 @@ class Triggers:
         return any(self._moved(key, live) for key, live in self._seen.items())
 
     def _moved(self, key: Key, live: LiveDeployment | None) -> bool:
-        now = _identity(live, self._ignore) if live else None
-        return self._left.get(key) != now
+        left = self._left.get(key)
+        if live is None or left is None:
+            return live is not left
+        return _identity(live, self._ignore) != _identity(left, self._ignore)
 
     def wait(self, seconds: float) -> None:
         """Wait until something asks for a pass, ``seconds`` at most."""

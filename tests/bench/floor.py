@@ -22,7 +22,7 @@ LIST_PAGE = "500"
 
 
 def main(namespace: str) -> None:
-    """Ask for every model version, every SeldonDeployment, and the one Secret."""
+    """Ask for every model version, the paused models, every SeldonDeployment, the one Secret."""
     registry = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/model-versions/search"
     order = [("order_by", "name ASC"), ("order_by", "version_number ASC")]
     http = urllib3.PoolManager()
@@ -32,6 +32,9 @@ def main(namespace: str) -> None:
         token = _json(http, f"{registry}?{query}").get("next_page_token", "")
         if not token:
             break
+    paused = [("filter", "tags.`m2s.io/paused` LIKE '%'"), ("max_results", PAGE)]
+    models = registry.replace("model-versions", "registered-models")
+    _json(http, f"{models}?{urlencode([*paused, ('order_by', 'name ASC')])}")
     config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
     cluster = config["clusters"][0]["cluster"]
     login = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}

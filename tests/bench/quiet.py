@@ -20,6 +20,7 @@ from m2s.cli import run
 from m2s.cli.app import app  # noqa: F401 - what the command imports
 from m2s.cli.source import Source
 from m2s.cli.watch import _connect
+from m2s.gate import Gate
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Pass
 from m2s.watch.triggers import Triggers
@@ -64,14 +65,14 @@ def main(passes: int, flags: list[str]) -> None:
     meter = Meter()
     given = {name.lstrip("-"): value for name, value in zip(flags[::2], flags[1::2], strict=True)}
     chosen = Source(given, None).read()
-    edges = _connect(chosen, Triggers())
+    edges = _connect(chosen, Triggers().observe)
     run.spare_imports()
     absences, last = Absences(), None
     first: list[dict[str, float]] = []
     quiet: list[dict[str, float]] = []
     for number in range(3 + passes):
         with meter.measuring(quiet if number >= 3 else first):
-            last = Pass(edges, chosen, absences, "interval", lambda: False, last).make()
+            last = Pass(edges, chosen, absences, "interval", Gate(), last).make()
         if last.result != "success":
             raise SystemExit(f"a pass ended with {last.result}: {last.message}")
         time.sleep(0.2)
