@@ -94,12 +94,16 @@ class Delete:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """A deployment that is as wanted, or is held as it is; then ``reason`` says why."""
+    """A deployment that is as wanted, or is held as it is; then ``reason`` says why.
+
+    ``ordered``: it stays so because of a mark that somebody put on it, until that is taken away.
+    """
 
     action: ClassVar[Action] = Action.UNCHANGED
     live: LiveDeployment
     reason: str = ""
     manifest: Manifest | None = None
+    ordered: bool = False
 
     @property
     def key(self) -> Key:

@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable, listed, served_of
@@ -72,7 +72,8 @@ def _entry(item: Any) -> Entry | None:
         return None
     served = served_of(item.get("served"))
     texts = [item.get(name, "") for name in ("since", "revision")]
-    if not served or not all(isinstance(text, str) for text in texts):
+    known = all(one.version.isdecimal() for one in served)
+    if not (served and known and all(isinstance(text, str) for text in texts)):
         return None
     return Entry(served, *texts)
 
@@ -80,7 +81,7 @@ def _entry(item: Any) -> Entry | None:
 def described(live: LiveDeployment, entry: Entry) -> Body | None:
     """Return the object as it was written for ``entry``, without a record; None if not kept."""
     parts = _unpacked(live.annotations.get(REVISIONS, "")).get(entry.revision)
-    if not isinstance(parts, Mapping) or not isinstance(parts.get("metadata"), Mapping):
+    if not _is_whole(parts):
         return None
     identity = {"name": live.key.name, "namespace": live.key.namespace}
     return {
@@ -89,6 +90,13 @@ def described(live: LiveDeployment, entry: Entry) -> Body | None:
         **parts,
         "metadata": {**parts["metadata"], **identity},
     }
+
+
+def _is_whole(parts: Any) -> TypeGuard[Body]:
+    metadata = parts.get("metadata") if isinstance(parts, Mapping) else None
+    if not isinstance(metadata, Mapping) or not isinstance(parts.get("spec"), Mapping):
+        return False
+    return all(isinstance(metadata.get(name), Mapping) for name in ("labels", "annotations"))
 
 
 def recorded(manifest: Manifest, live: LiveDeployment | None, now: str) -> Manifest:

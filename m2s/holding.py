@@ -9,7 +9,7 @@ from m2s.change import Blocked, Change
 from m2s.desired import Desired
 from m2s.live import LiveDeployment
 from m2s.model import Key
-from m2s.wanted import Manifest, Skipped, Undeployable
+from m2s.wanted import Manifest, Paused, Skipped, Undeployable
 
 _Reasons = dict[tuple[str | None, str], str]
 """(owner, name) → why."""
@@ -28,6 +28,7 @@ class Held:
     templates: _Reasons = field(default_factory=dict)
     keys: dict[Key, str] = field(default_factory=dict)
     all_templates: dict[str, str] = field(default_factory=dict)
+    paused: dict[Key, str] = field(default_factory=dict)
 
     def why(self, live: LiveDeployment) -> str:
         """Return why ``live`` stays as it is, "" where nothing holds it."""
@@ -48,6 +49,8 @@ class Held:
         return ""
 
     def _reasons(self, live: LiveDeployment, models: Iterable[str]) -> Iterator[str]:
+        if live.key in self.paused:
+            yield self.paused[live.key]
         for model in models:
             yield from self._of_model(live, model)
         yield from self._of_template(live)
@@ -76,6 +79,8 @@ def held(desired: Iterable[Desired], written: Iterable[Change]) -> Held:
         if isinstance(item, Skipped):
             why = _because(str(item.version), item.reason)
             found.skipped[item.owner, item.version.model] = why
+        elif isinstance(item, Paused):
+            found.paused[item.key] = item.reason
         elif isinstance(item, Undeployable):
             _refused(found, item)
     for change in written:

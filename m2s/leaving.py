@@ -9,9 +9,10 @@ from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.desired import Desired
 from m2s.holding import Held
 from m2s.live import LiveDeployment
+from m2s.marks import KEEP, PAUSED
 from m2s.model import Key, Whereabouts
 from m2s.plan import Scope
-from m2s.wanted import Manifest, Skipped, Templates, Undeployable
+from m2s.wanted import Manifest, Templates, Undeployable
 
 
 def untemplated(
@@ -19,7 +20,7 @@ def untemplated(
 ) -> str:
     """Return the question that templates raise of which there are only deployments left, or ""."""
     made = [item.key.name for item in live if item.template and scope.includes(item)]
-    there = any(item.template for item in desired if not isinstance(item, Skipped))
+    there = any(item.template for item in desired if isinstance(item, Manifest | Undeployable))
     if there or not made:
         return ""
     missing = f"--templates {templates.folder} has no templates"
@@ -110,7 +111,9 @@ def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
         return live.key == item.key
     if item.template or live.template:
         return live.template == item.template
-    return bool(item.version and live.model == item.version.model)
+    if item.version is None:
+        return live.key == item.key
+    return live.model == item.version.model
 
 
 def _unwanted(
@@ -119,8 +122,11 @@ def _unwanted(
     held: Held,
     successors: _Successors,
 ) -> Change:
+    if live.key in held.paused:
+        return Unchanged(live, held.paused[live.key], ordered=True)
     if live.keep:
-        return Unchanged(live, "no longer wanted; kept by its annotation m2s.io/keep")
+        kept = "no longer wanted; kept by its annotation m2s.io/keep"
+        return Unchanged(live, kept, ordered=True)
     if why := held.why(live):
         return Unchanged(live, why)
     if not live.served:
@@ -141,8 +147,8 @@ def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]
     """Return the deletion of everything that is ours, whatever the registry says."""
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
     return tuple(
-        Unchanged(item, "kept by its annotation m2s.io/keep")
-        if item.keep
+        Unchanged(item, f"kept by its annotation {KEEP if item.keep else PAUSED}", ordered=True)
+        if item.keep or item.paused
         else Delete(item, diff.leaves(item.body, "removed"), "teardown: everything of this owner")
         for item in mine
     )

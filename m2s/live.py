@@ -79,12 +79,12 @@ class LiveDeployment:
     @property
     def keep(self) -> bool:
         """Whether somebody asked that it never be deleted."""
-        return is_set(self.annotations.get(KEEP, ""))
+        return is_set(self.annotations.get(KEEP))
 
     @property
     def paused(self) -> bool:
         """Whether somebody asked that it be left as it is."""
-        return is_set(self.annotations.get(PAUSED, ""))
+        return is_set(self.annotations.get(PAUSED))
 
     @property
     def pin(self) -> str:

@@ -23,10 +23,13 @@ PINNED = "m2s.io/pinned"
 HISTORY = "m2s.io/history"
 REVISIONS = "m2s.io/revisions"
 
+LIVE = "m2s.io/live/"
+"""How the tags begin by which m2s tells MLflow what is live; m2s itself never goes by them."""
+
 RECORD = frozenset({HISTORY, REVISIONS})
 """What m2s notes for later, beside what it wants: it is written along, and never compared."""
 
 
-def is_set(mark: str) -> bool:
-    """Whether a mark that a person puts on something counts as put: "false" and "" take it back."""
-    return mark.strip().lower() not in ("", "false")
+def is_set(mark: str | None) -> bool:
+    """Whether a mark is put on something; any value but "false" does that, the empty one too."""
+    return mark is not None and mark.strip().lower() != "false"

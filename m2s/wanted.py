@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import zip_longest
 
 from m2s.ids import Body, digest
+from m2s.marks import RECORD
 from m2s.model import Key, ModelVersion, Selector, Served
 
 
@@ -66,7 +67,8 @@ class Manifest:
     ``notes`` tell what of the description is done differently, and why; ``ignored`` lists the
     JSON pointers in it that are not written, because ``--ignore`` leaves them to others;
     ``warnings`` say what will keep it from serving, as far as preflight could see. ``sources``
-    tells where each field comes from; it is worked out when it is asked for.
+    tells where each field comes from; it is worked out when it is asked for. ``pin`` says, of a
+    pinned deployment's, why it is not what the registry says.
     """
 
     key: Key
@@ -80,12 +82,15 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     template: str = ""
+    pin: str = ""
     sources: Callable[[], Sources] = field(default=_unknown, compare=False, repr=False)
 
     @cached_property
     def digest(self) -> str:
-        """Identity of the whole desired object."""
-        return digest(self.body)
+        """Identity of the whole desired object, its record of the past apart."""
+        metadata = self.body["metadata"]
+        told = {k: v for k, v in metadata["annotations"].items() if k not in RECORD}
+        return digest({**self.body, "metadata": {**metadata, "annotations": told}})
 
     @property
     def served(self) -> tuple[Served, ...]:
@@ -137,4 +142,13 @@ class Skipped:
     owner: str
     selector: Selector
     version: ModelVersion
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A deployment that somebody ordered to stay as it is."""
+
+    key: Key
+    owner: str
     reason: str

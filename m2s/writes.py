@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m2s import diff, holding, reason
+from m2s import diff, history, holding, reason
 from m2s.change import Blocked, Change, Create, Unchanged, Update
 from m2s.desired import Desired
 from m2s.holding import Held
@@ -15,7 +15,7 @@ from m2s.marks import FIELD_MANAGER
 from m2s.model import Key
 from m2s.plan import Scope
 from m2s.settings import Settings
-from m2s.wanted import Manifest, Skipped, Undeployable
+from m2s.wanted import Manifest, Paused, Skipped, Undeployable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +27,39 @@ class Write:
 
 
 def writes(
-    desired: Sequence[Desired], live: Mapping[Key, LiveDeployment], scope: Scope, settings: Settings
+    desired: Sequence[Desired],
+    live: Mapping[Key, LiveDeployment],
+    scope: Scope,
+    settings: Settings,
+    now: str,
 ) -> tuple[Write | Blocked, ...]:
-    """Sort out whose each wanted object is; ignored paths leave the manifests here."""
+    """Sort out whose each wanted object is; ignored paths leave the manifests here.
+
+    ``now`` (RFC 3339) goes on record with what begins to serve; a record without times takes "".
+    """
     held = holding.held(desired, ())
     return tuple(
-        _write(item, live.get(item.key), scope, settings, held)
+        _write(item, live.get(item.key), scope, settings, held, now)
         for item in desired
         if isinstance(item, Manifest)
     )
 
 
 def _write(
-    manifest: Manifest, live: LiveDeployment | None, scope: Scope, settings: Settings, held: Held
+    manifest: Manifest,
+    live: LiveDeployment | None,
+    scope: Scope,
+    settings: Settings,
+    held: Held,
+    now: str,
 ) -> Write | Blocked:
     problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
     if live and (why := held.why_not(manifest, live)):
         problem = why
     if problem:
         return _blocked(manifest, problem, live)
-    return Write(_withheld(manifest, live, settings.ignore), live)
+    noted = history.recorded(manifest, live, now)
+    return Write(withheld(noted, live, settings.ignore), live)
 
 
 def _blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
@@ -68,7 +81,7 @@ def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
     return ""
 
 
-def _withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
+def withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
     """Leave ignored paths to whoever owns them.
 
     Where leaving one out would remove it from the live object, its value there is said again.
@@ -133,8 +146,9 @@ def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
         return Create(manifest, merged, fields, reason.of_create(manifest))
     fields = diff.fields(live.body, merged, ignore)
     if not fields:
-        return Unchanged(live, "", manifest)
-    return Update(manifest, live, merged, fields, reason.of_update(manifest, live, fields))
+        return Unchanged(live, manifest.pin, manifest, ordered=bool(manifest.pin))
+    why = reason.of_update(manifest, live, fields)
+    return Update(manifest, live, merged, fields, f"{manifest.pin}; {why}" if manifest.pin else why)
 
 
 def narrowed(
@@ -144,7 +158,7 @@ def narrowed(
     return tuple(
         item
         for item in desired
-        if isinstance(item, Skipped) or _is_looked_at(item, live.get(item.key), scope)
+        if isinstance(item, Skipped | Paused) or _is_looked_at(item, live.get(item.key), scope)
     )
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from m2s.marks import PAUSED, is_set
 from m2s.model import (
     DeployFile,
     Description,
@@ -119,6 +120,12 @@ class FakeRegistry:
     def model_tags(self) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every registered model."""
         return {model: dict(self._tags.get(model, {})) for model in self._models}
+
+    def paused(self) -> frozenset[str]:
+        """Return the registered models that are paused."""
+        return frozenset(
+            model for model in self._models if is_set(self._tags.get(model, {}).get(PAUSED))
+        )
 
     def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
         """Return what :meth:`add` was given, or :meth:`spoil` said."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from m2s.cli import run
+from m2s.gate import Gate
 from m2s.settings import Settings, build
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
@@ -25,6 +26,7 @@ MODELS = 5
 MLMODEL = "flavors: {python_function: {python_version: 3.11.9}}\nmlflow_version: 3.1.0\n"
 ENDPOINTS = {
     "versions": r"model-versions/search",
+    "paused": r"registered-models/search\?.*filter=tags",
     "models": r"registered-models/search",
     "run": r"runs/get",
     "artifact list": r"mlflow-artifacts/artifacts\?",
@@ -136,7 +138,7 @@ def shop(
 
 EACH = {"run": 1, "artifact list": 2, "artifact": 2}
 """What a version costs the first time: its run, its deploy.yaml and its model's MLmodel."""
-LOOK = {"versions": 1, "list": 1, "secret": 1}
+LOOK = {"versions": 1, "paused": 1, "list": 1, "secret": 1}
 """What every run costs, whatever there is: a page of each side, and each Secret once."""
 
 
@@ -181,7 +183,7 @@ def watching(shop: Shop) -> Edges:
 def one_pass(shop: Shop, edges: Edges) -> Counter[str]:
     """What a pass of watch asks; it succeeds."""
     shop.asked()
-    report = Pass(edges, shop.settings, Absences(), "interval", lambda: False).make()
+    report = Pass(edges, shop.settings, Absences(), "interval", Gate()).make()
     assert report.result == "success", report
     return shop.asked()
 
@@ -191,7 +193,7 @@ def test_what_passes_of_watch_cost(shop: Shop, watching: Edges) -> None:
     writes = {"preview": MODELS, "get": MODELS, "apply": MODELS, "namespace": 1}
     assert first == cold(MODELS) + Counter({**LOOK, "models": 1, **writes})
     one_pass(shop, watching)
-    quiet = Counter({"models": 1, "list": 1, "secret": 1})
+    quiet = Counter({"models": 1, "paused": 1, "list": 1, "secret": 1})
     assert one_pass(shop, watching) == quiet
     shop.add("1", description(f"{shop.prefix}-1", replicas=3))
     changed = cold(1) + Counter({"versions": 1, "preview": 1, "apply": 1})

@@ -10,6 +10,8 @@ import pytest
 
 from m2s.cli.watch import _connect
 from m2s.execute import Status
+from m2s.gate import Gate
+from m2s.marks import PAUSED
 from m2s.report import PassReport
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
@@ -20,8 +22,8 @@ from tests.test_requests import LOOK, Shop, mlflow_server, shop
 
 __all__ = ["mlflow_server", "shop"]
 
-QUIET = {"models": 1}
-FULL = {"models": 1, "list": 1, "secret": 1}
+QUIET = {"models": 1, "paused": 1}
+FULL = {"models": 1, "paused": 1, "list": 1, "secret": 1}
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Watcher:
         if refusing_watches:
             shop.kubernetes.answer(503, "down", path="watch=true")
         triggers = Triggers()
-        return cls(shop, _connect(shop.settings, triggers), triggers)
+        return cls(shop, _connect(shop.settings, triggers.observe), triggers)
 
     def close(self) -> None:
         """End what watches the cluster."""
@@ -52,7 +54,7 @@ class Watcher:
         why = merged(self.triggers.take(), why)
         last = self.last
         chosen = self.shop.settings
-        self.last = Pass(self.edges, chosen, self.absences, why, lambda: False, last).make()
+        self.last = Pass(self.edges, chosen, self.absences, why, Gate(), last).make()
         if last is None or self.last.plan is not last.plan:
             self.triggers.left(self.last, chosen.ignore)
         return {name: n for name, n in self.shop.asked().items() if "watch=true" not in name}
@@ -84,6 +86,20 @@ def test_a_promotion_is_applied_by_the_next_pass(watcher: Watcher) -> None:
     watcher.shop.add("1", description(name, replicas=3))
     asked = watcher.one_pass()
     assert asked["apply"] == 1
+    assert watcher.shop.objects.all()[name]["spec"]["predictors"][0]["replicas"] == 3
+    watcher.settle()
+
+
+def test_what_is_paused_is_noticed_and_keeps_no_pass_busy(watcher: Watcher) -> None:
+    name = f"{watcher.shop.prefix}-1"
+    client = watcher.shop.models.client
+    client.set_registered_model_tag(name, PAUSED, "true")
+    watcher.shop.add("1", description(name, replicas=3))
+    assert "apply" not in watcher.one_pass()
+    watcher.settle()
+    assert watcher.shop.objects.all()[name]["spec"]["predictors"][0]["replicas"] == 1
+    client.delete_registered_model_tag(name, PAUSED)
+    assert watcher.one_pass()["apply"] == 1
     assert watcher.shop.objects.all()[name]["spec"]["predictors"][0]["replicas"] == 3
     watcher.settle()
 

@@ -12,6 +12,7 @@ from m2s.desired.identity import told_apart
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
 from m2s.ids import Body
+from m2s.marks import PAUSED
 from m2s.model import ModelVersion
 
 PREFIX = "m2s.io/"
@@ -36,7 +37,8 @@ def layers(version: ModelVersion, below: Body) -> tuple[Layer, ...]:
     Raises:
         Problem: a tag that m2s does not know, or whose value is not one.
     """
-    found = {tag: value for tag, value in version.tags.items() if tag.startswith(PREFIX)}
+    ours = (tag for tag in version.tags if tag.startswith(PREFIX) and tag != PAUSED)
+    found = {tag: version.tags[tag] for tag in ours}
     return tuple(_layer(tag, found[tag], below) for tag in sorted(found))
 
 

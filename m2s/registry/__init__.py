@@ -33,6 +33,9 @@ class Registry(Protocol):
     def model_tags(self) -> Mapping[str, Mapping[str, str]]:
         """Return the tags of every registered model, by its name."""
 
+    def paused(self) -> frozenset[str]:
+        """Return the registered models that their tag ``m2s.io/paused`` asks to leave alone."""
+
     def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
         """Return how one version wants to be deployed.
 

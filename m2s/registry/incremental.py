@@ -59,6 +59,7 @@ class IncrementalRegistry:
         self._asked: set[Selector] = set()
         self._forget = threading.Event()
         self._begun = False
+        self._paused: frozenset[str] = frozenset()
         self._described: Memory[_Key, Description] = Memory()
         self._folders: Memory[str, _MlModel] = Memory()
 
@@ -93,8 +94,10 @@ class IncrementalRegistry:
             return False
         described, folders = self._doubt()
         now = self._begin(listing=any(each.kind == "alias" for each in selectors))
+        paused = self._paused
         same = (
             (now.models, now.versions) == (before.models, before.versions)
+            and self.paused() == paused
             and all(self.describe(key[0], read=key[2]) == old for key, old in described.items())
             and all(self.mlmodel(folder) == old for folder, old in folders.items())
         )
@@ -140,6 +143,11 @@ class IncrementalRegistry:
         if self._snapshot is None:
             return self._registry.model_tags()
         return {model.name: model.tags for model in self._snapshot.models.values()}
+
+    def paused(self) -> frozenset[str]:
+        """Ask the registry itself, in each pass: no stamp shows a tag."""
+        self._paused = self._registry.paused()
+        return self._paused
 
     def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
         """Return how one version wants to be deployed, looked up once for each of its states."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from m2s.errors import RegistryError
+from m2s.marks import LIVE
 from m2s.model import ModelVersion
 from m2s.registry import client as mlflow
 from m2s.registry.server import Server
@@ -75,6 +76,17 @@ def models(server: Server, client: mlflow.MlflowClient) -> tuple[mlflow.Register
     return tuple({model.name: model for model in found}.values())
 
 
+def tagged_models(
+    server: Server, client: mlflow.MlflowClient, tag: str
+) -> tuple[mlflow.RegisteredModel, ...]:
+    """Return the registered models that have a tag, whatever its value: the server picks them."""
+
+    def ask(token: str | None) -> mlflow.PagedList[mlflow.RegisteredModel]:
+        return client.search_registered_models(f"tags.`{tag}` LIKE '%'", PAGE, ["name ASC"], token)
+
+    return tuple(pages(server, f"registered models with the tag {tag}", ask))
+
+
 def newest_models(
     server: Server, client: mlflow.MlflowClient
 ) -> Iterator[list[mlflow.RegisteredModel]]:
@@ -125,7 +137,8 @@ def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
         stage=entity.current_stage or "None",
         run_id=entity.run_id or None,
         source=entity.source or "",
-        tags=dict(entity.tags),
+        # What m2s itself says of a version is no part of what the registry says of it.
+        tags={key: value for key, value in entity.tags.items() if not key.startswith(LIVE)},
         updated=int(entity.last_updated_timestamp or 0),
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from m2s.errors import RegistryError, UsageError
+from m2s.marks import PAUSED, is_set
 from m2s.model import (
     Description,
     MlModel,
@@ -28,6 +29,7 @@ from m2s.registry.incremental import IncrementalRegistry
 from m2s.registry.mlmodel import PATIENCE
 from m2s.registry.server import Server
 from m2s.registry.snapshot import Reader, missing
+from m2s.registry.tagging import Tagging
 from m2s.registry.trouble import WHERE
 from m2s.registry.whereabouts import by_alias, by_stage
 from m2s.values import canonical_stage
@@ -104,6 +106,11 @@ class MlflowRegistry:
         """Return the tags of every registered model: see :meth:`m2s.registry.Registry`."""
         return {model.name: dict(model.tags) for model in self._every_model()}
 
+    def paused(self) -> frozenset[str]:
+        """Return the models that are paused: see :meth:`m2s.registry.Registry.paused`."""
+        found = listing.tagged_models(self._models, self._client, PAUSED)
+        return frozenset(model.name for model in found if is_set(model.tags[PAUSED]))
+
     def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
         """Return the version's resolved storage URI and its ``deploy.yaml``.
 
@@ -168,6 +175,10 @@ class MlflowRegistry:
             versions_of=lambda names: listing.versions_of(*where, names),
         )
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
+
+    def tagging(self) -> Tagging:
+        """Return what writes to the same registry what is live."""
+        return Tagging(self._models, self._client)
 
     def _every_version(self) -> tuple[ModelVersion, ...]:
         return listing.versions(self._models, self._client)

@@ -63,9 +63,15 @@ class Quiet:
 
 
 def _is_settled(report: PassReport) -> bool:
-    """Whether everything was as wanted, with nothing held, blocked, withheld or left to be done."""
+    """Whether everything was as wanted, with nothing held, blocked, withheld or left to be done.
+
+    What somebody's order holds stays so until the order is taken back, which does not go unnoticed.
+    """
     return (
         report.result == "success"
         and report.plan is not None
-        and all(isinstance(each, Unchanged) and not each.reason for each in report.plan.changes)
+        and all(
+            isinstance(each, Unchanged) and (each.ordered or not each.reason)
+            for each in report.plan.changes
+        )
     )

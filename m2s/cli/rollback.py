@@ -1,0 +1,33 @@
+"""``m2s rollback``: an earlier version of one deployment, from the cluster's own record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from m2s import settings
+from m2s.cli import run
+from m2s.errors import UsageError
+from m2s.rollback import make_rollback, make_unpin
+
+
+def rollback(
+    flags: Mapping[str, Any],
+    config: str | None,
+    output: str,
+    name: str,
+    to: str | None,
+    *,
+    unpin: bool,
+    yes: bool,
+) -> int:
+    """Pin a deployment to a version it served, or with ``unpin`` lift the pin."""
+    if unpin and to:
+        raise UsageError("--unpin and --to exclude each other")
+    chosen = settings.build(flags, os.environ, config)
+    cluster = run.connect_cluster(chosen)
+    lifted = make_unpin(cluster, chosen, name) if unpin else None
+    made = lifted or make_rollback(cluster, chosen, name, to)
+    run.show(made, output)
+    return run.carry_out(made, cluster, chosen, output, yes=yes)
