@@ -54,6 +54,7 @@ class Settings:
     prune: bool
     wait: bool
     timeout: float
+    write_back: bool
     interval: float
     resync: float
     policy: str | None
@@ -159,6 +160,7 @@ OPTIONS: Mapping[str, Option] = {
     "prune": Option(read.flag, False),
     "wait": Option(read.flag, False),
     "timeout": Option(read.duration, 600.0),
+    "write-back": Option(read.flag, False),
     "interval": Option(read.interval, 30.0),
     "resync": Option(read.interval, 600.0),
     "policy": Option(read.word("sync", "upsert-only")),

@@ -1,6 +1,7 @@
 """MLflow's registry webhooks: a delivery is checked, and a genuine one asks for a pass.
 
-It is a poke and never a source of truth: what it says about the registry is not even read.
+It is a poke and never a source of truth: of what it says about the registry nothing is read, but
+whether it is about a tag that m2s wrote itself.
 Signing is that of ``mlflow/webhooks/delivery.py`` (3.17), after https://www.standardwebhooks.com.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import logging
 import threading
 import time
@@ -16,6 +18,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from m2s.marks import LIVE
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -79,11 +83,24 @@ def fault(secret: str, delivery: Delivery, now: float) -> str:
     )
 
 
+def is_own(body: bytes) -> bool:
+    """Whether a delivery is about a tag that m2s writes, which is no reason to look at anything.
+
+    ``mlflow/webhooks/types.py``: of what m2s hears, only a version's tag has a ``key``.
+    """
+    try:
+        key = json.loads(body)["data"]["key"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return isinstance(key, str) and key.startswith(LIVE)
+
+
 class Receiver:
     """The WSGI application behind ``POST /mlflow``.
 
-    204 for a genuine delivery, 401 for any other; a repeated delivery id is answered alike and
-    pokes nobody. ``poked`` and ``refused`` count since the start.
+    204 for a genuine delivery, 401 for any other; a repeated delivery id, and a delivery about
+    m2s's own tags (``--write-back``), is answered alike and pokes nobody. ``poked`` and ``refused``
+    count since the start.
 
     Args:
         secret: read for each delivery, so that a changed Secret needs no restart.
@@ -136,7 +153,7 @@ class Receiver:
                 self.refused += 1
             self._say(problem)
             return "401 Unauthorized"
-        if self._is_new(delivery.delivery_id):
+        if not is_own(delivery.body) and self._is_new(delivery.delivery_id):
             self._poke()
         return "204 No Content"
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from m2s import __version__
+from m2s.cli.late import Late
 from m2s.cli.options import with_settings
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
 
 
 class Output(StrEnum):
-    """How a plan is printed."""
+    """How a result is printed."""
 
     TABLE = "table"
     JSON = "json"
@@ -39,7 +40,7 @@ Config = Annotated[
     ),
 ]
 Format = Annotated[
-    Output, typer.Option("--output", "-o", envvar="M2S_OUTPUT", help="How to print the plan.")
+    Output, typer.Option("--output", "-o", envvar="M2S_OUTPUT", help="How to print it.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="M2S_YES", help="Do not ask.")]
 
@@ -62,7 +63,7 @@ def _main(
     pass
 
 
-@app.command()
+@app.command(cls=Late)
 @with_settings()
 def plan(
     flags: dict[str, Any],
@@ -93,7 +94,7 @@ def plan(
     raise typer.Exit(run.plan(flags, config, output.value, detailed_exitcode, out))
 
 
-@app.command()
+@app.command(cls=Late)
 @with_settings(applying=True)
 def apply(
     flags: dict[str, Any],
@@ -110,8 +111,8 @@ def apply(
     raise typer.Exit(run.apply(flags, config, output.value, plan_file, yes=yes))
 
 
-@app.command()
-@with_settings()
+@app.command(cls=Late)
+@with_settings(pruning=True)
 def prune(
     flags: dict[str, Any],
     config: Config = None,
@@ -139,7 +140,7 @@ Secret = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=Late)
 @with_settings(watching=True)
 def watch(
     flags: dict[str, Any],
@@ -153,6 +154,55 @@ def watch(
     from m2s.cli.watch import watch as run
 
     raise typer.Exit(run(flags, config, webhook_secret, once=once))
+
+
+_ROLLBACK = (
+    "stage", "alias", "owner", "namespace", "target", "kubeconfig", "context", "request-timeout",
+    "concurrency", "qps", "burst", "force-conflicts", "ignore", "wait", "timeout",
+)  # fmt: skip
+
+
+@app.command(cls=Late)
+@with_settings(applying=True, only=_ROLLBACK)
+def rollback(
+    flags: dict[str, Any],
+    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="VERSION", help="Which version (default: the one before)."),
+    ] = None,
+    unpin: Annotated[bool, typer.Option("--unpin", help="Lift the pin again.")] = False,
+    config: Config = None,
+    output: Format = Output.TABLE,
+    yes: Yes = False,
+) -> None:
+    """Bring back what a deployment served before, and pin it. The registry is not asked."""
+    from m2s.cli.rollback import rollback as run
+
+    raise typer.Exit(run(flags, config, output.value, deployment, to, unpin=unpin, yes=yes))
+
+
+_STATUS = (
+    "stage", "alias", "owner", "model", "namespace", "target", "kubeconfig", "context",
+    "request-timeout", "qps", "burst",
+)  # fmt: skip
+
+
+@app.command(cls=Late)
+@with_settings(only=_STATUS)
+def status(
+    flags: dict[str, Any],
+    deployment: Annotated[
+        str | None,
+        typer.Argument(metavar="DEPLOYMENT", help="Only this one, with what it served before."),
+    ] = None,
+    config: Config = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show what is served, since when, and how it does. The registry is not asked."""
+    from m2s.cli.status import show
+
+    raise typer.Exit(show(flags, config, output.value, deployment))
 
 
 webhook = typer.Typer(
@@ -174,7 +224,7 @@ Name = Annotated[
 ]
 
 
-@webhook.command()
+@webhook.command(cls=Late)
 @with_settings(watching=True, only=_WEBHOOK)
 def register(
     flags: dict[str, Any],
@@ -194,7 +244,7 @@ def register(
     raise typer.Exit(run(flags, config, webhook_secret, url=url, name=name))
 
 
-@webhook.command()
+@webhook.command(cls=Late)
 @with_settings(watching=True, only=_WEBHOOK)
 def unregister(
     flags: dict[str, Any],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from m2s import document, mask, reconcile, render, settings
+from m2s import document, livetags, mask, reconcile, render, settings
 from m2s import explain as explaining
 from m2s.change import Action
 from m2s.cluster import Cluster
@@ -42,7 +42,7 @@ def plan(
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
     if out:
         document.save(out, made, chosen, warnings)
-    _show(made, output, warnings)
+    show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
     return CHANGES_PENDING if detailed_exitcode and made.pending else 0
@@ -77,18 +77,38 @@ def apply(
         _raise_if_moved(str(plan_file), saved, made)
     left = made.count(Action.DELETE)
     warnings = [f"{left} to delete are left alone without --prune"]
-    _show(made, output, warnings if left and not chosen.prune else [])
+    show(made, output, warnings if left and not chosen.prune else [])
     made.raise_if_unsafe(chosen.max_delete, deleting=chosen.prune)
+    look = _second_look(registry, chosen, templates)
+    return carry_out(made, cluster, chosen, output, look, yes=yes, write_back=chosen.write_back)
+
+
+def carry_out(
+    made: Plan,
+    cluster: Cluster,
+    chosen: Settings,
+    output: str,
+    look: SecondLook | None = None,
+    *,
+    yes: bool,
+    write_back: bool = False,
+) -> int:
+    """Ask, write, delete if the settings say so, wait if they do, print; return the exit code.
+
+    With ``write_back`` MLflow is told what is live then.
+    """
     if chosen.wait:
         cluster.check_rollout_access()
     if not _agreed(made, chosen.prune, yes=yes):
         return 1
-    look = _second_look(registry, chosen, templates)
     outcomes = _execute(made, cluster, look, chosen, write=True, delete=chosen.prune)
     if chosen.wait:
         with render.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
             outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
-    return _finish(made, outcomes, output)
+    code = _finish(made, outcomes, output)
+    if write_back:
+        _write_back(made, cluster, chosen)
+    return code
 
 
 def prune(
@@ -108,13 +128,16 @@ def prune(
         registry, templates = connect_registry(chosen), connect_templates(chosen)
         look = _second_look(registry, chosen, templates)
         made = _read(chosen, registry, cluster, templates).only_deletions()
-    _show(made, output)
+    show(made, output)
     if look:
         made.raise_if_unsafe(chosen.max_delete, deleting=True)
     if not _agreed(made, True, yes=yes, write=False):
         return 1
     outcomes = _execute(made, cluster, look, chosen, write=False, delete=True)
-    return _finish(made, outcomes, output)
+    code = _finish(made, outcomes, output)
+    if chosen.write_back:
+        _write_back(made, cluster, chosen)
+    return code
 
 
 def registry_uri(chosen: Settings) -> str:
@@ -146,6 +169,15 @@ def connect_cluster(chosen: Settings) -> Cluster:
         from m2s.cluster.folder import FolderCluster
 
         return FolderCluster(chosen.folder, chosen.namespace or "default")
+    from m2s.cluster.deferred import deferred
+    from m2s.cluster.names import namespace_name
+
+    if chosen.namespace:
+        namespace_name(chosen.namespace)
+    return deferred(lambda: _kubernetes(chosen))
+
+
+def _kubernetes(chosen: Settings) -> Cluster:
     from m2s.cluster.kubernetes import connect
     from m2s.cluster.throttle import Throttle
 
@@ -226,7 +258,7 @@ def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
 
 
-def _show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
+def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     """Print the plan for people; the structured formats are one document, printed at the end."""
     if output == "table":
         render.console().print(render.plan_table(made))
@@ -280,3 +312,13 @@ def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
         result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
         typer.echo(document.text({"format_version": document.FORMAT_VERSION, **result}, output))
     return 0 if all(outcome.ok for outcome in outcomes) else M2sError.exit_code
+
+
+def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
+    """Tell MLflow what is live now; that this fails is no failure of what was done."""
+    try:
+        tagging = connect_registry(chosen).tagging()
+        goal = livetags.wanted(cluster.list(), made.scope)
+        livetags.update(tagging, goal, livetags.there(tagging, made.scope))
+    except M2sError as error:
+        typer.echo(f"Warning: MLflow is not told what is live: {mask.text(str(error))}", err=True)
