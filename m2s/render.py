@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from m2s import mask, reason
+from m2s import mask, reason, words
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange, steps
 from m2s.document import not_checked
@@ -31,8 +31,6 @@ _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
     Action.UNCHANGED: "dim", Action.BLOCKED: "bold magenta",
 }  # fmt: skip
-MAX_QUIET = 20
-"""How many unchanged rows are listed one by one; more are only counted."""
 MAX_FIELDS = 12
 """How many fields of one change the table lists; JSON lists them all."""
 WIDTH = 77
@@ -42,7 +40,7 @@ WIDTH = 77
 def plan_table(plan: Plan) -> RenderableType:
     """Return the plan as a table, the skipped versions, and the count line."""
     parts: list[RenderableType] = [Text(heading(plan))]
-    shown = list(_shown(plan.changes))
+    shown = list(words.noteworthy(plan.changes))
     if shown:
         parts += [Text(), *_table(shown)]
     if len(shown) < len(plan.changes):
@@ -54,10 +52,12 @@ def plan_table(plan: Plan) -> RenderableType:
             Padding(
                 Text(mask.text(f"{item.version} ({item.selector}): {item.reason}")), (0, 0, 0, 2)
             )
-            for item in plan.skipped[:MAX_QUIET]
+            for item in plan.skipped[: words.MAX_QUIET]
         ]
-        if len(plan.skipped) > MAX_QUIET:
-            parts.append(Text(f"  and {len(plan.skipped) - MAX_QUIET} more (-o json lists them)"))
+        if len(plan.skipped) > words.MAX_QUIET:
+            parts.append(
+                Text(f"  and {len(plan.skipped) - words.MAX_QUIET} more (-o json lists them)")
+            )
     if plan.unchecked:
         parts += [Text(), *(Text(mask.text(line)) for line in not_checked(plan))]
     return Group(*parts, Text(), Text(summary(plan), "bold"))
@@ -65,28 +65,16 @@ def plan_table(plan: Plan) -> RenderableType:
 
 def heading(plan: Plan) -> str:
     """Return which registry's what is compared with which cluster."""
+    where = f"namespace {plan.namespace} at {plan.target}"
     selectors = ", ".join(str(item) for item in plan.selectors)
     source = f"{selectors} of {plan.registry}" if plan.registry else selectors
-    return mask.text(f"{source} → namespace {plan.namespace} at {plan.target}")
-
-
-def _shown(changes: Iterable[Change]) -> Iterator[Change]:
-    changes = list(changes)
-    quiet = sum(_is_quiet(change) for change in changes)
-    for change in changes:
-        if quiet <= MAX_QUIET or not _is_quiet(change):
-            yield change
-
-
-def _is_quiet(change: Change) -> bool:
-    warned = isinstance(change, Unchanged) and change.manifest and change.manifest.warnings
-    return isinstance(change, Unchanged) and not change.reason and not warned
+    return mask.text(f"{source} → {where}" if source else where)
 
 
 def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
     """One row a change; what it does to the fields stands below its row, over the full width."""
     names = max(len(line) for change in changes for line in _title(change).splitlines())
-    versions = max(len("Version"), *(len(_version(change)) for change in changes))
+    versions = max(len("Version"), *(len(words.version(change)) for change in changes))
     widths = (1, min(max(names, len("Deployment")), 34), versions)
     yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
     room = 80 - sum(widths) - 2 * len(widths)
@@ -95,7 +83,9 @@ def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
         why, below = mask.text(change.reason), details(change)
         if len(why) > room:
             why, below = "", [why, *below]  # a long reason reads better over the full width
-        yield _row(widths, change.action.value, _title(change), _version(change), why, style=style)
+        yield _row(
+            widths, change.action.value, _title(change), words.version(change), why, style=style
+        )
         yield from (_indented(line) for line in below)
 
 
@@ -115,22 +105,7 @@ def _row(widths: Sequence[int], *cells: str, style: str) -> Table:
 
 
 def _title(change: Change) -> str:
-    names = list(dict.fromkeys(one.model for one in served_of(change)))
-    name = change.key.name
-    obvious = len(names) == 1 and name.startswith(names[0])
-    return name if not names or obvious else f"{name}\n({reason.told(names)})"
-
-
-def _version(change: Change) -> str:
-    """``v3 → v4`` where it moves, ``v4`` where not; of several ``v3, v4`` or ``2 models``."""
-    served = served_of(change)
-    if len(served) > 1:
-        several = len({one.model for one in served})
-        return f"{several} models" if several > 1 else ", ".join(f"v{o.version}" for o in served)
-    version = models_of(change)[1]
-    live = change.live.version if isinstance(change, Update | Blocked) and change.live else None
-    new = f"v{version}" if version else ""
-    return f"v{live} → {new}" if live and new and live != version else new
+    return words.title(change.key.name, served_of(change))
 
 
 def details(change: Change) -> list[str]:
@@ -243,23 +218,25 @@ def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
 
 def plan_markdown(plan: Plan) -> str:
     """Return the plan as GitHub-flavoured Markdown, for a pull request's comment."""
-    lines = [f"### m2s plan: {_cell(heading(plan))}", ""]
-    shown = list(_shown(plan.changes))
+    lines = [f"### m2s plan: {words.cell(heading(plan))}", ""]
+    shown = list(words.noteworthy(plan.changes))
     if shown:
         lines += ["| | Deployment | Model | Version | Why and what |", "|---|---|---|---|---|"]
     for change in shown:
         cells = (
             f"`{change.action.value}`",
-            _cell(change.key.name),
-            _cell(models_of(change)[0]),
-            _cell(_version(change)),
-            "<br>".join(_cell(line) for line in (mask.text(change.reason), *details(change))),
+            words.cell(change.key.name),
+            words.cell(models_of(change)[0]),
+            words.cell(words.version(change)),
+            "<br>".join(words.cell(line) for line in (mask.text(change.reason), *details(change))),
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines += [""] if shown else []
     for item in plan.skipped:
-        lines.append(f"- skipped {_cell(str(item.version))}: {_cell(mask.text(item.reason))}")
-    lines += [f"- {_cell(mask.text(line))}" for line in not_checked(plan)]
+        lines.append(
+            f"- skipped {words.cell(str(item.version))}: {words.cell(mask.text(item.reason))}"
+        )
+    lines += [f"- {words.cell(mask.text(line))}" for line in not_checked(plan)]
     lines += [""] if plan.skipped or plan.unchecked else []
     return "\n".join([*lines, f"**{summary(plan)}**", ""])
 
@@ -285,26 +262,20 @@ def _explained(explained: Explanation) -> str:
 
 def explanation_markdown(explained: Explanation) -> str:
     """Return the same as GitHub-flavoured Markdown."""
-    lines = [f"### m2s plan: {_cell(_explained(explained))}", ""]
+    lines = [f"### m2s plan: {words.cell(_explained(explained))}", ""]
     lines += ["| Field | Value | From |", "|---|---|---|"]
     for field in explained.fields:
         cells = (field.path, _short(field.value), str(field.source))
-        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+        lines.append(f"| {' | '.join(map(words.cell, cells))} |")
     return "\n".join([*lines, ""])
-
-
-def _cell(text: str) -> str:
-    for character in "\\|<>*_`[]":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("\n", "<br>")
 
 
 def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
     """Return what became of each change as a Markdown list."""
     told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
     lines = [
-        f"- {outcome.status.value}: {_cell(outcome.change.key.name)}"
-        + (f": {_cell(mask.text(outcome.message))}" if outcome.message else "")
+        f"- {outcome.status.value}: {words.cell(outcome.change.key.name)}"
+        + (f": {words.cell(mask.text(outcome.message))}" if outcome.message else "")
         for outcome in told
     ]
     return "\n".join([*lines, *([""] if told else []), f"**{outcomes_summary(outcomes)}**", ""])

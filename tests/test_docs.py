@@ -47,7 +47,7 @@ def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "prune", "watch", "demo"])
+@pytest.mark.parametrize("command", ["plan", "apply", "prune", "status", "watch", "demo"])
 def test_the_readme_has_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     positive = {flag for flag in options_of(command, capsys) if not flag.startswith("--no-")}
     assert positive - set(re.findall(r"--[a-z][a-z-]+", README)) == set()

@@ -1,0 +1,31 @@
+"""``m2s status``: what is served, asked of the cluster alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from m2s import document, render, settings, status, statusview
+from m2s.cli.run import STRUCTURED, connect_cluster
+from m2s.plan import Scope
+
+
+def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
+    """Print what m2s serves, or all that is known of the deployment ``name``."""
+    chosen = settings.build(flags, os.environ, config)
+    cluster = connect_cluster(chosen)
+    scope = Scope(chosen.owners, chosen.models)
+    found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
+    if name is not None:
+        found = status.only(found, name)
+    if output in STRUCTURED:
+        result = {"format_version": document.FORMAT_VERSION, **status.document(found)}
+        typer.echo(document.text(result, output))
+    elif output == "markdown":
+        typer.echo((statusview.details_markdown if name else statusview.markdown)(found))
+    else:
+        render.console().print((statusview.details if name else statusview.table)(found))
+    return 0
