@@ -14,6 +14,7 @@ from m2s import mask
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.cluster import Cluster
 from m2s.errors import ClusterUnavailable, M2sError
+from m2s.gate import Gate
 from m2s.live import LiveDeployment
 from m2s.model import Key, Whereabouts
 from m2s.plan import Plan, brings
@@ -59,10 +60,6 @@ def _silent(_: Outcome) -> None:
     pass
 
 
-def _never() -> bool:
-    return False
-
-
 def execute(
     plan: Plan,
     cluster: Cluster,
@@ -72,7 +69,7 @@ def execute(
     second_look: SecondLook | None = None,
     concurrency: int = 8,
     report: Report = _silent,
-    stop: Callable[[], bool] = _never,
+    gate: Gate | None = None,
 ) -> tuple[Outcome, ...]:
     """Carry out a plan: creations and updates first, then deletions.
 
@@ -88,16 +85,20 @@ def execute(
             None deletes without (a teardown, which the registry has no say in).
         concurrency: how many changes are under way at a time.
         report: called with each outcome as it comes, from this thread.
-        stop: asked before each change is begun; once true, the rest fails as not attempted.
+        gate: passed by each change; once it is shut, the rest fails as not attempted.
 
     Returns:
         An outcome for every change that was to be carried out, for every blocked one and, where
         ``write``, for what is as wanted already; in the plan's order.
     """
-    run = _Run(cluster, second_look, stop)
+    run = _Run(cluster, second_look, gate or Gate())
     done: dict[int, Outcome] = {}
     numbered = list(enumerate(plan.changes))
-    writes = [(n, c) for n, c in numbered if write and not isinstance(c, Delete)]
+    for number, change in numbered:
+        if write and isinstance(change, Unchanged | Blocked):
+            done[number] = run.write(change)
+            report(done[number])
+    writes = [(n, c) for n, c in numbered if write and isinstance(c, Create | Update)]
     for number, outcome in _in_pool(writes, run.write, concurrency):
         done[number] = outcome
         report(outcome)
@@ -143,12 +144,10 @@ def _deletion(run: _Run, unserved: set[Key]) -> Callable[[Change], Outcome]:
 class _Run:
     """The steps of one execution, which share the news that the cluster is gone."""
 
-    def __init__(
-        self, cluster: Cluster, second_look: SecondLook | None, stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, cluster: Cluster, second_look: SecondLook | None, gate: Gate) -> None:
         self._cluster = cluster
         self._second_look = second_look
-        self._stop = stop
+        self._gate = gate
         self._gone = threading.Event()
 
     def write(self, change: Change) -> Outcome:
@@ -180,7 +179,7 @@ class _Run:
 
         # A renamed model is still wanted, under its successor's name: that was looked at already.
         looked = change.successor is not None and not live.template
-        if self._second_look and not looked and not self._stop():
+        if self._second_look and not looked and not self._gate.shut:
             try:
                 place = self._second_look(live)
             except M2sError as error:
@@ -194,7 +193,7 @@ class _Run:
     ) -> Outcome:
         if self._gone.is_set():
             return _not_attempted(change, "the cluster does not answer")
-        if self._stop():
+        if not self._gate.enter():
             return _not_attempted(change, "told to stop")
         try:
             return Outcome(change, done, "", step())
@@ -203,6 +202,8 @@ class _Run:
                 self._gone.set()
             body = change.manifest.body if isinstance(change, Create | Update) else {}
             return Outcome(change, Status.FAILED, mask.within(str(error), body))
+        finally:
+            self._gate.leave()
 
 
 def _not_attempted(change: Change, why: str) -> Outcome:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from m2s import mask
+from m2s.document import not_checked
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.model import Key
 from m2s.plan import models_of
@@ -81,12 +82,13 @@ def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
 class PassLog:
     """An observer that writes each pass's lines: what changed, what is in the way, what ended.
 
-    What stays in the way is said once, not in every pass.
+    What stays in the way is said once, not in every pass; so is what preflight cannot look at.
     """
 
     def __init__(self) -> None:
         self._standing: dict[Key, str] = {}
         self._told: set[str] = set()
+        self._notes: tuple[str, ...] = ()
 
     def __call__(self, report: PassReport) -> None:
         """Log one pass."""
@@ -100,7 +102,15 @@ class PassLog:
         self._standing = standing
         if unbegun:
             _log.warning("%d changes were not attempted", unbegun)
+        if report.plan:
+            self._note(not_checked(report.plan))
         self._conclude(report)
+
+    def _note(self, notes: tuple[str, ...]) -> None:
+        for note in notes:
+            if note not in self._notes:
+                _log.warning("%s", note)
+        self._notes = notes
 
     def _tell(self, outcome: Outcome, trigger: str, standing: dict[Key, str]) -> None:
         key, told = outcome.change.key, f"{outcome.status.value}: {outcome.message}"

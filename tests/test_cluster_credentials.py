@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from m2s.cluster import credentials
 from m2s.cluster.kubernetes import connect
@@ -189,9 +191,9 @@ def test_an_expired_credential_is_renewed_and_a_renewal_that_fails_is_told(
             cluster.list()
 
 
-def test_in_a_pod_its_service_account_is_used(
-    api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def pod(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a Pod's credentials, its variables set."""
     namespace = api_server.namespace()
     (tmp_path / "token").write_text(api_server.user(namespace, [SELDON_EDIT]))
     (tmp_path / "ca.crt").write_bytes(api_server.ca_file.read_bytes())
@@ -200,8 +202,32 @@ def test_in_a_pod_its_service_account_is_used(
     host, port = api_server.url.removeprefix("https://").split(":")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    return tmp_path
+
+
+def test_in_a_pod_its_service_account_is_used(pod: Path) -> None:
     cluster = connect(None, None, None)
-    assert cluster.namespace == namespace
+    assert cluster.namespace == (pod / "namespace").read_text()
     assert cluster.list() == ()
-    (tmp_path / "token").unlink()
-    assert str(tmp_path) in refusal(None, None, None)
+    (pod / "token").unlink()
+    assert str(pod) in refusal(None, None, None)
+
+
+def test_a_pods_token_that_is_gone_when_it_is_read_again_is_told(
+    pod: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = InClusterConfigLoader.__init__
+
+    def impatient(loader: InClusterConfigLoader, *names: str) -> None:
+        made(loader, *names)  # type: ignore[no-untyped-call]  # kubernetes.config has no types
+        loader._token_refresh_period = timedelta(0)  # a minute
+
+    monkeypatch.setattr(InClusterConfigLoader, "__init__", impatient)
+    cluster = connect(None, None, None)
+    token = (pod / "token").read_text()
+    (pod / "token").unlink()
+    for _ in range(2):
+        with pytest.raises(ClusterError, match="service account in .* cannot be used"):
+            cluster.list()
+    (pod / "token").write_text(token)
+    assert cluster.list() == ()

@@ -61,6 +61,15 @@ def test_the_server_s_own_retry_after_is_honoured(
     assert proxy.count("GET", "seldondeployments") == 2
 
 
+def test_a_server_that_hangs_up_is_unavailable(
+    cluster: KubernetesCluster, proxy: FaultProxy
+) -> None:
+    proxy.cut(method="GET")
+    told = "cannot be reached, remote end closed connection without response: check that"
+    with pytest.raises(ClusterUnavailable, match=told):
+        cluster.list()
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_stays_busy_is_unavailable(
     cluster: KubernetesCluster, proxy: FaultProxy, status: int

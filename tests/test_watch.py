@@ -39,7 +39,7 @@ def test_a_promotion_is_served_and_an_archived_model_goes(on_cluster: World, sta
     models.add("iris", description("iris"))
     models.add("wine", description("wine"))
     flags = (*on_cluster.flags, *QUICK, "--policy", "sync", "--prune-after", "2")
-    watch = start(*flags, "--max-delete", "100%")
+    watch = start(*flags, "--max-delete", "100%", "--no-preflight")
     wait_for(lambda: len(objects.all()) == 2, "both")
     models.add("iris", description("iris"), stage=None)
     models.move("iris", 2, "Staging")

@@ -102,8 +102,10 @@ def test_another_tools_lease_ends_the_command_in_one_line(
     api_server.call("POST", leases, body)
     watch = start(*on_cluster.flags, "--leader-elect", "--lease-name", "kured")
     assert watch.wait() == 1
-    assert watch.text == (
-        f"Error: lease kured in namespace {namespace} is not m2s's: node-7 has it; "
-        "choose another name with --lease-name\n"
+    (line,) = watch.lines
+    assert line["level"] == "critical"
+    assert line["message"] == (
+        f"lease kured in namespace {namespace} is not m2s's: node-7 has it; "
+        "choose another name with --lease-name"
     )
     assert on_cluster.objects.all() == {}

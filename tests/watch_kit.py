@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,22 @@ from tests.servers import wait_for
 
 
 class Watch:
-    """A running ``m2s watch --log-format json``; ``end`` it, or the fixture does."""
+    """A running ``m2s watch --log-format json``; ``end`` it, or the fixture does.
 
-    def __init__(self, folder: Path, *argv: str, env: Mapping[str, str] | None = None) -> None:
+    ``program`` is what Python is told to run as m2s.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "m2s"),
+    ) -> None:
         self._log = folder / f"watch-{len(list(folder.glob('watch-*')))}.log"
         with self._log.open("wb") as log:
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "m2s", "watch", "--log-format", "json", *argv],
+                [sys.executable, *program, "watch", "--log-format", "json", *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -89,8 +98,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start ``m2s watch`` with these arguments; keywords are variables of its environment."""
     started: list[Watch] = []
 
-    def begin(*argv: str, **env: str) -> Watch:
-        started.append(Watch(tmp_path, *argv, env=env))
+    def begin(*argv: str, program: Sequence[str] = ("-m", "m2s"), **env: str) -> Watch:
+        started.append(Watch(tmp_path, *argv, env=env, program=program))
         return started[-1]
 
     yield begin

@@ -20,7 +20,7 @@ _log = logging.getLogger("m2s.watch")
 _LOOK = 2.0
 """Seconds between two looks at whether m2s.yaml changed."""
 _GRACE = 0.5
-"""Seconds that a pass which writes nothing has to end by itself."""
+"""Seconds that a pass has to end by itself, and to be told of, once nothing is written."""
 _DONE = 0
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -76,9 +76,9 @@ def _next(signals: Signals) -> int | None:
 
 
 def _ended(worker: _Worker, loop: Loop, signals: Signals) -> bool:
-    worker.join(_GRACE)
     while worker.is_alive() and loop.busy and _next_now(signals) not in _STOP:
         worker.join(0.05)
+    worker.join(_GRACE)
     return not worker.is_alive()
 
 

@@ -13,20 +13,27 @@ from m2s.cli.secret import secret_reader
 from m2s.cli.source import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
 from m2s.cluster import Cluster
-from m2s.errors import Refused, UsageError
+from m2s.errors import M2sError, Refused, UsageError
+from m2s.live import LiveDeployment
+from m2s.model import Key
+from m2s.page import Page
 from m2s.report import PassReport
 from m2s.settings import Settings
+from m2s.sight import Sight
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
 from m2s.watch.quiet import Quiet
 from m2s.watch.triggers import LEADER, WEBHOOK, Triggers
 from m2s.webhook import Receiver
+from m2s.writeback import WriteBack
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from m2s.cluster.events import Events
     from m2s.cluster.lease import Lease
+    from m2s.cluster.watching import Seen
+    from m2s.registry.tagging import Tagging
 
 _log = logging.getLogger("m2s.watch")
 
@@ -36,45 +43,69 @@ _FLUSH = 0.3
 """Seconds that the last Events have to be written when a process is told to end."""
 _FLUSH_ONCE = 10.0
 """The same of one pass, which nobody waits for to end."""
+_WRITE_ONCE = 60.0
+"""Seconds that one pass has to tell MLflow what is live. Told to end, m2s leaves that undone."""
 
 
 def watch(flags: Mapping[str, Any], config: str | None, secret: str | None, *, once: bool) -> int:
     """Watch until told to stop, or make one pass; return the exit code."""
     with handled() as signals:
-        return _watch(Source(flags, config), secret, signals, once=once)
+        source = Source(flags, config)
+        chosen = source.read()
+        logs.configure(chosen.log_format)
+        try:
+            return _watch(chosen, source, secret, signals, once=once)
+        except M2sError as error:
+            if chosen.log_format != "json":
+                raise
+            # Whoever reads the log takes it apart line by line, the last one too.
+            _log.critical("%s", error)
+            return error.exit_code
 
 
-def _watch(source: Source, secret: str | None, signals: Signals, *, once: bool) -> int:
-    chosen = source.read()
+def _watch(
+    chosen: Settings, source: Source, secret: str | None, signals: Signals, *, once: bool
+) -> int:
     _raise_if_unusable(chosen, once=once)
     read_secret = secret_reader(secret, chosen)
-    logs.configure(chosen.log_format)
-    triggers = Triggers()
-    edges = _connect(chosen, None if once else triggers)
-    lease = _candidate(chosen, edges.cluster, triggers)
-
-    def load(old: Settings) -> tuple[Settings, Edges]:
-        new = source.read_again(old)
-        connected = _connect(new, triggers)
-        told.move(_events(new))
-        return new, connected
+    triggers, sight = Triggers(), Sight()
 
     def leading() -> bool:
         return lease.leading if lease else True
 
+    back = WriteBack(sight.deployments, leading)
+
+    def seen(key: Key, live: LiveDeployment | None) -> None:
+        sight.observe(key, live)
+        triggers.observe(key, live)
+        back.observe(key, live)
+
+    edges = _connect(chosen, None if once else seen)
+    lease = _candidate(chosen, edges.cluster, triggers)
+
+    def load(old: Settings) -> tuple[Settings, Edges]:
+        new = source.read_again(old)
+        connected = _connect(new, seen)
+        told.move(_events(new))
+        page.move(new, connected)
+        back.move(_tagging(new), new.resync)
+        return new, connected
+
     receiver = Receiver(read_secret, lambda: triggers.poke(WEBHOOK)) if read_secret else None
     counted = metrics.Metrics(leading, _deliveries(receiver) if receiver else None)
     told = notices.Notices(_events(chosen))
+    page = Page(chosen, edges, sight, leading)
+    back.move(_tagging(chosen), chosen.resync)
     loop = Loop(
         chosen,
         edges,
         load=load,
         triggers=triggers,
         leading=leading,
-        observers=(logs.PassLog(), counted, told),
+        observers=(logs.PassLog(), counted, told, sight, page, back),
     )
-    table = routes(loop, receiver, counted)
-    with _outside(chosen, table, lease, told, once=once):
+    table = routes(loop, receiver, counted, page)
+    with _outside(chosen, table, lease, told, back, once=once):
         _log.info("%s", _heading(chosen, edges))
         run.spare_imports()
         ended = supervise(loop, triggers, source, signals, once=once)
@@ -90,12 +121,14 @@ def _outside(
     table: Mapping[str, WSGIApplication],
     lease: Lease | None,
     told: notices.Notices,
+    back: WriteBack,
     *,
     once: bool,
 ) -> Iterator[None]:
     """Be seen and contend for the Lease; both end with the block, the Lease given back."""
     with ExitStack() as stack:
         stack.callback(told.close, _FLUSH_ONCE if once else _FLUSH)
+        stack.callback(back.close, _WRITE_ONCE if once else 0)
         if chosen.listen and not once:
             server = httpd.Httpd(chosen.listen, table)
             stack.callback(server.close)
@@ -107,10 +140,11 @@ def _outside(
 
 
 def routes(
-    loop: Loop, receiver: Receiver | None, counted: metrics.Metrics
+    loop: Loop, receiver: Receiver | None, counted: metrics.Metrics, page: Page
 ) -> dict[str, WSGIApplication]:
     """Return what is answered under which path."""
     table: dict[str, WSGIApplication] = {
+        "/": page.application,
         "/healthz": httpd.probe(loop.stuck),
         "/readyz": httpd.probe(loop.unready),
         "/metrics": counted.application,
@@ -145,11 +179,11 @@ def _offers(chosen: Settings) -> str:
     return run.offers(run.connect_registry(chosen))
 
 
-def _connect(chosen: Settings, triggers: Triggers | None) -> Edges:
+def _connect(chosen: Settings, seen: Seen | None) -> Edges:
     """Connect to both sides and, where it can be watched, watch the cluster."""
     whole, cluster = run.connect_registry(chosen), run.connect_cluster(chosen)
     templates = run.connect_templates(chosen)
-    if triggers is None:
+    if seen is None:
         return Edges(whole, cluster, templates=templates)
     registry = whole.incremental(chosen.resync)
     if chosen.folder:
@@ -158,7 +192,7 @@ def _connect(chosen: Settings, triggers: Triggers | None) -> Edges:
     from m2s.cluster.watching import Watching
 
     own = connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1)
-    watching = Watching(own.api, own.namespace, chosen.owners, triggers.observe)
+    watching = Watching(own.api, own.namespace, chosen.owners, seen)
     watching.start()
     quiet = Quiet(registry, watching.unbroken, templates)
     return Edges(registry, cluster, watching.stop, templates, registry.forget, quiet)
@@ -172,6 +206,11 @@ def _events(chosen: Settings) -> Events | None:
     from m2s.cluster.kubernetes import connect
 
     return Events(connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1).api)
+
+
+def _tagging(chosen: Settings) -> Tagging | None:
+    """Return where MLflow is told what is live, over a connection that no pass waits for."""
+    return run.connect_registry(chosen).tagging() if chosen.write_back else None
 
 
 def _candidate(chosen: Settings, cluster: Cluster, triggers: Triggers) -> Lease | None:

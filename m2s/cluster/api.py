@@ -233,6 +233,9 @@ def _encode(body: Mapping[str, Any]) -> bytes:
 
 def _last(text: str) -> str:
     """Return the innermost of urllib3's nested causes."""
+    aborted = re.fullmatch(r"\('Connection aborted\.', \w+\((?:\d+, )?'(.*)'\)\)", text)
+    if aborted:
+        return aborted[1].lower()
     inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]*\]\s*|\(_ssl\.c:\d+\)", "", text)
     return inner.strip(" ()'\"").lower() or text
 

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,22 +116,29 @@ def _from_kubeconfig(files: list[Path], context: str) -> Configuration:
         raise ClusterError(
             f"kubeconfig {joined}, context {context}: {one_line(str(error))}"
         ) from error
-    _guard_refresh(configuration, context)
+    _guard_refresh(configuration, lambda: _plugin_errors(context))
     return configuration
 
 
 def _from_pod() -> Login:
     configuration = Configuration()
-    try:
-        token, certificate = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
+    token, certificate = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
+    with _mount_errors():
         InClusterConfigLoader(str(token), str(certificate)).load_and_set(configuration)
+    _guard_refresh(configuration, _mount_errors)
+    namespace = SERVICE_ACCOUNT / "namespace"
+    return Login(configuration, namespace.read_text().strip() if namespace.is_file() else None)
+
+
+@contextmanager
+def _mount_errors() -> Iterator[None]:
+    try:
+        yield
     except (ConfigException, OSError) as error:
         raise ClusterError(
             f"the pod's service account in {SERVICE_ACCOUNT} cannot be used: "
             f"{one_line(str(error))}: mount it, or give --kubeconfig"
         ) from error
-    namespace = SERVICE_ACCOUNT / "namespace"
-    return Login(configuration, namespace.read_text().strip() if namespace.is_file() else None)
 
 
 @contextmanager
@@ -158,14 +165,16 @@ def _plugin_errors(context: str) -> Iterator[None]:
         )
 
 
-def _guard_refresh(configuration: Configuration, context: str) -> None:
-    """Let an expired credential's failing plugin speak up, and run it once for all threads."""
+def _guard_refresh(
+    configuration: Configuration, errors: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Let a renewal of credentials that fails speak up, and run it once for all threads."""
     refresh: Callable[[Configuration], None] | None = configuration.refresh_api_key_hook
     if refresh is None:
         return
 
     def guarded(asking: Configuration) -> None:
-        with _refreshing, _plugin_errors(context):
+        with _refreshing, errors():
             refresh(asking)
             asking.refresh_api_key_hook = guarded  # type: ignore[assignment]  # inferred as None
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from m2s.errors import M2sError
+from m2s.gate import Gate
 from m2s.report import PassReport
 from m2s.settings import Settings
 from m2s.watch.absences import Absences
@@ -62,7 +63,7 @@ class Loop:
         self._pace, self._clock = pace or Pace(), clock
         self._absences = Absences()
         self._stopped = threading.Event()
-        self._writing = threading.Event()
+        self._gate = Gate(self._barred)
         self._led = False
         self._beat = clock()
         self._last: PassReport | None = None
@@ -80,8 +81,8 @@ class Loop:
 
     @property
     def busy(self) -> bool:
-        """Whether something may be under way that has to be finished before the process ends."""
-        return self._writing.is_set()
+        """Whether a write is under way, which has to be finished before the process ends."""
+        return self._gate.busy
 
     def stuck(self) -> str:
         """Return why the process should be restarted, or "": the loop's age, not its success."""
@@ -143,21 +144,15 @@ class Loop:
 
     def _pass(self, why: str) -> PassReport:
         last = self._last
-        one = Pass(self._edges, self._settings, self._absences, why, self._stop_writing, last)
-        self._writing.clear()
-        try:
-            report = one.make()
-        finally:
-            self._writing.clear()
+        one = Pass(self._edges, self._settings, self._absences, why, self._gate, last)
+        report = one.make()
         if last is None or report.plan is not last.plan:
             self._triggers.left(report, self._settings.ignore)
         self._complete = self._complete or report.plan is not None
         self._last = report
         return report
 
-    def _stop_writing(self) -> bool:
-        """Answer whether a write may not begin; one that may is under way from here on."""
-        self._writing.set()
+    def _barred(self) -> bool:
         return self._stopped.is_set() or not self._leading()
 
     def _await(self, window: Window) -> str:

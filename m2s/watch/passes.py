@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from m2s import mask, reconcile
 from m2s.cluster import Cluster
+from m2s.desired import Memo
 from m2s.errors import M2sError
 from m2s.execute import Outcome, Status, execute
+from m2s.gate import Gate
 from m2s.plan import Plan
 from m2s.registry import Registry
 from m2s.report import PassReport, Result
@@ -32,7 +34,7 @@ class Edges:
     """Both sides; ``close`` ends what was started to look after them.
 
     ``forget`` has the registry read as a whole by the next pass; ``quiet`` tells when a pass would
-    only repeat the last one.
+    only repeat the last one; ``memo`` keeps what passes would work out alike.
     """
 
     registry: Registry
@@ -41,17 +43,18 @@ class Edges:
     templates: reconcile.TemplateSource | None = None
     forget: Callable[[], None] = _nothing
     quiet: Quiet | None = None
+    memo: Memo = field(default_factory=Memo)
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass to be made; ``stop`` is asked before each write is begun, ``last`` was before it."""
+    """One pass to be made; each write passes the ``gate``, ``last`` was before it."""
 
     edges: Edges
     settings: Settings
     absences: Absences
     trigger: str
-    stop: Callable[[], bool]
+    gate: Gate
     last: PassReport | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -70,7 +73,7 @@ class Pass:
             if edges.quiet:
                 edges.quiet.begin()
             plan = reconcile.make_plan(
-                edges.registry, edges.cluster, self.settings, edges.templates
+                edges.registry, edges.cluster, self.settings, edges.templates, edges.memo
             )
             plan, refusal = self._checked(plan)
             if not plan.doubtful:
@@ -109,7 +112,7 @@ class Pass:
             delete=delete,
             second_look=lambda live: reconcile.locate(registry, settings, live, templates),
             concurrency=settings.concurrency,
-            stop=self.stop,
+            gate=self.gate,
         )
 
 
