@@ -107,19 +107,24 @@ def recorded(manifest: Manifest, live: LiveDeployment | None, now: str) -> Manif
     entry = Entry(manifest.served, now, _revision(manifest.body))
     if live is None or live.owner is None:
         return _with(manifest, _record([entry], {entry.revision: manifest.body}))
-    past, known = entries(live), _unpacked(live.annotations.get(REVISIONS, ""))
-    if not past and live.served != manifest.served:
-        # Written before there was a record: what is there is what was described, or nearly so.
-        past = (Entry(live.served, "", _revision(live.body)),)
-        known = {past[0].revision: live.body}
-    current = next(iter(past), None)
-    if live.served == manifest.served:
-        if current is None or _revision(live.body) == entry.revision:
-            there = {name: live.annotations[name] for name in _NAMES if name in live.annotations}
-            return _with(manifest, there)
-        entry, past = replace(entry, since=current.since), past[1:]
+    same = live.served == manifest.served
+    if same and (_revision(live.body) == entry.revision or HISTORY not in live.annotations):
+        there = {name: live.annotations[name] for name in _NAMES if name in live.annotations}
+        return _with(manifest, there)
+    past, known = _past(live)
+    if same and past:
+        entry, past = replace(entry, since=past[0].since), past[1:]
     bodies = {**known, entry.revision: manifest.body}
     return _with(manifest, _record([entry, *past][:LENGTH], bodies))
+
+
+def _past(live: LiveDeployment) -> tuple[tuple[Entry, ...], Mapping[str, Body]]:
+    """Return the record of ``live``; of one that has none, what it serves now."""
+    if past := entries(live):
+        return past, _unpacked(live.annotations.get(REVISIONS, ""))
+    # Written before there was a record: what is there is what was described, or nearly so.
+    entry = Entry(live.served, "", _revision(live.body))
+    return ((entry,), {entry.revision: live.body}) if live.served else ((), {})
 
 
 _NAMES = (HISTORY, REVISIONS)
