@@ -47,7 +47,10 @@ def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
 
 
-@pytest.mark.parametrize("command", ["plan", "apply", "prune", "status", "watch", "demo"])
+COMMANDS = ["plan", "apply", "prune", "rollback", "status", "watch", "demo"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_has_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     positive = {flag for flag in options_of(command, capsys) if not flag.startswith("--no-")}
     assert positive - set(re.findall(r"--[a-z][a-z-]+", README)) == set()
@@ -67,6 +70,23 @@ def test_help_imports_no_client() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert printed.stdout.splitlines()[-1] == "[]"
+
+
+def anchors(text: str) -> set[str]:
+    """The headings of a page, as GitHub makes anchors of them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/describing.md", "docs/watching.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    here = ROOT / page
+    for link in re.findall(r"\]\(([^)]+)\)", here.read_text()):
+        path, _, anchor = link.partition("#")
+        there = (here.parent / path).resolve() if path else here
+        if "://" not in link:
+            assert there.exists(), link
+            assert not anchor or anchor in anchors(there.read_text()), link
 
 
 def test_architecture_stays_short() -> None:
