@@ -32,22 +32,22 @@ class LiveDeployment:
     key: Key
     body: Body
 
-    @property
+    @cached_property
     def _metadata(self) -> Mapping[str, Any]:
         metadata: Mapping[str, Any] = self.body.get("metadata") or {}
         return metadata
 
-    @property
+    @cached_property
     def labels(self) -> Mapping[str, str]:
         """Never None."""
         return self._metadata.get("labels") or {}
 
-    @property
+    @cached_property
     def annotations(self) -> Mapping[str, str]:
         """Never None."""
         return self._metadata.get("annotations") or {}
 
-    @property
+    @cached_property
     def owner(self) -> str | None:
         """The owner label, or None for an object that m2s does not manage."""
         if self.labels.get(MANAGED_BY) != "m2s":

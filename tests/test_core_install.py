@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from tests.core import PROJECT, install
 from tests.servers import MlflowServer
 
 pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
 
-PROJECT = Path(__file__).resolve().parents[1]
 DESCRIPTION = """\
 apiVersion: machinelearning.seldon.io/v1
 kind: SeldonDeployment
@@ -34,11 +33,7 @@ spec:
 def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with ``pip install .`` in it and nothing else; takes 20 seconds."""
     environment = tmp_path_factory.mktemp("core")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")]
-    install = ["install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    pins = ["--constraint", str(PROJECT / "constraints.txt")]
-    subprocess.run([*pip, *install, *pins, str(PROJECT)], check=True)
+    install(environment, "--no-compile")
     return environment
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from m2s.desired.identity import EVERY, KEYS, NAMELESS, identities
@@ -37,6 +38,11 @@ class Layer:
     body: Mapping[str, Any]
     line: Callable[..., int] | None = None
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the body says just what it comes to alone: most do, and need no rules."""
+        return _is_plain(self.body)
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -47,14 +53,19 @@ class Merged:
 
     def sources(self) -> Sources:
         """Return where every leaf of ``body`` comes from; lines are looked up only here."""
-        pairs = self.found.items()
-        return {named_path(self.body, path): given.source for path, given in pairs}
+        return {
+            named_path(self.body, (*path, *below)): _below(given, below).source
+            for path, given in self.found.items()
+            for below in _leaves(given.value)
+        }
 
 
 def merge(layers: Sequence[Layer]) -> Merged:
     """Return ``layers``, the lowest first, as one SeldonDeployment; none of them is changed."""
     found: dict[_Path, _Given] = {}
     givens = [_Given(layer, (), dict(layer.body)) for layer in layers]
+    if len(layers) == 1 and layers[0].plain:
+        return Merged(givens[0].value, {(): givens[0]})
     body = _merged(givens, (), found) if givens else {}
     return Merged(body, found)
 
@@ -94,6 +105,9 @@ class _Given:
 
 def _merged(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -> Any:
     """Return what ``givens``, the last of which stands, come to; their sources go to ``found``."""
+    if len(givens) == 1 and _is_plain(givens[0].value):
+        found[path] = givens[0]
+        return givens[0].value
     field = str(path[-1]) if path else ""
     standing = _standing(givens, field)
     kind = _kind(standing[-1], field)
@@ -103,12 +117,19 @@ def _merged(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -
     elif kind == "items":
         result = _items(standing, field, path, found)
     else:
-        last = standing[-1]
-        found.update({(*path, *below): _below(last, below) for below in _leaves(last.value)})
-        return last.value
-    if not result:
         found[path] = standing[-1]
+        return standing[-1].value
+    if not result:
+        found[path] = _below(standing[-1], ())
     return result
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "$patch" not in value and all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is not None and value != EVERY
 
 
 def _below(given: _Given, path: _Path) -> _Given:

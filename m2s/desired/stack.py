@@ -71,7 +71,7 @@ def _with_implied(stack: list[Layer]) -> tuple[list[Layer], Merged]:
     """Name the containers that the graph implies, where something is said of every container."""
     merged = merge(stack)
     _check_predictors(merged)
-    if not any(containers.says_every(layer.body) for layer in stack):
+    if not any(not layer.plain and containers.says_every(layer.body) for layer in stack):
         return stack, merged
     implied = containers.implied(merged.body)
     named = [*stack, implied] if implied else stack

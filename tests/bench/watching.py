@@ -55,7 +55,7 @@ def promotion(world: World) -> list[Row]:
     process = subprocess.Popen(
         command.argv, env=command.env, cwd=world.folder, stdout=log, stderr=log
     )
-    client, objects = MlflowClient(world.mlflow.uri), Namespace(world.api, world.namespace)
+    client, objects = MlflowClient(world.mlflow.uri), Namespace(world.api, world.names.all)
     name = name_of(7)
     waits = []
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from tests.bench.fill import fill
 from tests.bench.measure import Command
 from tests.controlplane import assets
+from tests.core import install
 from tests.servers import ApiServer, MlflowServer
 from tests.servers.mlflowserver import make_template
 
@@ -21,21 +21,30 @@ MOVED = "s3://bucket-2/mlflow"
 
 
 @dataclass(frozen=True)
-class World:
-    """One registry of ``models`` models, and the API server.
+class Namespaces:
+    """Where what is deployed.
 
-    ``namespace`` is where Staging, all of the models, is deployed; ``narrow`` is Production's, the
-    first hundred; ``other`` is kubectl's.
+    ``all`` has Staging, all of the models; ``some`` Production, the first hundred; ``kubectl`` and
+    ``bare`` have what kubectl and a bare client apply.
     """
+
+    all: str
+    some: str
+    kubectl: str
+    bare: str
+
+
+@dataclass(frozen=True)
+class World:
+    """One registry of ``models`` models, and the API server."""
 
     models: int
     mlflow: MlflowServer
     api: ApiServer
     folder: Path
-    namespace: str
-    narrow: str
-    other: str
+    names: Namespaces
     kubeconfig: Path
+    interpreter: Path
 
     @property
     def env(self) -> dict[str, str]:
@@ -55,17 +64,17 @@ class World:
 
     def flags(self, stage: str = "Staging", bucket: str = WARM) -> tuple[str, ...]:
         """Return what selects, where to, and where the models lie."""
-        where = self.namespace if stage == "Staging" else self.narrow
+        where = self.names.all if stage == "Staging" else self.names.some
         mapped = f"mlflow-artifacts:/={bucket}"
         return ("--stage", stage, "-n", where, "--model-uri-map", mapped)
 
     def python(self, *argv: str, env: Mapping[str, str] | None = None) -> Command:
-        """Return a Python command."""
-        return Command((sys.executable, *argv), {**self.env, **(env or {})}, self.folder)
+        """Return a command of the environment that the image has."""
+        return Command((str(self.interpreter), *argv), {**self.env, **(env or {})}, self.folder)
 
     def kubectl(self, *argv: str, ok: frozenset[int] = frozenset({0})) -> Command:
         """Return a kubectl command in its own namespace."""
-        return Command(("kubectl", "-n", self.other, *argv), self.env, self.folder, ok)
+        return Command(("kubectl", "-n", self.names.kubectl, *argv), self.env, self.folder, ok)
 
 
 @contextmanager
@@ -85,6 +94,7 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
 def worlds(folder: Path, sizes: tuple[int, ...]) -> Iterator[dict[int, World]]:
     """Yield a filled world of each size; all share one API server."""
     template = make_template(folder)
+    interpreter = install(folder / "core")
     with ExitStack() as stack:
         api = stack.enter_context(api_server(folder))
         found = {}
@@ -94,13 +104,13 @@ def worlds(folder: Path, sizes: tuple[int, ...]) -> Iterator[dict[int, World]]:
             server = MlflowServer(template, own)
             stack.callback(server.stop)
             fill(server.database, own / "artifacts", size)
-            names = [api.namespace(f"{word}-{size}") for word in ("all", "some", "kubectl")]
+            names = [api.namespace(f"{word}-{size}") for word in ("all", "some", "kubectl", "bare")]
             for name in names:
                 secret = {"metadata": {"name": "bucket"}, "stringData": _SECRET}
                 api.call("POST", f"/api/v1/namespaces/{name}/secrets", secret)
-            everything, some, other = names
             config = api.kubeconfig()
-            found[size] = World(size, server, api, own, everything, some, other, config)
+            where = Namespaces(*names)
+            found[size] = World(size, server, api, own, where, config, interpreter)
         yield found
 
 
