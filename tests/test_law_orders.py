@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m2s.cluster.folder import FolderCluster
+from m2s.cluster.yamlwriter import dump
 from m2s.errors import M2sError
 from m2s.execute import execute
 from m2s.live import LiveDeployment
@@ -50,7 +51,7 @@ def give(order: Order, cluster: FolderCluster, chosen: Settings, folder: Path) -
 def mark(file: Path, value: str) -> None:
     body = yaml.safe_load(file.read_text())
     body["metadata"]["annotations"][PAUSED] = value
-    file.write_text(yaml.safe_dump(body, allow_unicode=True))
+    file.write_bytes(dump(body))
 
 
 def ordered(cluster: FolderCluster, chosen: Settings) -> Mapping[str, LiveDeployment]:
