@@ -121,6 +121,19 @@ def _without(node: Any, path: list[str]) -> Any:
     return node
 
 
+def has(body: Body, pointer: str) -> bool:
+    """Whether a JSON pointer leads to anything, be it null."""
+    node: Any = body
+    for step in steps(pointer):
+        if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
+        elif isinstance(node, Mapping) and step in node:
+            node = node[step]
+        else:
+            return False
+    return True
+
+
 def carried(body: Body, live: Body, pointers: Sequence[str]) -> dict[str, Any]:
     """Return ``body``, without its values at ``pointers``, with the live object's instead."""
     result = dict(body)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from m2s import diff, history, reason
 from m2s.desired import Desired
+from m2s.diff import Step
 from m2s.history import Entry
 from m2s.ids import Body
 from m2s.live import LiveDeployment
@@ -172,8 +173,12 @@ def manifest(live: LiveDeployment, entry: Entry, body: Body, *, pin: str, why: s
         aliases=aliases if any(aliases) else (),
         template=live.template,
         pin=why,
-        sources=lambda: {("spec",): Source(f"what it was as {entry}")},
+        sources=lambda: dict.fromkeys(_leaves(body), Source(f"its record of {entry}")),
     )
+
+
+def _leaves(body: Body) -> Iterable[tuple[Step, ...]]:
+    return (leaf.path for leaf in diff.leaves(body, "added"))
 
 
 def _version(one: Served, run_id: str | None) -> ModelVersion:

@@ -29,8 +29,9 @@ class Scope:
 
     def includes(self, live: LiveDeployment) -> bool:
         """Whether ``live`` is ours to change or delete in this run."""
-        names = [one.model for one in live.served] or [""]
-        return live.owner in self.owners and any(map(self.includes_model, names))
+        if live.owner not in self.owners or not self.models:
+            return live.owner in self.owners
+        return any(map(self.includes_model, [one.model for one in live.served] or [""]))
 
 
 @dataclass(frozen=True)

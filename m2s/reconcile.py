@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from m2s import desired, leaving, mask, writes
-from m2s.change import Blocked, Change
+from m2s.change import Change
 from m2s.cluster import Cluster
 from m2s.errors import Rejected, UsageError
 from m2s.ids import Body
@@ -123,8 +123,16 @@ def _compare(
 ) -> tuple[Change, ...]:
     """Ask the cluster what each manifest would come to, and the registry about what leaves."""
     sorted_out = writes.writes(manifests, live, scope, sides.settings, now(sides.settings))
-    items = _each(pool, sides.settings, lambda item: _preview(sides.cluster, item), sorted_out)
-    previews = dict(items)
+    previews: dict[Key, Body | str] = {
+        item.manifest.key: item.live.body
+        for item in sorted_out
+        if isinstance(item, Write) and item.live and changes_nothing(item.manifest, item.live)
+    }
+    asked = [
+        item for item in sorted_out if isinstance(item, Write) and item.manifest.key not in previews
+    ]
+    looked = _each(pool, sides.settings, lambda item: _preview(sides.cluster, item), asked)
+    previews |= zip([item.manifest.key for item in asked], looked, strict=True)
     written = writes.judge(sorted_out, previews, sides.settings.ignore)
     gone = leaving.candidates(manifests, written, live.values(), scope)
     places = pool.map(lambda item: locate(sides.registry, sides.settings, item, sides.folder), gone)
@@ -232,16 +240,13 @@ def _choose(registry: Registry, settings: Settings, scope: Scope) -> _Chosen:
     return _Chosen(offered, shared, wanted)
 
 
-def _preview(cluster: Cluster, item: Write | Blocked) -> tuple[Key, Body | str]:
-    if isinstance(item, Blocked):
-        return item.key, item.reason
-    if item.live and changes_nothing(item.manifest, item.live):
-        return item.manifest.key, item.live.body
+def _preview(cluster: Cluster, item: Write) -> Body | str:
+    """Return what the cluster would make of it, or why it refuses."""
     try:
-        return item.manifest.key, cluster.preview(item.manifest, item.live)
+        return cluster.preview(item.manifest, item.live)
     except Rejected as error:
         why = mask.within(str(error), item.manifest.body)
-        return item.manifest.key, f"rejected by the cluster: {why}"
+        return f"rejected by the cluster: {why}"
 
 
 def locate(

@@ -58,7 +58,7 @@ def _field_set(value: Any) -> dict[str, Any]:
     Lists are leaves: those of the CRD have no list type, which makes them atomic. With a CRD where
     that is not so, or a map that is atomic, the sets differ and the server is asked.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return {}
     return {f"f:{name}": _field_set(item) for name, item in value.items()}
 
@@ -68,8 +68,10 @@ def _is_there(said: Any, live: Any) -> bool:
 
     As texts, which unlike Python's ``==`` tell 1 from 1.0 and from true.
     """
-    if isinstance(said, Mapping) and said:
-        return isinstance(live, Mapping) and all(
+    if isinstance(said, dict) and said:
+        return isinstance(live, dict) and all(
             name in live and _is_there(item, live[name]) for name, item in said.items()
         )
+    if isinstance(said, str):
+        return isinstance(live, str) and said == live
     return json.dumps(said, sort_keys=True) == json.dumps(live, sort_keys=True)

@@ -86,14 +86,12 @@ def withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[s
 
     Where leaving one out would remove it from the live object, its value there is said again.
     """
-    body = diff.dropped(manifest.body, ignore)
+    given = tuple(pointer for pointer in ignore if diff.has(manifest.body, pointer))
+    lost = [pointer for pointer in ignore if live and _lost(live, pointer)]
+    body = diff.dropped(manifest.body, given)
     if live:
-        lost = [pointer for pointer in ignore if _lost(live, pointer)]
         body = diff.carried(body, live.body, lost)
-    given = (
-        pointer for pointer in ignore if diff.dropped(manifest.body, [pointer]) != manifest.body
-    )
-    return replace(manifest, body=body, ignored=tuple(given))
+    return replace(manifest, body=body, ignored=given) if given or lost else manifest
 
 
 def _lost(live: LiveDeployment, pointer: str) -> bool:

@@ -114,6 +114,14 @@ def test_the_last_ten_are_kept(world: World) -> None:
     assert replicas(world) == 3
 
 
+def test_the_record_is_named_as_the_source_of_a_pinned_one(on_folder: World) -> None:
+    promote(on_folder, 1, 2)
+    assert rollback(on_folder, NAME).code == 0
+    explained = on_folder("plan", "--explain", NAME, "-o", "json").document["fields"]
+    layers = {field["path"]: field["layer"] for field in explained}
+    assert layers["spec.predictors[default].replicas"] == "its record of v1"
+
+
 def test_an_edit_of_a_pinned_one_is_taken_back(on_cluster: World) -> None:
     promote(on_cluster, 1, 2)
     assert rollback(on_cluster, NAME).code == 0

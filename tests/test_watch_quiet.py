@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from m2s.cli.watch import _connect
+from m2s.cli.connecting import edges as connected
 from m2s.execute import Status
 from m2s.gate import Gate
 from m2s.marks import PAUSED
@@ -22,7 +22,7 @@ from tests.test_requests import LOOK, Shop, mlflow_server, shop
 
 __all__ = ["mlflow_server", "shop"]
 
-QUIET = {"models": 1, "paused": 1}
+QUIET = {"models": 1}
 FULL = {"models": 1, "paused": 1, "list": 1, "secret": 1}
 
 
@@ -42,7 +42,7 @@ class Watcher:
         if refusing_watches:
             shop.kubernetes.answer(503, "down", path="watch=true")
         triggers = Triggers()
-        return cls(shop, _connect(shop.settings, triggers.observe), triggers)
+        return cls(shop, connected(shop.settings, triggers.observe), triggers)
 
     def close(self) -> None:
         """End what watches the cluster."""
@@ -96,7 +96,7 @@ def test_what_is_paused_is_noticed_and_keeps_no_pass_busy(watcher: Watcher) -> N
     client.set_registered_model_tag(name, PAUSED, "true")
     watcher.shop.add("1", description(name, replicas=3))
     assert "apply" not in watcher.one_pass()
-    watcher.settle()
+    wait_for(lambda: watcher.one_pass() == {**QUIET, "paused": 1}, "it is asked about, and no more")
     assert watcher.shop.objects.all()[name]["spec"]["predictors"][0]["replicas"] == 1
     client.delete_registered_model_tag(name, PAUSED)
     assert watcher.one_pass()["apply"] == 1

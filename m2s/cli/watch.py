@@ -8,11 +8,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from m2s import httpd, logs, metrics, notices
-from m2s.cli import run
+from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
 from m2s.cli.source import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
-from m2s.cluster import Cluster
 from m2s.errors import M2sError, Refused, UsageError
 from m2s.live import LiveDeployment
 from m2s.model import Key
@@ -22,7 +21,6 @@ from m2s.settings import Settings
 from m2s.sight import Sight
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
-from m2s.watch.quiet import Quiet
 from m2s.watch.triggers import LEADER, WEBHOOK, Triggers
 from m2s.webhook import Receiver
 from m2s.writeback import WriteBack
@@ -30,15 +28,10 @@ from m2s.writeback import WriteBack
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from m2s.cluster.events import Events
     from m2s.cluster.lease import Lease
-    from m2s.cluster.watching import Seen
-    from m2s.registry.tagging import Tagging
 
 _log = logging.getLogger("m2s.watch")
 
-_LEASE_TIMEOUT = 3.0
-"""Seconds for a request about the Lease: some of them fit between two renewals' deadline."""
 _FLUSH = 0.3
 """Seconds that the last Events have to be written when a process is told to end."""
 _FLUSH_ONCE = 10.0
@@ -67,91 +60,96 @@ def _watch(
     chosen: Settings, source: Source, secret: str | None, signals: Signals, *, once: bool
 ) -> int:
     _raise_if_unusable(chosen, once=once)
-    read_secret = secret_reader(secret, chosen)
-    triggers, sight = Triggers(), Sight()
-
-    def leading() -> bool:
-        return lease.leading if lease else True
-
-    back = WriteBack(sight.deployments, leading)
-
-    def seen(key: Key, live: LiveDeployment | None) -> None:
-        sight.observe(key, live)
-        triggers.observe(key, live)
-        back.observe(key, live)
-
-    edges = _connect(chosen, None if once else seen)
-    lease = _candidate(chosen, edges.cluster, triggers)
-
-    def load(old: Settings) -> tuple[Settings, Edges]:
-        new = source.read_again(old)
-        connected = _connect(new, seen)
-        told.move(_events(new))
-        page.move(new, connected)
-        back.move(_tagging(new), new.resync)
-        return new, connected
-
-    receiver = Receiver(read_secret, lambda: triggers.poke(WEBHOOK)) if read_secret else None
-    counted = metrics.Metrics(leading, _deliveries(receiver) if receiver else None)
-    told = notices.Notices(_events(chosen))
-    page = Page(chosen, edges, sight, leading)
-    back.move(_tagging(chosen), chosen.resync)
-    loop = Loop(
-        chosen,
-        edges,
-        load=load,
-        triggers=triggers,
-        leading=leading,
-        observers=(logs.PassLog(), counted, told, sight, page, back),
-    )
-    table = routes(loop, receiver, counted, page)
-    with _outside(chosen, table, lease, told, back, once=once):
-        _log.info("%s", _heading(chosen, edges))
+    parts = _Parts(chosen, source, secret_reader(secret, chosen), once=once)
+    with parts.outside(chosen, once=once):
+        _log.info("%s", _heading(chosen, parts.edges))
         run.spare_imports()
-        ended = supervise(loop, triggers, source, signals, once=once)
-    code = _exit_code(loop.last) if once else 0
+        ended = supervise(parts.loop, parts.triggers, source, signals, once=once)
+    code = _exit_code(parts.loop.last) if once else 0
     if not ended:
         leave(code)
     return code
 
 
-@contextmanager
-def _outside(
-    chosen: Settings,
-    table: Mapping[str, WSGIApplication],
-    lease: Lease | None,
-    told: notices.Notices,
-    back: WriteBack,
-    *,
-    once: bool,
-) -> Iterator[None]:
-    """Be seen and contend for the Lease; both end with the block, the Lease given back."""
-    with ExitStack() as stack:
-        stack.callback(told.close, _FLUSH_ONCE if once else _FLUSH)
-        stack.callback(back.close, _WRITE_ONCE if once else 0)
-        if chosen.listen and not once:
-            server = httpd.Httpd(chosen.listen, table)
-            stack.callback(server.close)
-            server.start()
-        if lease:
-            stack.callback(lease.release)
-            lease.start()
-        yield
+class _Parts:
+    """The parts of one ``m2s watch``, wired to each other."""
 
+    def __init__(
+        self,
+        chosen: Settings,
+        source: Source,
+        read_secret: Callable[[], str] | None,
+        *,
+        once: bool,
+    ) -> None:
+        self._source = source
+        self.triggers, self._sight = Triggers(), Sight()
+        self._back = WriteBack(self._sight.deployments, self._leading)
+        self._lease: Lease | None = None
+        self.edges = connecting.edges(chosen, None if once else self._seen)
+        self._lease = connecting.candidate(chosen, self.edges.cluster, self._took_over)
+        self._back.move(connecting.tagging(chosen), chosen.resync)
+        self._told = notices.Notices(connecting.events(chosen))
+        self._page = Page(chosen, self.edges, self._sight, self._leading)
+        self._receiver = Receiver(read_secret, self._poked) if read_secret else None
+        came = _deliveries(self._receiver) if self._receiver else None
+        self._counted = metrics.Metrics(self._leading, came)
+        looking_on = (self._counted, self._told, self._sight, self._page, self._back)
+        self.loop = Loop(
+            chosen,
+            self.edges,
+            load=self._load,
+            triggers=self.triggers,
+            leading=self._leading,
+            observers=(logs.PassLog(), *looking_on),
+        )
 
-def routes(
-    loop: Loop, receiver: Receiver | None, counted: metrics.Metrics, page: Page
-) -> dict[str, WSGIApplication]:
-    """Return what is answered under which path."""
-    table: dict[str, WSGIApplication] = {
-        "/": page.application,
-        "/healthz": httpd.probe(loop.stuck),
-        "/readyz": httpd.probe(loop.unready),
-        "/metrics": counted.application,
-    }
-    if receiver:
-        table["/mlflow"] = receiver
-    return table
+    def _leading(self) -> bool:
+        return self._lease.leading if self._lease else True
+
+    def _took_over(self) -> None:
+        self.triggers.poke(LEADER)
+
+    def _poked(self) -> None:
+        self.triggers.poke(WEBHOOK)
+
+    def _seen(self, key: Key, live: LiveDeployment | None) -> None:
+        self._sight.observe(key, live)
+        self.triggers.observe(key, live)
+        self._back.observe(key, live)
+
+    def _load(self, old: Settings) -> tuple[Settings, Edges]:
+        new = self._source.read_again(old)
+        connected = connecting.edges(new, self._seen)
+        self._told.move(connecting.events(new))
+        self._page.move(new, connected)
+        self._back.move(connecting.tagging(new), new.resync)
+        return new, connected
+
+    @contextmanager
+    def outside(self, chosen: Settings, *, once: bool) -> Iterator[None]:
+        """Be seen and contend for the Lease; both end with the block, the Lease given back."""
+        with ExitStack() as stack:
+            stack.callback(self._told.close, _FLUSH_ONCE if once else _FLUSH)
+            stack.callback(self._back.close, _WRITE_ONCE if once else 0)
+            if chosen.listen and not once:
+                server = httpd.Httpd(chosen.listen, self._routes())
+                stack.callback(server.close)
+                server.start()
+            if self._lease:
+                stack.callback(self._lease.release)
+                self._lease.start()
+            yield
+
+    def _routes(self) -> dict[str, WSGIApplication]:
+        """Return what is answered under which path."""
+        table: dict[str, WSGIApplication] = {
+            "/": self._page.application,
+            "/healthz": httpd.probe(self.loop.stuck),
+            "/readyz": httpd.probe(self.loop.unready),
+            "/metrics": self._counted.application,
+        }
+        return table | ({"/mlflow": self._receiver} if self._receiver else {})
 
 
 def _deliveries(receiver: Receiver) -> Callable[[], dict[str, int]]:
@@ -177,62 +175,6 @@ def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
 
 def _offers(chosen: Settings) -> str:
     return run.offers(run.connect_registry(chosen))
-
-
-def _connect(chosen: Settings, seen: Seen | None) -> Edges:
-    """Connect to both sides and, where it can be watched, watch the cluster."""
-    whole, cluster = run.connect_registry(chosen), run.connect_cluster(chosen)
-    templates = run.connect_templates(chosen)
-    if seen is None:
-        return Edges(whole, cluster, templates=templates)
-    registry = whole.incremental(chosen.resync)
-    if chosen.folder:
-        return Edges(registry, cluster, templates=templates, forget=registry.forget)
-    from m2s.cluster.kubernetes import connect
-    from m2s.cluster.watching import Watching
-
-    own = connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1)
-    watching = Watching(own.api, own.namespace, chosen.owners, seen)
-    watching.start()
-    quiet = Quiet(registry, watching.unbroken, templates)
-    return Edges(registry, cluster, watching.stop, templates, registry.forget, quiet)
-
-
-def _events(chosen: Settings) -> Events | None:
-    """Return where Events go, over a connection of their own so that no pass waits for them."""
-    if chosen.folder:
-        return None
-    from m2s.cluster.events import Events
-    from m2s.cluster.kubernetes import connect
-
-    return Events(connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1).api)
-
-
-def _tagging(chosen: Settings) -> Tagging | None:
-    """Return where MLflow is told what is live, over a connection that no pass waits for."""
-    return run.connect_registry(chosen).tagging() if chosen.write_back else None
-
-
-def _candidate(chosen: Settings, cluster: Cluster, triggers: Triggers) -> Lease | None:
-    if not chosen.leader_elect:
-        return None
-    from m2s.cluster.kubernetes import connect
-    from m2s.cluster.lease import Lease, identity
-
-    api = connect(
-        chosen.namespace,
-        chosen.kubeconfig,
-        chosen.context,
-        request_timeout=min(chosen.request_timeout, _LEASE_TIMEOUT),
-        workers=1,
-    ).api
-    return Lease(
-        api,
-        cluster.namespace,
-        chosen.lease,
-        identity(),
-        changed=lambda: triggers.poke(LEADER),
-    )
 
 
 def _exit_code(report: PassReport | None) -> int:

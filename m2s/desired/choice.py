@@ -51,7 +51,12 @@ def with_shares(
     for share, versions in others:
         for version in versions:
             beside[version.model].append((share, version))
-    return tuple(replace(want, beside=tuple(beside[want.version.model])) for want in wanted)
+    return tuple(
+        replace(want, beside=tuple(beside[want.version.model]))
+        if want.version.model in beside
+        else want
+        for want in wanted
+    )
 
 
 def default_name(model: str, selector: Selector) -> str:

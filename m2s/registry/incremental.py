@@ -97,7 +97,8 @@ class IncrementalRegistry:
         paused = self._paused
         same = (
             (now.models, now.versions) == (before.models, before.versions)
-            and self.paused() == paused
+            # Where none is, a new pause holds nothing back before something else moves.
+            and (not paused or self.paused() == paused)
             and all(self.describe(key[0], read=key[2]) == old for key, old in described.items())
             and all(self.mlmodel(folder) == old for folder, old in folders.items())
         )
@@ -145,7 +146,7 @@ class IncrementalRegistry:
         return {model.name: model.tags for model in self._snapshot.models.values()}
 
     def paused(self) -> frozenset[str]:
-        """Ask the registry itself, in each pass: no stamp shows a tag."""
+        """Ask the registry itself: no stamp shows a tag."""
         self._paused = self._registry.paused()
         return self._paused
 

@@ -18,8 +18,8 @@ from typing import Any
 
 from m2s.cli import run
 from m2s.cli.app import app  # noqa: F401 - what the command imports
+from m2s.cli.connecting import edges as connected
 from m2s.cli.source import Source
-from m2s.cli.watch import _connect
 from m2s.gate import Gate
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Pass
@@ -65,7 +65,7 @@ def main(passes: int, flags: list[str]) -> None:
     meter = Meter()
     given = {name.lstrip("-"): value for name, value in zip(flags[::2], flags[1::2], strict=True)}
     chosen = Source(given, None).read()
-    edges = _connect(chosen, Triggers().observe)
+    edges = connected(chosen, Triggers().observe)
     run.spare_imports()
     absences, last = Absences(), None
     first: list[dict[str, float]] = []
