@@ -52,7 +52,7 @@ def export(world: World) -> list[Row]:
         argv = ("apply", "--yes", "--target", target)
         flags = ("--stage", "Staging", "-n", world.names.kubectl, "--model-uri-map")
         mapped = f"mlflow-artifacts:/={bucket}"
-        world.python("-m", "m2s", *argv, *flags, mapped).run()
+        world.script(*argv, *flags, mapped).run()
     _kubectl_apply(world, "warm").run()
     _floor_apply(world, "warm").run()
     return []
@@ -180,10 +180,10 @@ def startup(world: World, runs: int) -> list[Row]:
     complete = {"_M2S_COMPLETE": "complete_bash", "COMP_WORDS": "m2s pl", "COMP_CWORD": "1"}
     commands = {
         "python -c pass": world.python("-c", "pass"),
-        "m2s --help": world.python("-m", "m2s", "--help"),
-        "completion": world.python("-m", "m2s", env=complete),
+        "m2s --help": world.script("--help"),
+        "completion": world.script(env=complete),
         "bare imports": world.python("-c", "import mlflow, kubernetes.client, typer, yaml"),
-        "m2s plan, nothing there": world.python("-m", "m2s", *plan),
+        "m2s plan, nothing there": world.script(*plan),
     }
     taken = side_by_side(commands, runs)
     bare, helped, completed, imports, planned = taken.values()

@@ -60,7 +60,7 @@ class World:
 
     def m2s(self, *argv: str, stage: str = "Staging", bucket: str = WARM) -> Command:
         """Return an m2s command that is about ``stage``."""
-        return self.python("-m", "m2s", *argv, *self.flags(stage, bucket))
+        return self.script(*argv, *self.flags(stage, bucket))
 
     def flags(self, stage: str = "Staging", bucket: str = WARM) -> tuple[str, ...]:
         """Return what selects, where to, and where the models lie."""
@@ -71,6 +71,11 @@ class World:
     def python(self, *argv: str, env: Mapping[str, str] | None = None) -> Command:
         """Return a command of the environment that the image has."""
         return Command((str(self.interpreter), *argv), {**self.env, **(env or {})}, self.folder)
+
+    def script(self, *argv: str, env: Mapping[str, str] | None = None) -> Command:
+        """Return an m2s command, as it is given."""
+        program = str(self.interpreter.with_name("m2s"))
+        return Command((program, *argv), {**self.env, **(env or {})}, self.folder)
 
     def kubectl(self, *argv: str, ok: frozenset[int] = frozenset({0})) -> Command:
         """Return a kubectl command in its own namespace."""
