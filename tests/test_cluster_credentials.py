@@ -123,6 +123,12 @@ def test_files_that_a_kubeconfig_refers_to_are_named(api_server: ApiServer, tmp_
     assert "/no/token" in refusal(None, written(tmp_path, "kubeconfig", lost), None)
 
 
+def test_a_token_in_a_file_may_end_its_line(api_server: ApiServer, tmp_path: Path) -> None:
+    token = written(tmp_path, "token", f"{api_server.admin_token}\n")
+    whole = config(api_server, "prod", {"tokenFile": token})
+    assert connect(None, written(tmp_path, "kubeconfig", whole), None).list() == ()
+
+
 def plugin(folder: Path, script: str) -> dict[str, Any]:
     """Return a user that logs in through a program of one's own."""
     program = folder / "login"

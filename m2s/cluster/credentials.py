@@ -116,8 +116,15 @@ def _from_kubeconfig(files: list[Path], context: str) -> Configuration:
         raise ClusterError(
             f"kubeconfig {joined}, context {context}: {one_line(str(error))}"
         ) from error
+    _trim(configuration)
     _guard_refresh(configuration, lambda: _plugin_errors(context))
     return configuration
+
+
+def _trim(configuration: Configuration) -> None:
+    """Take the line's end off a token that was read from a file, as kubectl does."""
+    keys = configuration.api_key
+    configuration.api_key = {name: value.strip() for name, value in keys.items()}
 
 
 def _from_pod() -> Login:
@@ -176,6 +183,7 @@ def _guard_refresh(
     def guarded(asking: Configuration) -> None:
         with _refreshing, errors():
             refresh(asking)
+            _trim(asking)
             asking.refresh_api_key_hook = guarded  # type: ignore[assignment]  # inferred as None
 
     configuration.refresh_api_key_hook = guarded  # type: ignore[assignment]  # the same
