@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from m2s import diff, mask
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange
 from m2s.errors import M2sError, UsageError
-from m2s.ids import Body
+from m2s.ids import Body, near
 from m2s.plan import Plan
 from m2s.wanted import Manifest, Source
 
@@ -110,8 +109,5 @@ def _why(change: Change) -> str:
 
 
 def _near(name: str, changes: Iterable[Change]) -> str:
-    names = [change.key.name for change in changes]
-    near = difflib.get_close_matches(name, names, n=3) or sorted(names)[:5]
-    if not near:
-        return ", which is empty"
-    return f"; did you mean {', '.join(near)}?"
+    found = near(name, (change.key.name for change in changes))
+    return f"; did you mean {found}?" if found else ", which is empty"

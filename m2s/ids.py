@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Body = Mapping[str, Any]
@@ -31,6 +32,12 @@ def dns_label(text: str, *, limit: int = 63) -> str:
     tail = hashlib.sha256(text.encode()).hexdigest()[:8]
     head = slug[: limit - len(tail) - 1].strip("-")
     return f"{head}-{tail}" if head else f"m-{tail}"
+
+
+def near(name: str, there: Iterable[str]) -> str:
+    """Return the names that ``name`` may have been meant to be, or a few that there are."""
+    names = list(there)
+    return ", ".join(difflib.get_close_matches(name, names, n=3) or sorted(names)[:5])
 
 
 def label_value(text: str) -> str:

@@ -94,7 +94,7 @@ class PassLog:
         """Log one pass."""
         standing = {} if report.plan else self._standing
         unbegun = 0
-        for outcome in report.outcomes:
+        for outcome in report.news:
             if outcome.message.startswith(NOT_ATTEMPTED):
                 unbegun += 1
             elif outcome.status not in _QUIET:

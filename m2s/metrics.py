@@ -74,7 +74,7 @@ class Metrics:
         """Count one pass."""
         self._passes.labels(report.result).inc()
         self._seconds.observe(report.seconds)
-        for outcome in report.outcomes:
+        for outcome in report.news:
             begun = not outcome.message.startswith(NOT_ATTEMPTED)
             if isinstance(outcome.change, _CHANGES) and begun:
                 word = outcome.change.action.word
@@ -95,7 +95,7 @@ class _State(Collector):
     def note(self, report: PassReport) -> None:
         if report.result == "success":
             self._succeeded = report.started.timestamp() + report.seconds
-        if report.plan:
+        if report.plan and not report.repeats:
             blocked = report.plan.count(Action.BLOCKED)
             self._read = blocked, served(report)
 

@@ -38,7 +38,7 @@ class Notices:
     def __call__(self, report: PassReport) -> None:
         """Record one pass."""
         standing = {} if report.plan else dict(self._standing)
-        for outcome in report.outcomes:
+        for outcome in report.news:
             if outcome.status not in _TOLD or outcome.message.startswith(NOT_ATTEMPTED):
                 continue
             event = _event(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from m2s.diff import FieldChange, Name, Step, steps
@@ -86,12 +87,17 @@ def _editors(live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
         return ""
     names = " and ".join(sorted(found))
     last = max(found.values())
-    return f"{names} at {_minute(last)}" if last else names
+    return f"{names} at {minute(last)}" if last else names
 
 
-def _minute(time: str) -> str:
-    """``2026-11-21T12:03:59Z`` as ``2026-11-21 12:03 UTC``; managedFields' times are UTC."""
-    return f"{time[:10]} {time[11:16]} UTC"
+def minute(time: str) -> str:
+    """Return an RFC 3339 time as ``2026-11-21 12:03 UTC``, "" for what is none."""
+    try:
+        moment = datetime.fromisoformat(time)
+        utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return ""
+    return f"{utc:%Y-%m-%d %H:%M} UTC"
 
 
 def _owns(owned: Mapping[str, Any], path: tuple[Step, ...]) -> bool:

@@ -23,7 +23,8 @@ class PassReport:
     ``started`` is in UTC, ``seconds`` how long it took, ``trigger`` what set it off (start,
     interval, cluster, webhook, reload, leader: this replica just took over). ``plan`` is the one
     that was carried out, None where a side could not be read; ``message`` is one line without
-    secrets, empty on success.
+    secrets, empty on success. ``repeats``: nothing had moved, so that the plan and the outcomes are
+    those of the pass before.
     """
 
     started: datetime
@@ -33,6 +34,12 @@ class PassReport:
     message: str
     plan: Plan | None
     outcomes: tuple[Outcome, ...] = ()
+    repeats: bool = False
+
+    @property
+    def news(self) -> tuple[Outcome, ...]:
+        """The outcomes that nobody was told of yet."""
+        return () if self.repeats else self.outcomes
 
     def left(self) -> dict[Key, LiveDeployment]:
         """Return every deployment, anybody's, that the plan is about, as the pass left it."""

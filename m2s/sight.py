@@ -15,18 +15,14 @@ class Sight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[Key, LiveDeployment] = {}
-        self._last: PassReport | None = None
 
     def __call__(self, report: PassReport) -> None:
         """Take note of how a pass left the deployments of its owners."""
-        if report.plan is None:
+        if report.plan is None or report.repeats:
             return
         owners = report.plan.scope.owners
         left = {key: live for key, live in report.left().items() if live.owner in owners}
         with self._lock:
-            if self._last and self._last.plan is report.plan:
-                return  # a quiet pass says again what an earlier one saw
-            self._last = report
             self._seen = {key: _newer(self._seen.get(key), live) for key, live in left.items()}
 
     def observe(self, key: Key, live: LiveDeployment | None) -> None:

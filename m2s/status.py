@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from m2s import mask, serving, words
+from m2s import mask, reason, serving
 from m2s.errors import M2sError
 from m2s.history import Entry
+from m2s.ids import near
 from m2s.live import LiveDeployment
 from m2s.model import Served
 from m2s.plan import Scope
@@ -49,9 +49,8 @@ def only(status: Status, name: str) -> Status:
     """
     found = tuple(one for one in status.deployments if one.key.name == name)
     if not found:
-        names = [one.key.name for one in status.deployments]
-        near = difflib.get_close_matches(name, names, n=3) or names[:5]
-        hint = f"; did you mean {', '.join(near)}?" if near else f": {empty(status)}"
+        others = near(name, (one.key.name for one in status.deployments))
+        hint = f"; did you mean {others}?" if others else f": {empty(status)}"
         raise M2sError(f"{name}: no such deployment of m2s's in {place(status)}{hint}")
     return replace(status, deployments=found)
 
@@ -114,7 +113,7 @@ def told(served: Iterable[Served]) -> str:
 
 def since(time: str) -> str:
     """Return a time of the record, to the minute."""
-    return words.minute(time) or UNKNOWN
+    return reason.minute(time) or UNKNOWN
 
 
 def document(status: Status) -> dict[str, Any]:

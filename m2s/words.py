@@ -1,9 +1,8 @@
-"""Pure: deployments, versions and times as people are shown them, in a table or on a page."""
+"""Pure: deployments and versions as people are shown them, in a table or on a page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 
 from m2s import reason
 from m2s.change import Blocked, Change, Unchanged, Update
@@ -50,16 +49,6 @@ def noteworthy(changes: Iterable[Change]) -> Iterator[Change]:
 def _is_quiet(change: Change) -> bool:
     warned = isinstance(change, Unchanged) and change.manifest and change.manifest.warnings
     return isinstance(change, Unchanged) and not change.reason and not warned
-
-
-def minute(time: str) -> str:
-    """Return an RFC 3339 time as ``2026-11-21 12:03 UTC``, "" for what is none."""
-    try:
-        moment = datetime.fromisoformat(time)
-        utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return ""
-    return f"{utc:%Y-%m-%d %H:%M} UTC"
 
 
 def cell(text: str) -> str:

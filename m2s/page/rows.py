@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from m2s import render, serving, status, words
+from m2s import reason, render, serving, status, words
 from m2s.change import Blocked, Change, Create, Delete, Update
 from m2s.execute import Outcome, Status
 from m2s.plan import Plan, served_of, summary
@@ -47,7 +47,7 @@ class Row:
     @property
     def since(self) -> str:
         """To the minute."""
-        return words.minute(self.one.since)
+        return reason.minute(self.one.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Planned:
         """How many unchanged ones are not."""
         return len(self.plan.changes) - len(self.lines)
 
-    @property
+    @cached_property
     def blocked(self) -> list[Line]:
         """What is wanted and not to be had."""
         return [line for line in self._lines(self.plan.changes) if line.trouble]
@@ -152,6 +152,9 @@ class Planned:
         """Whether anything is to be said of how it went."""
         return any(line.status for line in self.lines)
 
+    @cached_property
+    def _outcomes(self) -> dict[int, Outcome]:
+        return {id(outcome.change): outcome for outcome in self.outcomes}
+
     def _lines(self, changes: Iterable[Change]) -> list[Line]:
-        outcomes = {id(outcome.change): outcome for outcome in self.outcomes}
-        return [Line(change, outcomes.get(id(change))) for change in changes]
+        return [Line(change, self._outcomes.get(id(change))) for change in changes]

@@ -33,8 +33,7 @@ class Passes:
 
     def after(self, report: PassReport) -> Passes:
         """Return these with one pass more."""
-        repeats = self.acted is not None and report.plan is self.acted.plan
-        acts = not repeats and any(one.status in _ACTS for one in report.outcomes)
+        acts = any(one.status in _ACTS for one in report.news)
         return Passes(
             report,
             report if report.plan else self.read,

@@ -146,7 +146,7 @@ class Loop:
         last = self._last
         one = Pass(self._edges, self._settings, self._absences, why, self._gate, last)
         report = one.make()
-        if last is None or report.plan is not last.plan:
+        if not report.repeats:
             self._triggers.left(report, self._settings.ignore)
         self._complete = self._complete or report.plan is not None
         self._last = report

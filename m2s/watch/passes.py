@@ -67,7 +67,8 @@ class Pass:
             edges = self.edges
             if self.last and self._repeats(self.last):
                 seconds = self.clock() - begun
-                return replace(self.last, started=started, seconds=seconds, trigger=self.trigger)
+                again = replace(self.last, started=started, seconds=seconds, repeats=True)
+                return replace(again, trigger=self.trigger)
             if self.trigger in _UNSEEN:
                 edges.forget()
             if edges.quiet:

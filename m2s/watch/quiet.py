@@ -54,7 +54,7 @@ class Quiet:
     def repeats(self, last: PassReport, selectors: Sequence[Selector]) -> bool:
         """Whether a pass would come to what ``last`` did; raises as :class:`Unmoved` does."""
         return (
-            _is_settled(last)
+            (last.repeats or _is_settled(last))
             and self._mark is not None
             and self._mark == self._unbroken()
             and (self._folder is None or self._folder.read() == self._templates)
