@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable, listed, served_of
 from m2s.marks import CHECKSUM, GROUP, HISTORY, KIND, PINNED, REVISIONS, VERSION
-from m2s.model import Served
+from m2s.model import Key, Served
 from m2s.wanted import Manifest
 
 LENGTH = 10
@@ -81,18 +81,23 @@ def _entry(item: Any) -> Entry | None:
 def described(live: LiveDeployment, entry: Entry) -> Body | None:
     """Return the object as it was written for ``entry``, without a record; None if not kept."""
     parts = _unpacked(live.annotations.get(REVISIONS, "")).get(entry.revision)
-    if not _is_whole(parts):
-        return None
-    identity = {"name": live.key.name, "namespace": live.key.namespace}
-    return {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": KIND,
-        **parts,
-        "metadata": {**parts["metadata"], **identity},
-    }
+    return _whole(live.key, parts) if _has_all(parts) else None
 
 
-def _is_whole(parts: Any) -> TypeGuard[Body]:
+def unpinned(live: LiveDeployment) -> Body:
+    """Return the object as m2s wrote it, or as it is if that is not on record, without its pin."""
+    newest = next(iter(entries(live)), None)
+    written = described(live, newest) if newest else None
+    return _whole(live.key, _parts(written or live.body))
+
+
+def _whole(key: Key, parts: Body) -> Body:
+    identity = {"name": key.name, "namespace": key.namespace}
+    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
+    return {**head, **parts, "metadata": {**parts["metadata"], **identity}}
+
+
+def _has_all(parts: Any) -> TypeGuard[Body]:
     metadata = parts.get("metadata") if isinstance(parts, Mapping) else None
     if not isinstance(metadata, Mapping) or not isinstance(parts.get("spec"), Mapping):
         return False

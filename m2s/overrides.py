@@ -20,6 +20,7 @@ from m2s.live import LiveDeployment
 from m2s.marks import PAUSED, PINNED, RUN_ID, SELECTOR, is_set
 from m2s.model import Key, ModelVersion, Selector, Served
 from m2s.plan import Scope
+from m2s.units import first_uri
 from m2s.wanted import Manifest, Paused, Skipped, Source, Undeployable
 
 _Item = Manifest | Undeployable
@@ -157,19 +158,20 @@ def pinned(live: LiveDeployment, waiting: str = "") -> Manifest | Undeployable:
     return manifest(live, entry, body, pin=live.pin, why=why)
 
 
-def manifest(live: LiveDeployment, entry: Entry, body: Body, *, pin: str, why: str) -> Manifest:
-    """Return what ``live`` was when it began to serve ``entry``; ``pin`` "" leaves it unpinned."""
+def manifest(
+    live: LiveDeployment, entry: Entry, body: Body, *, pin: str | None, why: str
+) -> Manifest:
+    """Return what ``live`` was when it began to serve ``entry``; ``pin`` None is no pin."""
     metadata = body["metadata"]
-    annotations = {**metadata["annotations"], **({PINNED: pin} if pin else {})}
+    annotations = {**metadata["annotations"], **({} if pin is None else {PINNED: pin})}
     aliases = tuple(one.alias for one in entry.served)
-    *_, (_, uri) = diff.walked(body, "/spec/predictors/0/graph/modelUri")
     return Manifest(
         key=live.key,
         owner=live.owner or "",
         selector=_selector(live),
         models=tuple(_version(one, metadata["annotations"].get(RUN_ID)) for one in entry.served),
         body={**body, "metadata": {**metadata, "annotations": annotations}},
-        uri=str(uri or ""),
+        uri=first_uri(body),
         aliases=aliases if any(aliases) else (),
         template=live.template,
         pin=why,

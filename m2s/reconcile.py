@@ -131,7 +131,7 @@ def _compare(
     asked = [
         item for item in sorted_out if isinstance(item, Write) and item.manifest.key not in previews
     ]
-    looked = _each(pool, sides.settings, lambda item: _preview(sides.cluster, item), asked)
+    looked = _each(pool, sides.settings, lambda item: preview(sides.cluster, item), asked)
     previews |= zip([item.manifest.key for item in asked], looked, strict=True)
     written = writes.judge(sorted_out, previews, sides.settings.ignore)
     gone = leaving.candidates(manifests, written, live.values(), scope)
@@ -240,8 +240,12 @@ def _choose(registry: Registry, settings: Settings, scope: Scope) -> _Chosen:
     return _Chosen(offered, shared, wanted)
 
 
-def _preview(cluster: Cluster, item: Write) -> Body | str:
-    """Return what the cluster would make of it, or why it refuses."""
+def preview(cluster: Cluster, item: Write) -> Body | str:
+    """Return what the cluster would make of it, or why it refuses.
+
+    Raises:
+        ClusterError: it cannot be asked.
+    """
     try:
         return cluster.preview(item.manifest, item.live)
     except Rejected as error:

@@ -5,23 +5,20 @@ Only the cluster is asked: it keeps the record of each deployment (:mod:`m2s.his
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from dataclasses import replace
 
-from m2s import diff, history, mask, overrides, reason, writes
-from m2s.change import Blocked, Unchanged, Update
+from m2s import history, overrides, reason, writes
+from m2s.change import Change, Unchanged, Update
 from m2s.cluster import Cluster
-from m2s.errors import M2sError, Rejected
+from m2s.errors import M2sError
 from m2s.history import Entry
-from m2s.ids import Body
-from m2s.live import LiveDeployment, comparable
-from m2s.marks import GROUP, KIND, PINNED, VERSION
+from m2s.ids import near
+from m2s.live import LiveDeployment
+from m2s.marks import PINNED
 from m2s.plan import Plan, Scope
-from m2s.reconcile import now
+from m2s.reconcile import now, preview
 from m2s.settings import Settings
 from m2s.wanted import Manifest
-
-_Change = Update | Unchanged | Blocked
 
 
 def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | None) -> Plan:
@@ -55,25 +52,20 @@ def make_unpin(cluster: Cluster, settings: Settings, name: str) -> Plan:
         return _plan(cluster, settings, live, Unchanged(live, "it is not pinned"))
     was = f"v{live.pin}" if live.pin.isdecimal() else live.pin
     why = f"no longer pinned to {was}; the next apply or pass brings what the registry says"
-    change = _lifted(cluster, settings, live, {}, why)
-    if not isinstance(change, Blocked) and PINNED in _annotations(change):
+    entry, body = Entry(live.served, "", ""), history.unpinned(live)
+    wanted = overrides.manifest(live, entry, body, pin=None, why=why)
+    change = _change(cluster, settings, live, wanted)
+    if _stays_pinned(change):
         # Somebody pinned it with kubectl, who owns the annotation too: it can only be emptied.
-        change = _lifted(cluster, settings, live, {PINNED: ""}, why)
+        emptied = overrides.manifest(live, entry, body, pin="", why=why)
+        change = _change(cluster, settings, live, emptied)
     return _plan(cluster, settings, live, change)
 
 
-def _annotations(change: Update | Unchanged) -> Mapping[str, str]:
-    body = change.merged if isinstance(change, Update) else change.live.body
-    annotations: Mapping[str, str] = body["metadata"]["annotations"]
-    return annotations
-
-
-def _lifted(
-    cluster: Cluster, settings: Settings, live: LiveDeployment, more: dict[str, str], why: str
-) -> _Change:
-    entry = Entry(live.served, "", "")
-    wanted = overrides.manifest(live, entry, _unpinned(live, more), pin="", why=why)
-    return _change(cluster, settings, live, wanted)
+def _stays_pinned(change: Change) -> bool:
+    if isinstance(change, Update):
+        return PINNED in change.merged["metadata"]["annotations"]
+    return isinstance(change, Unchanged) and PINNED in change.live.annotations
 
 
 def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
@@ -81,8 +73,8 @@ def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
     live = there.get(name)
     if live is None:
         ours = [one.key.name for one in there.values() if one.owner is not None]
-        near = difflib.get_close_matches(name, ours, n=3) or sorted(ours)[:5]
-        hint = f"did you mean {', '.join(near)}?" if near else "m2s has deployed nothing there"
+        others = near(name, ours)
+        hint = f"did you mean {others}?" if others else "m2s has deployed nothing there"
         raise M2sError(f"no deployment {name} in namespace {cluster.namespace}; {hint}")
     if live.owner is None:
         raise M2sError(f"{name} is not m2s's, so it has no record of what it served")
@@ -117,35 +109,13 @@ def _pin(live: LiveDeployment, entry: Entry) -> str:
     return version if first == entry else entry.revision
 
 
-def _unpinned(live: LiveDeployment, more: dict[str, str]) -> Body:
-    """Return ``live`` as m2s wrote it, or as it is where that is not on record; without its pin."""
-    entry = next(iter(history.entries(live)), None)
-    body = history.described(live, entry) if entry else None
-    parts = comparable(body or live.body)
-    annotations = {k: v for k, v in parts["metadata"]["annotations"].items() if k != PINNED}
-    metadata = {**parts["metadata"], "annotations": {**annotations, **more}}
-    identity = {"name": live.key.name, "namespace": live.key.namespace}
-    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
-    return {**head, **parts, "metadata": {**metadata, **identity}}
+def _change(cluster: Cluster, settings: Settings, live: LiveDeployment, wanted: Manifest) -> Change:
+    item = writes.write(wanted, live, settings.ignore, now(settings))
+    (change,) = writes.judge([item], {live.key: preview(cluster, item)}, settings.ignore)
+    return replace(change, reason=wanted.pin) if isinstance(change, Update) else change
 
 
-def _change(
-    cluster: Cluster, settings: Settings, live: LiveDeployment, wanted: Manifest
-) -> _Change:
-    noted = history.recorded(wanted, live, now(settings))
-    manifest = writes.withheld(noted, live, settings.ignore)
-    try:
-        merged = cluster.preview(manifest, live)
-    except Rejected as error:
-        why = f"rejected by the cluster: {mask.within(str(error), manifest.body)}"
-        return Blocked(live.key, manifest.owner, why, manifest.models[0], live, manifest=manifest)
-    fields = diff.fields(live.body, merged, settings.ignore)
-    if not fields:
-        return Unchanged(live, manifest.pin, manifest, ordered=True)
-    return Update(manifest, live, merged, fields, manifest.pin)
-
-
-def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: _Change) -> Plan:
+def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Change) -> Plan:
     return Plan(
         registry="",
         target=cluster.identity,

@@ -41,16 +41,21 @@ class Unit:
 def units(body: Body) -> Iterator[Unit]:
     """Yield every graph node, each before its children, and every explainer."""
     for predictor in _mappings(body["spec"].get("predictors")):
-        for node in _nodes(predictor.get("graph")):
+        for node in nodes(predictor.get("graph")):
             yield _node_unit(node, predictor)
         if explainer := _mapping(predictor.get("explainer")):
             yield _unit(explainer, _explainer_label(predictor), "", [])
 
 
+def first_uri(body: Body) -> str:
+    """Return the model URI of the first predictor's root, "" where none is stated."""
+    return next((unit.uri for unit in units(body)), "")
+
+
 def service_accounts(body: Body) -> Iterator[tuple[str, str]]:
     """Yield each ServiceAccount that is named, and who runs as it."""
     for predictor in _mappings(body["spec"].get("predictors")):
-        users = [(node, _node_label(node)) for node in _nodes(predictor.get("graph"))]
+        users = [(node, _node_label(node)) for node in nodes(predictor.get("graph"))]
         users.append((_mapping(predictor.get("explainer")), _explainer_label(predictor)))
         pods = [_mapping(each.get("spec")) for each in _mappings(predictor.get("componentSpecs"))]
         users += [(pod, f"a pod of predictor {_text(predictor, 'name')}") for pod in pods]
@@ -88,11 +93,12 @@ def _with_uri(node: Mapping[str, Any], uri: str) -> dict[str, Any]:
     return {**node, "modelUri": uri} if node.get("modelUri") else dict(node)
 
 
-def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+def nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield a graph's nodes, each before its children."""
     if found := _mapping(node):
         yield found
         for child in _mappings(found.get("children")):
-            yield from _nodes(child)
+            yield from nodes(child)
 
 
 def _node_unit(node: Mapping[str, Any], predictor: Mapping[str, Any]) -> Unit:

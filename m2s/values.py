@@ -74,18 +74,15 @@ def canonical_stage(name: str) -> str:
     raise ValueError(f"there is no stage {name!r}: MLflow has {', '.join(STAGES)}{hint}")
 
 
-def owner(raw: Any) -> str:
-    """A label value, as which an owner is written."""
-    if dns_label(text(raw)) != raw:
-        raise ValueError(f"{raw!r} is no label value of a-z, 0-9 and '-', at most 63 long")
-    return str(raw)
+def label(what: str) -> Callable[[Any], str]:
+    """A parser of a DNS-1123 label; ``what`` it is called."""
 
+    def parse(raw: Any) -> str:
+        if dns_label(text(raw)) != raw:
+            raise ValueError(f"{raw!r} is no {what} (a-z, 0-9 and '-', at most 63 long)")
+        return str(raw)
 
-def namespace(raw: Any) -> str:
-    """The name of a namespace."""
-    if dns_label(text(raw)) != raw:
-        raise ValueError(f"{raw!r} is no namespace name (a-z, 0-9 and '-', at most 63 long)")
-    return str(raw)
+    return parse
 
 
 def target(raw: Any) -> str:
@@ -109,13 +106,6 @@ def _uri_pair(item: str) -> tuple[str, str]:
     if not (left and equals and right):
         raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
     return left, right
-
-
-def on_conflict(raw: Any) -> str:
-    """``highest`` or ``block``."""
-    if raw not in ("highest", "block"):
-        raise ValueError(f"wants highest or block, not {raw!r}")
-    return str(raw)
 
 
 # What m2s finds its own objects by must stay its own, and an object needs its metadata and spec.
@@ -171,11 +161,17 @@ def _positive(seconds: float, raw: Any) -> float:
     return seconds
 
 
-def workers(raw: Any) -> int:
-    """How many at a time."""
-    if not re.fullmatch(r"[1-9]\d?", str(raw)) or isinstance(raw, bool):
-        raise ValueError(f"wants a number from 1 to 99, not {raw!r}")
-    return int(raw)
+def count(most: int, what: str = "") -> Callable[[Any], int]:
+    """A parser of a whole number from 1 to ``most``; ``what`` is counted."""
+    of = f" of {what}" if what else ""
+
+    def parse(raw: Any) -> int:
+        digits = re.fullmatch(r"[1-9]\d*", str(raw)) and not isinstance(raw, bool)
+        if not digits or int(raw) > most:
+            raise ValueError(f"wants a number{of} from 1 to {most}, not {raw!r}")
+        return int(raw)
+
+    return parse
 
 
 def rate(raw: Any) -> float:
@@ -183,13 +179,6 @@ def rate(raw: Any) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", str(raw)) or isinstance(raw, bool):
         raise ValueError(f"wants a number of requests a second, 0 for no limit, not {raw!r}")
     return float(raw)
-
-
-def burst(raw: Any) -> int:
-    """A number of requests."""
-    if not re.fullmatch(r"[1-9]\d{0,5}", str(raw)) or isinstance(raw, bool):
-        raise ValueError(f"wants a number of requests from 1 to 999999, not {raw!r}")
-    return int(raw)
 
 
 def interval(raw: Any) -> float:
@@ -209,20 +198,6 @@ def word(*words: str) -> Callable[[Any], str]:
         return str(raw)
 
     return parse
-
-
-def passes(raw: Any) -> int:
-    """A number of passes."""
-    if not re.fullmatch(r"[1-9]\d{0,3}", str(raw)) or isinstance(raw, bool):
-        raise ValueError(f"wants a number of passes from 1 to 9999, not {raw!r}")
-    return int(raw)
-
-
-def lease_name(raw: Any) -> str:
-    """The name of a Lease."""
-    if dns_label(text(raw)) != raw:
-        raise ValueError(f"{raw!r} is no name of a Lease (a-z, 0-9 and '-', at most 63 long)")
-    return str(raw)
 
 
 def address(raw: Any) -> tuple[str, int]:

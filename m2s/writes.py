@@ -58,8 +58,14 @@ def _write(
         problem = why
     if problem:
         return _blocked(manifest, problem, live)
-    noted = history.recorded(manifest, live, now)
-    return Write(withheld(noted, live, settings.ignore), live)
+    return write(manifest, live, settings.ignore, now)
+
+
+def write(
+    manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str], now: str
+) -> Write:
+    """Return what is written of ``manifest``: with the record, without the ignored paths."""
+    return Write(_withheld(history.recorded(manifest, live, now), live, ignore), live)
 
 
 def _blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
@@ -81,7 +87,7 @@ def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
     return ""
 
 
-def withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
+def _withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
     """Leave ignored paths to whoever owns them.
 
     Where leaving one out would remove it from the live object, its value there is said again.

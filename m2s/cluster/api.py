@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
@@ -26,6 +27,15 @@ PAGE = 500
 _RESTARTS = 3
 _NOT_PLAIN = re.compile("[^\x20-\x7e\U00010000-\U0010ffff]")
 _SERVER = re.compile(r"(?<=://)[^/@]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | bytes | None = None
 
 
 class Api:
@@ -88,12 +98,11 @@ class Api:
         Raises :class:`~m2s.errors.ClusterUnavailable` when there was none after the retries, and
         :class:`~m2s.errors.ClusterError` when TLS failed or the answer is no API server's.
         """
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = content_type
-            # the client encodes plain JSON itself, and sends bytes as they are
-            body = _encode(body) if content_type == APPLY else body  # type: ignore[assignment]
-        response = self._send(method, path, query or {}, headers, body, self._timeout)
+        headers = {} if body is None else {"Content-Type": content_type}
+        # the client encodes plain JSON itself, and sends bytes as they are
+        data = _encode(body) if body is not None and content_type == APPLY else body
+        request = _Request(method, path, query or {}, headers, data)
+        response = self._send(request, self._timeout)
         with self._silences():
             return self._decode(response.status, response.read())
 
@@ -104,52 +113,35 @@ class Api:
 
         Without a byte for ``silence`` seconds, reading it raises urllib3's ReadTimeoutError.
         """
-        timeouts = (self._timeout, silence)
-        headers = {"Accept": "application/json"}
         answer: urllib3.BaseHTTPResponse
-        answer = self._send("GET", path, query, headers, None, timeouts).response
+        answer = self._send(_Request("GET", path, query), (self._timeout, silence)).response
         return answer
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: Any,
-        timeout: float | tuple[float, float],
-    ) -> Any:
+    def _send(self, request: _Request, timeout: float | tuple[float, float]) -> Any:
         """Return the client's response, asked for with fresh credentials where the old expired."""
         self._throttle.wait()
         client = self._client
-        response = self._send_as(client, method, path, query, headers, body, timeout)
+        response = self._send_as(client, request, timeout)
         if response.status == 401 and self._log_in is not None:
             with self._silences():
                 response.read()  # gives the connection back
             fresh = self._logged_in(client, self._log_in)
-            response = self._send_as(fresh, method, path, query, headers, body, timeout)
+            response = self._send_as(fresh, request, timeout)
         return response
 
     def _send_as(
-        self,
-        client: ApiClient,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: Any,
-        timeout: float | tuple[float, float],
+        self, client: ApiClient, request: _Request, timeout: float | tuple[float, float]
     ) -> Any:
         with self._silences():
-            request = client.param_serialize(
-                method,
-                path,
-                query_params=list(query.items()),
-                header_params=dict(headers),
-                body=body,
+            serialized = client.param_serialize(
+                request.method,
+                request.path,
+                query_params=list(request.query.items()),
+                header_params={"Accept": "application/json", **request.headers},
+                body=request.body,
                 auth_settings=["BearerToken"],
             )
-            return client.call_api(*request, _request_timeout=timeout)
+            return client.call_api(*serialized, _request_timeout=timeout)
 
     def _logged_in(self, refused: ApiClient, log_in: Callable[[], Configuration]) -> ApiClient:
         """Return a client with fresh credentials, made once however many threads were refused."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from m2s.desired.identity import EVERY, told_apart
 from m2s.desired.layers import Layer
 from m2s.ids import Body
+from m2s.units import nodes
 
 BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
 """Implementations inside the executor: no container (seldondeployment_types.go)."""
@@ -77,15 +78,6 @@ def _place(predictor: Mapping[str, Any], containers: list[dict[str, Any]]) -> li
     # A componentSpec is told by its containers: one of those that are there leads to it.
     beside = [{"name": name} for name in _names(first)[:1]]
     return [{"spec": {"containers": [*beside, *containers]}}]
-
-
-def nodes(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield a graph's nodes, each before its children."""
-    if isinstance(node, Mapping):
-        yield node
-        children = node.get("children")
-        for child in children if isinstance(children, list) else []:
-            yield from nodes(child)
 
 
 def _specs(predictor: Mapping[str, Any]) -> list[Any]:

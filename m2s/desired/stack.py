@@ -9,6 +9,7 @@ from m2s.desired.layers import Layer, Merged, merge
 from m2s.desired.problem import Problem
 from m2s.model import DeployFile, ModelVersion
 from m2s.settings import Settings
+from m2s.units import nodes
 
 
 def described(
@@ -95,7 +96,7 @@ def _check_protocol(merged: Merged) -> None:
     if spec.get("protocol") != "tensorflow":
         return
     for predictor in spec["predictors"]:
-        for node in containers.nodes(predictor.get("graph")):
+        for node in nodes(predictor.get("graph")):
             if node.get("implementation") == "MLFLOW_SERVER":
                 raise Problem(
                     f"graph node {node.get('name')}: MLFLOW_SERVER does not speak the tensorflow "

@@ -26,6 +26,7 @@ from m2s.ids import dns_label
 from m2s.marks import GROUP, KIND
 from m2s.model import Key
 from m2s.strictyaml import Document
+from m2s.units import first_uri
 from m2s.wanted import Manifest, TemplateFile, Undeployable
 
 MAX_OUTPUT = 1024 * 1024
@@ -229,7 +230,7 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
         raise Problem(f"{layer.name}:1: no placeholder names a model: there is nothing to follow")
     merged = over_defaults(layer, catalog.settings)
     key, notes = named(merged.body, default)
-    uri = _first_uri(merged.body)
+    uri = first_uri(merged.body)
     models, name = catalog.used_at(uri), filling.file.name
     bare = Manifest(key, owner, catalog.selector, models, {}, uri, notes, template=name)
     made = marked(bare, merged.body)
@@ -264,8 +265,3 @@ def _layer(filling: Filling) -> Layer:
         path, words = fault
         raise Problem(f"{origin}:{filling.line(*path)}: {words}")
     return Layer(origin, body, filling.line)
-
-
-def _first_uri(body: Mapping[str, Any]) -> str:
-    uri = body["spec"]["predictors"][0]["graph"].get("modelUri")
-    return uri if isinstance(uri, str) else ""

@@ -58,21 +58,28 @@ def versions(server: Server, client: mlflow.MlflowClient) -> tuple[ModelVersion,
     MLflow pages by offset over the newest change first: a version that moves up meanwhile would
     slip between two pages. Ordered by name only creation and deletion shift a page.
     """
+    return distinct(map(version_of, search(server, client, "model versions")))
+
+
+def search(
+    server: Server, client: mlflow.MlflowClient, what: str, wanted: str | None = None
+) -> Iterator[mlflow.ModelVersion]:
+    """Yield the versions that a filter of MLflow's picks, ordered by model and version.
+
+    Raises:
+        RegistryError: naming ``what`` is read, and the page.
+    """
 
     def ask(token: str | None) -> mlflow.PagedList[mlflow.ModelVersion]:
         order = ["name ASC", "version_number ASC"]
-        return client.search_model_versions(None, PAGE, order, token)
+        return client.search_model_versions(wanted, PAGE, order, token)
 
-    return distinct(map(version_of, pages(server, "model versions", ask)))
+    return pages(server, what, ask)
 
 
 def models(server: Server, client: mlflow.MlflowClient) -> tuple[mlflow.RegisteredModel, ...]:
     """Return every registered model, by name."""
-
-    def ask(token: str | None) -> mlflow.PagedList[mlflow.RegisteredModel]:
-        return client.search_registered_models(None, PAGE, ["name ASC"], token)
-
-    found = pages(server, "registered models", ask)
+    found = _search_models(server, client, "registered models")
     return tuple({model.name: model for model in found}.values())
 
 
@@ -80,11 +87,22 @@ def tagged_models(
     server: Server, client: mlflow.MlflowClient, tag: str
 ) -> tuple[mlflow.RegisteredModel, ...]:
     """Return the registered models that have a tag, whatever its value: the server picks them."""
+    what = f"registered models with the tag {tag}"
+    return tuple(_search_models(server, client, what, tagged(tag)))
 
+
+def tagged(tag: str) -> str:
+    """Return the filter of MLflow's that picks what has a tag."""
+    return f"tags.`{tag}` LIKE '%'"
+
+
+def _search_models(
+    server: Server, client: mlflow.MlflowClient, what: str, wanted: str | None = None
+) -> Iterator[mlflow.RegisteredModel]:
     def ask(token: str | None) -> mlflow.PagedList[mlflow.RegisteredModel]:
-        return client.search_registered_models(f"tags.`{tag}` LIKE '%'", PAGE, ["name ASC"], token)
+        return client.search_registered_models(wanted, PAGE, ["name ASC"], token)
 
-    return tuple(pages(server, f"registered models with the tag {tag}", ask))
+    return pages(server, what, ask)
 
 
 def newest_models(
@@ -115,16 +133,9 @@ def versions_of(
     found: list[ModelVersion] = []
     for start in range(0, len(wanted), _NAMES):
         listed = ", ".join(f"'{name}'" for name in wanted[start : start + _NAMES])
-        found += _filtered(server, client, f"name IN ({listed})")
+        what = "versions of changed models"
+        found += map(version_of, search(server, client, what, f"name IN ({listed})"))
     return distinct(found)
-
-
-def _filtered(server: Server, client: mlflow.MlflowClient, wanted: str) -> Iterator[ModelVersion]:
-    def ask(token: str | None) -> mlflow.PagedList[mlflow.ModelVersion]:
-        order = ["name ASC", "version_number ASC"]
-        return client.search_model_versions(wanted, PAGE, order, token)
-
-    return map(version_of, pages(server, "versions of changed models", ask))
 
 
 def version_of(entity: mlflow.ModelVersion) -> ModelVersion:

@@ -86,6 +86,8 @@ class Snapshot:
         found = {model.name: model for model in (reader.models() if listing else self._new(reader))}
         changed = {name for name, model in found.items() if self._moved(model)}
         again = changed | (self.unsettled & (found.keys() if listing else self.models.keys()))
+        if not (again or listing) and all(self.models[name] == found[name] for name in found):
+            return self
         if len(again) > FEW:
             raise OutOfDate
         read = _by_model(reader.versions_of(again)) if again else {}

@@ -34,13 +34,8 @@ class Tagging:
 
     def read(self, key: str) -> dict[Served, Mapping[str, str]]:
         """Return each version that has the tag ``key``, with all of its ``m2s.io/live/`` tags."""
-
-        def ask(token: str | None) -> mlflow.PagedList[mlflow.ModelVersion]:
-            order = ["name ASC", "version_number ASC"]
-            tagged = f"tags.`{key}` LIKE '%'"
-            return self._client.search_model_versions(tagged, listing.PAGE, order, token)
-
-        found = listing.pages(self._server, f"model versions with the tag {key}", ask)
+        what = f"model versions with the tag {key}"
+        found = listing.search(self._server, self._client, what, listing.tagged(key))
         return {Served(each.name, str(each.version)): _live(each.tags) for each in found}
 
     def set(self, version: Served, key: str, value: str) -> None:
