@@ -16,13 +16,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes the process's own.
     """
-    # What imports make stays; looking through it over and over is a quarter of their time, and
-    # once more at the end half a second. m2s.cli.run.spare_imports turns the collector on again.
+    # What imports make stays: to look through it over and over is a quarter of their time, and the
+    # process's end looks once more. m2s.cli.run.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
     try:
         return _run(argv)
     finally:
+        gc.freeze()
         gc.enable()
 
 
