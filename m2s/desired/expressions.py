@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,42 +17,13 @@ from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
+from m2s.desired.placeholders import Function, Named, Placeholder, Scalar, Text
 from m2s.desired.problem import Problem
 
 MAX_VALUE = 64 * 1024
 """Characters that one placeholder may become; an MLflow tag has 8,000 at most."""
 MAX_SOURCE = 2_000
 """Characters of one expression."""
-
-Scalar = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Placeholder:
-    """An expression in a file, and the line it begins in."""
-
-    source: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What stands between placeholders, and the line it begins in."""
-
-    text: str
-    line: int
-
-
-class Named:
-    """Something an expression may ask, but not give; its text says what it is."""
-
-    def lacks(self, name: object) -> str:
-        """Return in words that a name is not there."""
-        raise NotImplementedError
-
-
-class Function:
-    """Something an expression may call; nothing else is callable."""
 
 
 def pieces(text: str) -> Iterator[Text | Placeholder]:

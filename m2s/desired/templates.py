@@ -17,9 +17,9 @@ from m2s import strictyaml
 from m2s.desired import file as deployfile
 from m2s.desired.catalog import Catalog
 from m2s.desired.choice import default_name
-from m2s.desired.expressions import Placeholder, Scalar, evaluate, pieces
 from m2s.desired.layers import Layer
 from m2s.desired.manifest import marked, marks, named
+from m2s.desired.placeholders import Placeholder, Scalar
 from m2s.desired.problem import Problem
 from m2s.desired.stack import over_defaults
 from m2s.ids import dns_label
@@ -65,6 +65,8 @@ def read(file: TemplateFile) -> Template:
     Raises:
         Problem: naming file and line, for what is no YAML document with placeholders.
     """
+    from m2s.desired.expressions import pieces
+
     found, placeholders, lines = [""], list[Placeholder](), [1]
     try:
         if _OPEN in file.text or _CLOSE in file.text:
@@ -153,6 +155,8 @@ class Filling:
         return self._values[number]
 
     def _evaluated(self, number: int) -> Scalar:
+        from m2s.desired.expressions import evaluate
+
         placeholder = self._template.placeholders[number]
         try:
             return evaluate(placeholder.source, self._names)
