@@ -57,9 +57,8 @@ class TemplateFolder:
         named = self._text(Path(self._base), self._base) if self._base else None
         if self._folder is None:
             return Templates("", (), named)
-        # Of one checkout, while git-sync turns the link to the next one.
         with _naming(self._folder):
-            root = Path(self._folder).resolve()
+            root = _of_one_time(Path(self._folder))
             names = sorted(_names(root)) if root.is_dir() else []
         if not root.is_dir():
             _refuse_file(root, self._folder)
@@ -80,6 +79,17 @@ class TemplateFolder:
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise TemplatesError(f"{origin}:{line}: not UTF-8 text; save it as UTF-8") from error
+
+
+def _of_one_time(folder: Path) -> Path:
+    """Return where the files are, of one checkout or of one state of a ConfigMap.
+
+    git-sync turns the link that ``folder`` is to the next checkout. In a volume of a ConfigMap each
+    file is a link by way of ``..data``, which the kubelet turns (Kubernetes,
+    pkg/volume/util/atomic_writer.go).
+    """
+    data = folder / "..data"
+    return (data if data.is_dir() else folder).resolve()
 
 
 def _names(root: Path) -> Iterator[str]:

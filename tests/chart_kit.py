@@ -59,15 +59,14 @@ class Release:
 
     @property
     def container(self) -> Object:
-        """The Pod's only container."""
-        (found,) = self.pod["spec"]["containers"]
-        return dict(found)
+        """The container of m2s itself."""
+        return next(dict(one) for one in self.pod["spec"]["containers"] if one["name"] == "m2s")
 
     @property
     def settings(self) -> dict[str, Any]:
         """What m2s.yaml says."""
-        text = self.one("ConfigMap")["data"]["m2s.yaml"]
-        return dict(yaml.safe_load(text))
+        texts = (item["data"].get("m2s.yaml") for item in self.all("ConfigMap"))
+        return dict(yaml.safe_load(next(filter(None, texts))))
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,31 @@ def test_every_option_shows(helm: Helm) -> None:
     assert release.settings["listen"] == ":9090"
 
 
+def test_templates_are_a_folder_of_the_pod(helm: Helm, tmp_path: Path) -> None:
+    given = yaml.safe_load(FULL.read_text())["templates"]
+    release = helm.template(FULL)
+    (volume,) = [v for v in release.pod["spec"]["volumes"] if v["name"] == "templates"]
+    (mount,) = [m for m in release.container["volumeMounts"] if m["name"] == "templates"]
+    (files,) = [
+        item["data"]
+        for item in release.all("ConfigMap")
+        if item["metadata"]["name"] == volume["configMap"]["name"]
+    ]
+    assert files == given  # the placeholders are for m2s, not for helm
+    assert release.settings["templates"] == mount["mountPath"]
+    assert "templates" not in helm.template().settings
+    # An edited template is read where it is: it starts no new Pod.
+    edited = helm.template(FULL, r"templates.fraud\.yaml=x").pod["metadata"]["annotations"]
+    assert edited == release.pod["metadata"]["annotations"]
+
+
+def test_containers_beside_m2s(helm: Helm) -> None:
+    given = yaml.safe_load(FULL.read_text())
+    spec = helm.template(FULL).pod["spec"]
+    assert spec["initContainers"] == given["extraInitContainers"]
+    assert spec["containers"][1:] == given["extraContainers"]
+
+
 def test_a_split_is_served_instead_of_a_stage(helm: Helm) -> None:
     release = helm.template({"mlflow": {"stage": ""}, "split": "champion=90,challenger=10"})
     assert release.settings["split"] == "champion=90,challenger=10"
@@ -159,7 +184,7 @@ def test_m2s_takes_the_settings_that_are_rendered(
     helm: Helm, values: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = helm.template(values)
-    (config := tmp_path / "m2s.yaml").write_text(release.one("ConfigMap")["data"]["m2s.yaml"])
+    (config := tmp_path / "m2s.yaml").write_text(yaml.safe_dump(release.settings))
     chosen = settings.build({}, {}, str(config))
     assert chosen.namespace == release.settings["namespace"]
     assert chosen.listen == ("", release.one("Service")["spec"]["ports"][0]["port"])

@@ -15,6 +15,7 @@ from tests.chart_kit import CHART, VALUES_FILES, Helm, Release, create, path_of
 from tests.servers import ApiServer, wait_for
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+GIT_SYNC = CHART.parents[1] / "examples" / "git-sync-values.yaml"
 _MONITORS = Path(__file__).parent / "data" / "servicemonitors-crd.yaml"
 
 
@@ -49,7 +50,7 @@ def _namespace(body: dict[str, Any]) -> str:
     return str(body["metadata"]["namespace"])
 
 
-@pytest.mark.parametrize("values", VALUES_FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("values", [*VALUES_FILES, GIT_SYNC], ids=lambda file: file.stem)
 def test_the_server_takes_every_object(helm: Helm, monitored: ApiServer, values: Path) -> None:
     release = helm.template(values, namespace="m2s")
     places = {_namespace(body) for body in release.objects}
@@ -89,7 +90,7 @@ def admit(server: ApiServer, release: Release, namespace: str) -> None:
     create(server, {**pod, "metadata": {**pod["metadata"], "namespace": namespace}}, dry_run=True)
 
 
-@pytest.mark.parametrize("values", VALUES_FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("values", [*VALUES_FILES, GIT_SYNC], ids=lambda file: file.stem)
 def test_restricted_pod_security_lets_the_pod_in(
     helm: Helm, api_server: ApiServer, restricted: str, values: Path
 ) -> None:

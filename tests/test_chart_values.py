@@ -41,6 +41,12 @@ def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         ({"config": {"adpot": True}}, "at '/config': additional properties 'adpot' not allowed"),
         ({"config": {"stage": "x"}}, "at '/config': additional properties 'stage' not allowed"),
         ({"config": {"adopt": "yes"}}, "at '/config/adopt': got string, want boolean"),
+        ({"templates": {"iris.txt": "a: b"}}, "at '/templates': additional properties 'iris.txt' "),
+        ({"templates": {"iris.yaml": {"a": 1}}}, "at '/templates/iris.yaml': got object, want str"),
+        (
+            {"templates": {"a.yaml": "a"}, "config": {"templates": "/there"}},
+            "templates and config.templates are both set",
+        ),
         ({"replicaCount": "two"}, "at '/replicaCount': got string, want integer"),
         ({"interval": 30}, "at '/interval': got number, want string"),
         ({"interval": "soon"}, "at '/interval': 'soon' does not match pattern"),

@@ -211,6 +211,35 @@ def test_a_folder_that_never_was_is_a_mistake(small: Platform) -> None:
     assert f"--templates {small.folder}: there is no such folder" in result.error
 
 
+def test_a_configmap_is_read_as_of_one_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    for state in ("old", "new"):
+        (folder / f"..{state}").mkdir()
+        for name in ("a.yaml", "b.yaml"):
+            (folder / f"..{state}" / name).write_text(state)
+    data = folder / "..data"
+    data.symlink_to("..old")
+    for name in ("a.yaml", "b.yaml"):
+        (folder / name).symlink_to(f"..data/{name}")
+    read_bytes = Path.read_bytes
+
+    def turning(path: Path) -> bytes:
+        content = read_bytes(path)
+        (turned := folder / "..tmp").symlink_to("..new")
+        turned.replace(data)
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", turning)
+    templates = TemplateFolder(str(folder))
+    for state in ("old", "new"):
+        read = templates.read()
+        assert [file.text for file in read.files] == [state, state]
+        assert [file.origin for file in read.files] == [f"{folder}/a.yaml", f"{folder}/b.yaml"]
+
+
 def not_readable(folder: Path) -> None:
     (folder / "b.yaml").symlink_to(folder / "nothing.yaml")
 

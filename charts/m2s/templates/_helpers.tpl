@@ -100,6 +100,7 @@ same into one namespace exclude each other.
 {{- $_ := set $own "stage" (list .Values.mlflow.stage) }}
 {{- end }}
 {{- with .Values.models }}{{ $_ := set $own "model" . }}{{ end }}
+{{- if .Values.templates }}{{ $_ := set $own "templates" "/etc/m2s-templates" }}{{ end }}
 {{- with .Values.modelUriMap }}{{ $_ := set $own "model-uri-map" . }}{{ end }}
 {{- if .Values.leaderElection.enabled }}
 {{- $_ := set $own "lease-name" (include "m2s.leaseName" .) }}
@@ -121,6 +122,9 @@ same into one namespace exclude each other.
 {{- end }}
 {{- if not (or $uri .Values.envFromSecret) }}
 {{- fail "mlflow.MLFLOW_TRACKING_URI is empty: set it, or name a Secret that has MLFLOW_TRACKING_URI in envFromSecret" }}
+{{- end }}
+{{- if and .Values.templates .Values.config.templates }}
+{{- fail "templates and config.templates are both set: a release has one folder of templates" }}
 {{- end }}
 {{- $given := list }}
 {{- with .Values.alias }}{{ $given = append $given (printf "alias (%s)" .) }}{{ end }}
