@@ -8,14 +8,13 @@ progress on stderr, and exits 1 when there is none.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from tests import programs
 
 MODULE = Path(__file__).resolve().parent
 NAME = "azurite-blob"
@@ -25,6 +24,7 @@ HINT = (
 )
 _MANIFESTS = ("package.json", "package-lock.json")
 _INSTALL_SECONDS = 600
+_say = programs.teller("azurite")
 
 
 def find() -> Path | None:
@@ -35,7 +35,7 @@ def find() -> Path | None:
         return None
     if on_path := shutil.which(NAME):
         return _absolute(on_path)
-    return cached if os.access(cached := _program(_cache()), os.X_OK) else None
+    return _program(cached) if _is_whole(cached := _cache()) else None
 
 
 def provide() -> Path | None:
@@ -47,12 +47,8 @@ def provide() -> Path | None:
         return found
     if not (shutil.which("npm") and shutil.which("node")):
         return None
-    target = _cache()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
-        folder = Path(scratch) / "npm"
-        folder.mkdir()
-        return _program(_publish(folder, target)) if _install(folder) else None
+    folder = programs.made(_cache(), _install, _is_whole)
+    return _program(folder) if folder else None
 
 
 def _absolute(program: str | None) -> Path | None:
@@ -64,16 +60,17 @@ def _program(folder: Path) -> Path:
 
 
 def _cache() -> Path:
-    """Return this lock file's place: new pins are a new one."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    pins = b"".join((MODULE / name).read_bytes() for name in _MANIFESTS)
-    machine = f"{platform.system()}-{platform.machine()}".lower()
-    return base / "m2s" / "azurite" / f"{machine}-{hashlib.sha256(pins).hexdigest()[:12]}"
+    return programs.cache("azurite", MODULE, *_MANIFESTS)
+
+
+def _is_whole(folder: Path) -> bool:
+    return os.access(_program(folder), os.X_OK)
 
 
 def _install(folder: Path) -> bool:
     """Install with npm, running no package's scripts; False, with npm's words, when that fails."""
     _say("installing with npm (once; half a minute)")
+    folder.mkdir()
     for name in _MANIFESTS:
         shutil.copy2(MODULE / name, folder / name)
     options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
@@ -89,31 +86,8 @@ def _install(folder: Path) -> bool:
     except subprocess.TimeoutExpired:
         _say(f"npm did not finish in {_INSTALL_SECONDS} s")
         return False
-    return done.returncode == 0 and os.access(_program(folder), os.X_OK)
-
-
-def _publish(folder: Path, target: Path) -> Path:
-    """Rename into the cache, so that an installation cut short is never taken for a whole one."""
-    try:
-        folder.rename(target)
-    except OSError:
-        if not _program(target).exists():  # else somebody else was quicker
-            raise
-    return target
-
-
-def _say(line: str) -> None:
-    print(f"azurite: {line}", file=sys.stderr, flush=True)
-
-
-def main() -> int:
-    """Print the path; the exit code is 1 when there is none."""
-    if (found := provide()) is None:
-        _say(HINT)
-        return 1
-    print(found)
-    return 0
+    return done.returncode == 0 and _is_whole(folder)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(programs.command(provide, HINT, _say))

@@ -8,16 +8,15 @@ it prints the folder on stdout and its progress on stderr, and exits 1 when ther
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests import programs
 
 MODULE = Path(__file__).resolve().parent
 PROGRAMS = {
@@ -32,6 +31,7 @@ _SETUP_ENVTEST = "sigs.k8s.io/controller-runtime/tools/setup-envtest@v0.25.1"
 _KUBERNETES = "1.36.x"
 _DOWNLOAD_SECONDS = 180
 _HEARTBEAT_SECONDS = 30
+_say = programs.teller("assets")
 
 
 def find() -> Path | None:
@@ -51,24 +51,12 @@ def provide() -> Path | None:
         return found
     if not shutil.which("go"):
         return None
-    target = _cache()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
-        folder = Path(scratch) / "bin"
-        folder.mkdir()
-        if not (_download(Path(scratch), folder) or _build(folder)):
-            return None
-        return _publish(folder, target)
+    return programs.made(_cache(), _make, _complete)
 
 
-def _publish(folder: Path, target: Path) -> Path:
-    """Rename into the cache, so that a build cut short is never taken for a whole one."""
-    try:
-        folder.rename(target)
-    except OSError:
-        if not _complete(target):  # else somebody else was quicker
-            raise
-    return target
+def _make(folder: Path) -> bool:
+    folder.mkdir()
+    return _download(folder) or _build(folder)
 
 
 def _complete(folder: Path) -> bool:
@@ -76,24 +64,20 @@ def _complete(folder: Path) -> bool:
 
 
 def _cache() -> Path:
-    """Return this module version's folder: new pins in go.mod are a new folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    pins = b"".join((MODULE / name).read_bytes() for name in ("go.mod", "go.sum"))
-    machine = f"{platform.system()}-{platform.machine()}".lower()
-    return base / "m2s" / "envtest" / f"{machine}-{hashlib.sha256(pins).hexdigest()[:12]}"
+    return programs.cache("envtest", MODULE, "go.mod", "go.sum")
 
 
-def _download(scratch: Path, folder: Path) -> bool:
+def _download(folder: Path) -> bool:
     """Ask envtest's tool; False when it, or what it downloads from, cannot be reached."""
     _say(f"downloading kube-apiserver and etcd {_KUBERNETES} with setup-envtest")
+    scratch = folder.parent
     use = ["use", _KUBERNETES, "-p", "path", "--bin-dir", str(scratch / "envtest")]
     argv = ["go", "run", _SETUP_ENVTEST, *use]
     try:
-        # GOFLAGS is cleared: a -mod=… that suits the caller's project does not suit this.
         answer = subprocess.run(
             argv,
             cwd=scratch,
-            env={**os.environ, "GOFLAGS": ""},
+            env=programs.go_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -115,20 +99,23 @@ def _download(scratch: Path, folder: Path) -> bool:
 
 def _build(folder: Path) -> bool:
     """Compile both programs; False, with the compiler's words on stderr, when that fails."""
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": ""}
     for name, package in PROGRAMS.items():
         flags = ["-buildvcs=false", "-ldflags=-s -w", "-o", str(folder / name)]
-        if not _run(["go", "build", *flags, package], environment, f"building {name}"):
+        if not _run(["go", "build", *flags, package], f"building {name}"):
             return False
     return _complete(folder)
 
 
-def _run(argv: Sequence[str], environment: Mapping[str, str], what: str) -> bool:
+def _run(argv: Sequence[str], what: str) -> bool:
     """Run a long command from the Go module's folder, with a line on stderr now and then."""
     started = time.monotonic()
     _say(f"{what} from source (once; minutes)")
     process = subprocess.Popen(
-        argv, cwd=MODULE, env=dict(environment), stdin=subprocess.DEVNULL, stdout=sys.stderr
+        argv,
+        cwd=MODULE,
+        env=programs.go_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
     )
     try:
         while True:
@@ -143,18 +130,5 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], what: str) -> bool
         process.kill()
 
 
-def _say(line: str) -> None:
-    print(f"assets: {line}", file=sys.stderr, flush=True)
-
-
-def main() -> int:
-    """Print the folder; the exit code is 1 when there is none."""
-    if (folder := provide()) is None:
-        _say(HINT)
-        return 1
-    print(folder)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(programs.command(provide, HINT, _say))

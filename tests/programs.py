@@ -1,0 +1,61 @@
+"""What the finders of the tests' servers and programs share: the cache, and a command each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+Say = Callable[[str], None]
+# Now: the tests get a home of their own, and would look for the programs there.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def cache(kind: str, module: Path, *manifests: str) -> Path:
+    """Return where the cache keeps what ``module`` pins in its manifests: new pins, a new place."""
+    pins = b"".join((module / name).read_bytes() for name in manifests)
+    machine = f"{platform.system()}-{platform.machine()}".lower()
+    return _CACHE / "m2s" / kind / f"{machine}-{hashlib.sha256(pins).hexdigest()[:12]}"
+
+
+def made(
+    target: Path, make: Callable[[Path], bool], is_whole: Callable[[Path], bool]
+) -> Path | None:
+    """Return ``target`` once ``make`` made it, None where that failed.
+
+    It is made under another name and then renamed: what was cut short is never taken for whole.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as scratch:
+        new = Path(scratch) / target.name
+        if not make(new):
+            return None
+        try:
+            new.rename(target)
+        except OSError:
+            if not is_whole(target):  # else somebody else was quicker
+                raise
+    return target
+
+
+def go_environment() -> dict[str, str]:
+    """Return the environment of a build; a -mod=… that suits the caller's project does not it."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": ""}
+
+
+def teller(name: str) -> Say:
+    """Return what tells the progress, on stderr."""
+    return lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+
+def command(provide: Callable[[], Path | None], hint: str, say: Say) -> int:
+    """Print where it is; the exit code is 1 when there is none."""
+    if (found := provide()) is None:
+        say(hint)
+        return 1
+    print(found)
+    return 0
