@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -m 'not slow'
 # What there is.
 help:
 	@echo 'make demo         m2s from end to end on this machine, without a cluster'
-	@echo 'make test         all tests, on a real MLflow server and a real Kubernetes API server'
+	@echo 'make test         the tests, on a real MLflow server and a real Kubernetes API server'
 	@echo 'make test-all     the slow ones too, as CI does'
 	@echo 'make bench        what m2s costs, side by side with kubectl; BENCH_ARGS=--quick for a glance'
 	@echo 'make check        style, types and import laws'

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from m2s.ids import Body, digest
-from m2s.live import LiveDeployment, comparable, listed, served_of
+from m2s.live import LiveDeployment, comparable, listed, told_by
 from m2s.marks import CHECKSUM, GROUP, HISTORY, KIND, PINNED, REVISIONS, VERSION
 from m2s.model import Key, Served
 from m2s.wanted import Manifest
@@ -70,7 +70,7 @@ def since(live: LiveDeployment) -> str:
 def _entry(item: Any) -> Entry | None:
     if not isinstance(item, Mapping):
         return None
-    served = served_of(item.get("served"))
+    served = told_by(item.get("served"))
     texts = [item.get(name, "") for name in ("since", "revision")]
     known = all(one.version.isdecimal() for one in served)
     if not (served and known and all(isinstance(text, str) for text in texts)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from typing import TypeVar
 
 from m2s import preflight, storage
@@ -15,6 +14,7 @@ from m2s.preflight import Facts
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.wanted import Manifest, Undeployable
+from m2s.workers import Workers
 
 _T = TypeVar("_T")
 
@@ -25,7 +25,7 @@ def inspect(
     registry: Registry,
     cluster: Cluster,
     settings: Settings,
-    pool: Executor,
+    workers: Workers,
 ) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
     """Return ``results`` with their warnings, and what could not be checked, a line each.
 
@@ -38,7 +38,7 @@ def inspect(
         registry: asked for MLmodel files.
         cluster: asked for Secrets' keys and ServiceAccounts.
         settings: ``preflight``, ``strict`` and the prefix map.
-        pool: runs the reads.
+        workers: run the reads.
 
     Raises:
         ClusterError: the cluster does not answer.
@@ -51,21 +51,20 @@ def inspect(
     def mlmodel(uri: str) -> MlModel | Unchecked | None:
         return registry.mlmodel(folders[uri])
 
+    def read(title: str, look: Callable[[str], _T], names: Collection[str]) -> dict[str, _T]:
+        ordered = sorted(names)
+        return dict(zip(ordered, workers.each(title, look, ordered), strict=True))
+
     facts = Facts(
-        secrets=_read(needs.secrets, cluster.secret_keys, pool),
-        accounts=_read(needs.accounts, cluster.has_service_account, pool),
-        models=_read(needs.uris & folders.keys(), mlmodel, pool),
+        secrets=read("Looking at Secrets", cluster.secret_keys, needs.secrets),
+        accounts=read("Looking for ServiceAccounts", cluster.has_service_account, needs.accounts),
+        models=read("Reading MLmodel files", mlmodel, needs.uris & folders.keys()),
     )
     judged = tuple(
         _judged(item, facts, settings.strict) if isinstance(item, Manifest) else item
         for item in results
     )
     return judged, preflight.unchecked(facts)
-
-
-def _read(names: Collection[str], look: Callable[[str], _T], pool: Executor) -> dict[str, _T]:
-    ordered = sorted(names)
-    return dict(zip(ordered, pool.map(look, ordered), strict=True))
 
 
 def _folders(

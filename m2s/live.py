@@ -131,12 +131,12 @@ def listed(one: Served) -> dict[str, str]:
 def _listed(text: str) -> tuple[Served, ...]:
     """Read what :func:`listing` wrote; () for what anybody else made of it."""
     try:
-        return served_of(json.loads(text))
+        return told_by(json.loads(text))
     except (ValueError, RecursionError):
         return ()
 
 
-def served_of(items: Any) -> tuple[Served, ...]:
+def told_by(items: Any) -> tuple[Served, ...]:
     """Return the versions that a decoded :func:`listing` tells; () where it is none."""
     try:
         found = [Served(one["model"], one["version"], one.get("alias", "")) for one in items]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from m2s import desired, leaving, mask, writes
 from m2s.change import Change
@@ -16,17 +15,15 @@ from m2s.errors import Rejected, UsageError
 from m2s.ids import Body
 from m2s.inspection import inspect
 from m2s.live import LiveDeployment
-from m2s.model import Key, ModelVersion, Selector, Whereabouts
+from m2s.model import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.overrides import overruled
 from m2s.plan import Plan, Scope
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.shortcut import changes_nothing
 from m2s.wanted import Skipped, Templates
+from m2s.workers import Begin, Workers, silently
 from m2s.writes import Write
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 class TemplateSource(Protocol):
@@ -45,10 +42,12 @@ def make_plan(
     settings: Settings,
     folder: TemplateSource | None = None,
     memo: desired.Memo | None = None,
+    begin: Begin = silently,
 ) -> Plan:
     """Read all sides and return what would make the cluster serve what the registry says.
 
     ``memo`` keeps what need not be worked out again by a process that makes plan after plan.
+    ``begin`` is told how far it is.
 
     Raises:
         RegistryError, ClusterError, TemplatesError: when a side could not be read completely;
@@ -58,14 +57,15 @@ def make_plan(
     scope = Scope(settings.owners, settings.models)
     templates = folder.read() if folder else Templates("")
     with ThreadPoolExecutor(settings.concurrency) as pool:
+        workers = Workers(pool, settings.concurrency, begin)
         reading = pool.submit(cluster.list)
         chosen = _choose(registry, settings, scope)
-        built, unchecked = _build(registry, cluster, settings, templates, chosen, pool, memo)
+        built, unchecked = _build(registry, cluster, settings, templates, chosen, workers, memo)
         live = {item.key: item for item in reading.result()}
         narrowed = writes.narrowed(built, live, scope)
         manifests = overruled(narrowed, live.values(), scope, registry.paused())
         sides = _Sides(registry, cluster, settings, folder)
-        changes = _compare(sides, manifests, live, scope, pool)
+        changes = _compare(sides, manifests, live, scope, workers)
     skipped = tuple(item for item in manifests if isinstance(item, Skipped))
     made = _plan(
         registry.identity, cluster, settings, changes, skipped, live.values(), chosen.offered
@@ -92,13 +92,17 @@ def _build(
     settings: Settings,
     templates: Templates,
     chosen: _Chosen,
-    pool: ThreadPoolExecutor,
+    workers: Workers,
     memo: desired.Memo | None,
 ) -> tuple[tuple[desired.Desired, ...], tuple[str, ...]]:
     """Return what is wanted, looked at by preflight, and what that could not look at."""
     read = settings.describing != "ignored"
     needed = chosen.needed(templates)
-    found = _each(pool, settings, lambda version: registry.describe(version, read=read), needed)
+
+    def describe(version: ModelVersion) -> Description | Unreadable:
+        return registry.describe(version, read=read)
+
+    found = workers.each("Reading descriptions", describe, needed)
     described = dict(zip(needed, found, strict=True))
     tagged = desired.serves_undescribed(described.values(), settings)
     built = desired.build(
@@ -111,7 +115,7 @@ def _build(
         chosen.every,
         memo,
     )
-    return inspect(built, described.values(), registry, cluster, settings, pool)
+    return inspect(built, described.values(), registry, cluster, settings, workers)
 
 
 def _compare(
@@ -119,7 +123,7 @@ def _compare(
     manifests: tuple[desired.Desired, ...],
     live: Mapping[Key, LiveDeployment],
     scope: Scope,
-    pool: ThreadPoolExecutor,
+    workers: Workers,
 ) -> tuple[Change, ...]:
     """Ask the cluster what each manifest would come to, and the registry about what leaves."""
     sorted_out = writes.writes(manifests, live, scope, sides.settings, now(sides.settings))
@@ -131,42 +135,17 @@ def _compare(
     asked = [
         item for item in sorted_out if isinstance(item, Write) and item.manifest.key not in previews
     ]
-    looked = _each(pool, sides.settings, lambda item: preview(sides.cluster, item), asked)
+    looked = workers.each("Comparing", lambda item: preview(sides.cluster, item), asked)
     previews |= zip([item.manifest.key for item in asked], looked, strict=True)
     written = writes.judge(sorted_out, previews, sides.settings.ignore)
     gone = leaving.candidates(manifests, written, live.values(), scope)
-    places = pool.map(lambda item: locate(sides.registry, sides.settings, item, sides.folder), gone)
+
+    def look(item: LiveDeployment) -> Whereabouts:
+        return locate(sides.registry, sides.settings, item, sides.folder)
+
+    places = workers.each("Looking up what nothing wants", look, gone)
     whereabouts = dict(zip([item.key for item in gone], places, strict=True))
     return leaving.assemble(manifests, written, live.values(), whereabouts, scope)
-
-
-def _each(
-    pool: ThreadPoolExecutor, settings: Settings, step: Callable[[_T], _R], items: Sequence[_T]
-) -> list[_R]:
-    """Return what ``step`` makes of each item, in their order; several are under way at a time.
-
-    A task for each worker, not for each item: most items ask nobody, and a task costs more. The
-    first error ends it.
-    """
-    results: dict[int, _R] = {}
-    left, taking = iter(enumerate(items)), threading.Lock()
-    failed = threading.Event()
-
-    def work() -> None:
-        while not failed.is_set():
-            with taking:
-                taken = next(left, None)
-            if taken is None:
-                return
-            try:
-                results[taken[0]] = step(taken[1])
-            except BaseException:
-                failed.set()
-                raise
-
-    for done in [pool.submit(work) for _ in range(settings.concurrency)]:
-        done.result()
-    return [results[number] for number in range(len(items))]
 
 
 def now(settings: Settings) -> str:

@@ -6,15 +6,12 @@ Everything shown passes :mod:`m2s.mask`.
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, assert_never
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +23,7 @@ from m2s.execute import Outcome, Status
 from m2s.explain import Explanation
 from m2s.live import LiveDeployment
 from m2s.plan import Plan, models_of, served_of, summary
+from m2s.tables import folded
 from m2s.wanted import Manifest
 
 _STYLES = {
@@ -78,7 +76,7 @@ def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
     versions = max(len("Version"), *(len(words.version(change)) for change in changes))
     widths = (1, min(max(names, len("Deployment")), 34), versions)
     yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
-    room = 80 - sum(widths) - 2 * len(widths)
+    room = _room(widths)
     for change in changes:
         style = _STYLES[change.action]
         why, below = mask.text(change.reason), details(change)
@@ -99,18 +97,17 @@ def _indented(line: str) -> RenderableType:
 
 def _row(widths: Sequence[int], *cells: str, style: str) -> RenderableType:
     *styled, last = cells
-    room = 80 - sum(widths) - 2 * len(widths)
-    if all(_fits(*pair) for pair in zip(cells, (*widths, room), strict=True)):
+    if all(_fits(*pair) for pair in zip(cells, (*widths, _room(widths)), strict=True)):
         columns = (
             set_cell_size(cell, width + 2) for cell, width in zip(styled, widths, strict=True)
         )
         return Text.assemble(*((column, style) for column in columns), last)
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for width in widths:
-        grid.add_column(width=width, overflow="fold")
-    grid.add_column(overflow="fold")
-    grid.add_row(*(Text(cell, style) for cell in styled), Text(last))
-    return grid
+    return folded(widths, *(Text(cell, style) for cell in styled), Text(last))
+
+
+def _room(widths: Sequence[int]) -> int:
+    """Return how many of 80 columns the last cell has."""
+    return 80 - sum(widths) - 2 * len(widths)
 
 
 def _fits(cell: str, width: int) -> bool:
@@ -292,17 +289,3 @@ def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
         for outcome in told
     ]
     return "\n".join([*lines, *([""] if told else []), f"**{outcomes_summary(outcomes)}**", ""])
-
-
-@contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[Outcome], None]]:
-    """Show a bar on standard error, on a terminal only; yields what to call with each outcome."""
-    bar = Progress(console=console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    with bar:
-        task = bar.add_task(title, total=total)
-        yield lambda outcome: bar.advance(task, outcome.status is not Status.UNCHANGED)
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return a console that reads without colour in a pipe and under ``NO_COLOR``."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False, markup=False)

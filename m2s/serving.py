@@ -54,6 +54,11 @@ def of(live: LiveDeployment) -> Serving:
     )
 
 
+def as_json(one: Served) -> dict[str, str | None]:
+    """Return a version as JSON values; None is what is not known."""
+    return {"model": one.model, "version": one.version or None, "alias": one.alias or None}
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 

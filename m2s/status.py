@@ -156,8 +156,5 @@ def _entry(entry: Entry) -> dict[str, Any]:
 
 def _served(served: tuple[Served, ...]) -> dict[str, Any]:
     first = next(iter(served), Served("", ""))
-    listed = [
-        {"model": one.model, "version": one.version or None, "alias": one.alias or None}
-        for one in served
-    ]
+    listed = list(map(serving.as_json, served))
     return {"model": first.model or None, "version": first.version or None, "models": listed}

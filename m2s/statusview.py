@@ -10,12 +10,12 @@ from itertools import groupby
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from m2s import mask, status, words
 from m2s.serving import Serving
 from m2s.status import UNKNOWN, Status
+from m2s.tables import folded
 
 _STYLES = {"Available": "green", "Creating": "yellow", "Failed": "bold red"}
 _WIDTH = 80
@@ -49,12 +49,12 @@ def _rows(deployments: Sequence[Serving]) -> Iterator[RenderableType]:
     widths = [min(max(map(len, column)), _WIDEST) for column in columns]
     room = _WIDTH - sum(widths) - 2 * len(widths)
     names = max(len(line) for title, *_ in (_HEAD, *cells) for line in title.splitlines())
-    grid = (min(names, room), *widths)
-    yield _row(grid, *(Text(cell, "bold") for cell in _HEAD))
+    grid = (min(names, room), *widths[:-1])
+    yield folded(grid, *(Text(cell, "bold") for cell in _HEAD))
     for one, (title, *rest) in zip(deployments, cells, strict=True):
         version, state, since = rest
         shown = Text(state, _STYLES.get(one.state, ""))
-        yield _row(grid, _text(title), _text(version), shown, Text(since))
+        yield folded(grid, _text(title), _text(version), shown, Text(since))
         yield from (_indented(line) for line in status.notes(one))
 
 
@@ -68,20 +68,11 @@ def _cells(one: Serving) -> tuple[str, str, str, str]:
     return title, version, mask.text(one.state) or UNKNOWN, status.since(one.since)
 
 
-def _row(widths: Sequence[int], *cells: Text) -> Table:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for width in widths[:-1]:
-        grid.add_column(width=width, overflow="fold")
-    grid.add_column(overflow="fold")
-    grid.add_row(*cells)
-    return grid
-
-
 def details(found: Status) -> RenderableType:
     """Return all that is known of the only deployment of a status, and its history."""
     (one,) = found.deployments
     title = _text(f"{one.key.name} in {status.place(found)}")
-    facts = (_row((8, 0), Text(name, "bold"), _text(value)) for name, value in _facts(one))
+    facts = (folded((8,), Text(name, "bold"), _text(value)) for name, value in _facts(one))
     return Group(title, Text(), *facts, *_history(one))
 
 
@@ -102,10 +93,11 @@ def _history(one: Serving) -> Iterator[RenderableType]:
     rows = [(str(entry), status.since(entry.since), entry.revision) for entry in one.history]
     widths = [max(map(len, column)) for column in zip(_PAST, *rows, strict=True)]
     widths[0] = min(widths[0], _WIDTH - sum(widths[1:]) - 6)
+    widths.pop()
     yield Text()
-    yield _row(widths, *(Text(cell, "bold") for cell in _PAST))
+    yield folded(widths, *(Text(cell, "bold") for cell in _PAST))
     for row in rows:
-        yield _row(widths, *map(_text, row))
+        yield folded(widths, *map(_text, row))
 
 
 def markdown(found: Status) -> str:

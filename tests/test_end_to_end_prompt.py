@@ -25,7 +25,8 @@ def on_a_terminal(world: World, command: str, answer: str) -> tuple[int, str]:
     os.close(follower)
     said = bytearray()
     wait_for(_asked(leader, said), "the question")
-    os.write(leader, answer.encode())
+    if answer:
+        os.write(leader, answer.encode())
     while _read(leader, said):
         pass
     os.close(leader)
@@ -44,6 +45,17 @@ def _read(leader: int, said: bytearray) -> bool:
         return False
     said += piece
     return bool(piece)
+
+
+def test_a_terminal_is_told_how_far_a_plan_is(on_folder: World) -> None:
+    on_folder.models.add("iris")
+    done, said = on_a_terminal(on_folder, "plan", "")
+    assert done == 0, said
+    assert "Comparing" in said
+    assert "Plan: 1 to create" in said
+    alone = m2s("plan", *on_folder.flags)
+    assert (alone.code, alone.err) == (0, "")
+    assert "Comparing" not in alone.out
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from m2s.cli import run
+from m2s.cli import connecting
 from m2s.gate import Gate
 from m2s.settings import Settings, build
 from m2s.watch.absences import Absences
@@ -176,8 +176,8 @@ def test_drift_costs_one_preview_and_one_write(shop: Shop) -> None:
 
 @pytest.fixture
 def watching(shop: Shop) -> Edges:
-    registry = run.connect_registry(shop.settings).incremental(600)
-    return Edges(registry, run.connect_cluster(shop.settings))
+    registry = connecting.registry(shop.settings).incremental(600)
+    return Edges(registry, connecting.cluster(shop.settings))
 
 
 def one_pass(shop: Shop, edges: Edges) -> Counter[str]:

@@ -18,9 +18,13 @@ NAME = "iris-staging"
 NOWHERE = f"http://127.0.0.1:{free_port()}"
 
 
+def given(world: World) -> dict[str, str]:
+    return dict(zip(world.flags[::2], world.flags[1::2], strict=True))
+
+
 def where(world: World) -> tuple[str, ...]:
     """The flags that say where the cluster is, and nothing of a registry."""
-    flags = dict(zip(world.flags[::2], world.flags[1::2], strict=True))
+    flags = given(world)
     kept = {name: flags[name] for name in ("--kubeconfig", "-n", "--target") if name in flags}
     return tuple(item for pair in kept.items() for item in pair)
 
@@ -230,7 +234,9 @@ def test_a_description_too_large_to_keep_is_named(on_folder: World) -> None:
 def test_what_cannot_be_rolled_back_is_one_line(world: World) -> None:
     promote(world, 1)
     cases = {
-        ("nope",): f"no deployment nope in namespace {world_namespace(world)}; did you mean",
+        (
+            "nope",
+        ): f"no deployment nope in namespace {given(world).get('-n', 'default')}; did you mean",
         (NAME,): f"{NAME} served nothing else before, as far as its record goes",
         (
             NAME,
@@ -245,11 +251,6 @@ def test_what_cannot_be_rolled_back_is_one_line(world: World) -> None:
         assert "\n" not in result.error
     both = rollback(world, NAME, "--to", "1", "--unpin")
     assert (both.code, both.error) == (64, "--unpin and --to exclude each other")
-
-
-def world_namespace(world: World) -> str:
-    flags = dict(zip(world.flags[::2], world.flags[1::2], strict=True))
-    return flags.get("-n", "default")
 
 
 def test_what_is_not_ours_has_no_record(on_cluster: World) -> None:

@@ -1,43 +1,109 @@
-"""What ``m2s watch`` connects to: whatever must not wait for a pass has a connection of its own."""
+"""What the commands connect to.
+
+Under ``m2s watch`` whatever must not wait for a pass has a connection of its own.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from m2s.cli import run
 from m2s.cluster import Cluster
+from m2s.errors import UsageError
 from m2s.settings import Settings
-from m2s.watch.passes import Edges
-from m2s.watch.quiet import Quiet
+from m2s.templates import TemplateFolder
 
 if TYPE_CHECKING:
     from m2s.cluster.events import Events
     from m2s.cluster.lease import Lease
     from m2s.cluster.watching import Seen
+    from m2s.registry.mlflow_registry import MlflowRegistry
     from m2s.registry.tagging import Tagging
+    from m2s.watch.passes import Edges
 
 _LEASE_TIMEOUT = 3.0
 """Seconds for a request about the Lease: some of them fit between two renewals' deadline."""
 
 
+def registry_uri(chosen: Settings) -> str:
+    """Return where the registry is; a UsageError says how to tell."""
+    uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        raise UsageError("which registry? give --tracking-uri or set MLFLOW_TRACKING_URI")
+    return uri
+
+
+def registry(chosen: Settings) -> MlflowRegistry:
+    """Return the registry of these settings; a server is not asked anything yet."""
+    from m2s.registry.cache import Cache, default_folder
+    from m2s.registry.mlflow_registry import MlflowRegistry
+
+    uri = registry_uri(chosen)
+    folder = default_folder(os.environ) if chosen.cache else None
+    return MlflowRegistry(
+        uri,
+        request_timeout=chosen.request_timeout,
+        workers=chosen.concurrency,
+        cache=Cache(folder) if folder else None,
+    )
+
+
+def cluster(chosen: Settings) -> Cluster:
+    """Return the cluster or the folder of these settings; it is not asked anything yet."""
+    if chosen.folder:
+        from m2s.cluster.folder import FolderCluster
+
+        return FolderCluster(chosen.folder, chosen.namespace or "default")
+    from m2s.cluster.deferred import deferred
+    from m2s.cluster.names import namespace_name
+
+    if chosen.namespace:
+        namespace_name(chosen.namespace)
+    return deferred(lambda: _kubernetes(chosen))
+
+
+def _kubernetes(chosen: Settings) -> Cluster:
+    from m2s.cluster.kubernetes import connect
+    from m2s.cluster.throttle import Throttle
+
+    return connect(
+        namespace=chosen.namespace,
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        force_conflicts=chosen.force_conflicts,
+        request_timeout=chosen.request_timeout,
+        workers=chosen.concurrency,
+        throttle=Throttle(chosen.qps, chosen.burst),
+    )
+
+
+def templates(chosen: Settings) -> TemplateFolder | None:
+    """Return the templates of these settings, if there are any; nothing is read yet."""
+    if not (chosen.templates or chosen.base_template):
+        return None
+    return TemplateFolder(chosen.templates, chosen.base_template)
+
+
 def edges(chosen: Settings, seen: Seen | None) -> Edges:
     """Connect to both sides and, where it can be watched, watch the cluster."""
-    whole, cluster = run.connect_registry(chosen), run.connect_cluster(chosen)
-    templates = run.connect_templates(chosen)
+    from m2s.watch.passes import Edges
+
+    whole, target, folder = registry(chosen), cluster(chosen), templates(chosen)
     if seen is None:
-        return Edges(whole, cluster, templates=templates)
-    registry = whole.incremental(chosen.resync)
+        return Edges(whole, target, templates=folder)
+    models = whole.incremental(chosen.resync)
     if chosen.folder:
-        return Edges(registry, cluster, templates=templates, forget=registry.forget)
+        return Edges(models, target, templates=folder, forget=models.forget)
     from m2s.cluster.kubernetes import connect
     from m2s.cluster.watching import Watching
+    from m2s.watch.quiet import Quiet
 
     own = connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1)
     watching = Watching(own.api, own.namespace, chosen.owners, seen)
     watching.start()
-    quiet = Quiet(registry, watching.unbroken, templates)
-    return Edges(registry, cluster, watching.stop, templates, registry.forget, quiet)
+    quiet = Quiet(models, watching.unbroken, folder)
+    return Edges(models, target, watching.stop, folder, models.forget, quiet)
 
 
 def events(chosen: Settings) -> Events | None:
@@ -52,10 +118,10 @@ def events(chosen: Settings) -> Events | None:
 
 def tagging(chosen: Settings) -> Tagging | None:
     """Return where MLflow is told what is live, over a connection that no pass waits for."""
-    return run.connect_registry(chosen).tagging() if chosen.write_back else None
+    return registry(chosen).tagging() if chosen.write_back else None
 
 
-def candidate(chosen: Settings, cluster: Cluster, changed: Callable[[], None]) -> Lease | None:
+def candidate(chosen: Settings, target: Cluster, changed: Callable[[], None]) -> Lease | None:
     """Return who contends for the Lease; ``changed`` is called once it leads."""
     if not chosen.leader_elect:
         return None
@@ -69,4 +135,4 @@ def candidate(chosen: Settings, cluster: Cluster, changed: Callable[[], None]) -
         request_timeout=min(chosen.request_timeout, _LEASE_TIMEOUT),
         workers=1,
     ).api
-    return Lease(api, cluster.namespace, chosen.lease, identity(), changed=changed)
+    return Lease(api, target.namespace, chosen.lease, identity(), changed=changed)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s import settings
-from m2s.cli import run
+from m2s.cli import connecting, run
 from m2s.errors import UsageError
 from m2s.rollback import make_rollback, make_unpin
 
@@ -26,7 +26,7 @@ def rollback(
     if unpin and to:
         raise UsageError("--unpin and --to exclude each other")
     chosen = settings.build(flags, os.environ, config)
-    cluster = run.connect_cluster(chosen)
+    cluster = connecting.cluster(chosen)
     lifted = make_unpin(cluster, chosen, name) if unpin else None
     made = lifted or make_rollback(cluster, chosen, name, to)
     run.show(made, output)

@@ -6,13 +6,14 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-from m2s import document, livetags, mask, reconcile, render, settings
+from m2s import document, livetags, mask, planfile, reconcile, render, settings, tables
 from m2s import explain as explaining
 from m2s.change import Action
+from m2s.cli import connecting
 from m2s.cluster import Cluster
 from m2s.errors import M2sError, Refused, UsageError
 from m2s.execute import Outcome, SecondLook, execute, wait
@@ -20,9 +21,6 @@ from m2s.plan import Plan
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.templates import TemplateFolder
-
-if TYPE_CHECKING:
-    from m2s.registry.mlflow_registry import MlflowRegistry
 
 CHANGES_PENDING = 2
 STRUCTURED = ("json", "yaml")
@@ -41,7 +39,7 @@ def plan(
     refusal = made.refusal(chosen.max_delete)
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
     if out:
-        document.save(out, made, chosen, warnings)
+        planfile.save(out, made, chosen, warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
@@ -58,7 +56,7 @@ def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str
     elif output == "markdown":
         typer.echo(render.explanation_markdown(found))
     else:
-        render.console().print(render.explanation_table(found))
+        tables.console().print(render.explanation_table(found))
     return 0
 
 
@@ -66,12 +64,12 @@ def apply(
     flags: Mapping[str, Any], config: str | None, output: str, plan_file: str | None, *, yes: bool
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
-    saved = document.load(plan_file) if plan_file else None
+    saved = planfile.load(plan_file) if plan_file else None
     if saved:
-        flags = document.flags_of(saved, flags)
+        flags = planfile.flags_of(saved, flags)
     chosen = settings.build(flags, os.environ, config)
-    registry, cluster = connect_registry(chosen), connect_cluster(chosen)
-    templates = connect_templates(chosen)
+    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
+    templates = connecting.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
     if saved:
         _raise_if_moved(str(plan_file), saved, made)
@@ -103,7 +101,7 @@ def carry_out(
         return 1
     outcomes = _execute(made, cluster, look, chosen, write=True, delete=chosen.prune)
     if chosen.wait:
-        with render.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
+        with tables.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
             outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
     code = _finish(made, outcomes, output)
     if write_back:
@@ -120,12 +118,12 @@ def prune(
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
         raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
-    cluster = connect_cluster(chosen)
+    cluster = connecting.cluster(chosen)
     look = None
     if everything:
         made = reconcile.make_teardown(cluster, chosen)
     else:
-        registry, templates = connect_registry(chosen), connect_templates(chosen)
+        registry, templates = connecting.registry(chosen), connecting.templates(chosen)
         look = _second_look(registry, chosen, templates)
         made = _read(chosen, registry, cluster, templates).only_deletions()
     show(made, output)
@@ -138,65 +136,6 @@ def prune(
     if chosen.write_back:
         _write_back(made, cluster, chosen)
     return code
-
-
-def registry_uri(chosen: Settings) -> str:
-    """Return where the registry is; a UsageError says how to tell."""
-    uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
-    if not uri:
-        raise UsageError("which registry? give --tracking-uri or set MLFLOW_TRACKING_URI")
-    return uri
-
-
-def connect_registry(chosen: Settings) -> MlflowRegistry:
-    """Return the registry of these settings; a server is not asked anything yet."""
-    from m2s.registry.cache import Cache, default_folder
-    from m2s.registry.mlflow_registry import MlflowRegistry
-
-    uri = registry_uri(chosen)
-    folder = default_folder(os.environ) if chosen.cache else None
-    return MlflowRegistry(
-        uri,
-        request_timeout=chosen.request_timeout,
-        workers=chosen.concurrency,
-        cache=Cache(folder) if folder else None,
-    )
-
-
-def connect_cluster(chosen: Settings) -> Cluster:
-    """Return the cluster or the folder of these settings; it is not asked anything yet."""
-    if chosen.folder:
-        from m2s.cluster.folder import FolderCluster
-
-        return FolderCluster(chosen.folder, chosen.namespace or "default")
-    from m2s.cluster.deferred import deferred
-    from m2s.cluster.names import namespace_name
-
-    if chosen.namespace:
-        namespace_name(chosen.namespace)
-    return deferred(lambda: _kubernetes(chosen))
-
-
-def _kubernetes(chosen: Settings) -> Cluster:
-    from m2s.cluster.kubernetes import connect
-    from m2s.cluster.throttle import Throttle
-
-    return connect(
-        namespace=chosen.namespace,
-        kubeconfig=chosen.kubeconfig,
-        context=chosen.context,
-        force_conflicts=chosen.force_conflicts,
-        request_timeout=chosen.request_timeout,
-        workers=chosen.concurrency,
-        throttle=Throttle(chosen.qps, chosen.burst),
-    )
-
-
-def connect_templates(chosen: Settings) -> TemplateFolder | None:
-    """Return the templates of these settings, if there are any; nothing is read yet."""
-    if not (chosen.templates or chosen.base_template):
-        return None
-    return TemplateFolder(chosen.templates, chosen.base_template)
 
 
 def _second_look(
@@ -214,7 +153,8 @@ def _read(
     if not chosen.selectors:
         raise UsageError(f"serve what? give --stage or --alias; {offers(registry)}")
     spare_imports()
-    made = reconcile.make_plan(registry, cluster, chosen, templates)
+    with tables.stages("Reading the registry") as begin:
+        made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
     if not any((made.offered or {}).values()) and not any(made.owned.values()):
         _raise_if_unknown(chosen, registry)
     return made
@@ -232,8 +172,8 @@ def spare_imports() -> None:
 
 
 def _look(chosen: Settings) -> Plan:
-    registry, cluster = connect_registry(chosen), connect_cluster(chosen)
-    return _read(chosen, registry, cluster, connect_templates(chosen))
+    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
+    return _read(chosen, registry, cluster, connecting.templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
@@ -252,7 +192,7 @@ def offers(registry: Registry) -> str:
 
 
 def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
-    moves = document.moved(saved, document.of_plan(made))
+    moves = planfile.moved(saved, document.of_plan(made))
     if moves:
         more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
@@ -261,7 +201,7 @@ def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
 def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     """Print the plan for people; the structured formats are one document, printed at the end."""
     if output == "table":
-        render.console().print(render.plan_table(made))
+        tables.console().print(render.plan_table(made))
     elif output == "markdown":
         typer.echo(render.plan_markdown(made))
     for warning in warnings:
@@ -291,7 +231,7 @@ def _execute(
 ) -> tuple[Outcome, ...]:
     total = sum(made.count(action) for action in (Action.CREATE, Action.UPDATE) if write)
     total += made.count(Action.DELETE) if delete else 0
-    with render.progress("Applying", total) as step:
+    with tables.progress("Applying", total) as step:
         return execute(
             made,
             cluster,
@@ -305,7 +245,7 @@ def _execute(
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
     if output == "table":
-        render.console().print(render.outcomes_table(outcomes))
+        tables.console().print(render.outcomes_table(outcomes))
     elif output == "markdown":
         typer.echo(render.outcomes_markdown(outcomes))
     else:
@@ -317,7 +257,7 @@ def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
 def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
     """Tell MLflow what is live now; that this fails is no failure of what was done."""
     try:
-        tagging = connect_registry(chosen).tagging()
+        tagging = connecting.registry(chosen).tagging()
         goal = livetags.wanted(cluster.list(), made.scope)
         livetags.update(tagging, goal, livetags.there(tagging, made.scope))
     except M2sError as error:

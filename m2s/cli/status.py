@@ -8,15 +8,16 @@ from typing import Any
 
 import typer
 
-from m2s import document, render, settings, status, statusview
-from m2s.cli.run import STRUCTURED, connect_cluster
+from m2s import document, settings, status, statusview, tables
+from m2s.cli import connecting
+from m2s.cli.run import STRUCTURED
 from m2s.plan import Scope
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
     chosen = settings.build(flags, os.environ, config)
-    cluster = connect_cluster(chosen)
+    cluster = connecting.cluster(chosen)
     scope = Scope(chosen.owners, chosen.models)
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
     if name is not None:
@@ -27,5 +28,5 @@ def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | 
     elif output == "markdown":
         typer.echo((statusview.details_markdown if name else statusview.markdown)(found))
     else:
-        render.console().print((statusview.details if name else statusview.table)(found))
+        tables.console().print((statusview.details if name else statusview.table)(found))
     return 0

@@ -174,7 +174,7 @@ def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
 
 
 def _offers(chosen: Settings) -> str:
-    return run.offers(run.connect_registry(chosen))
+    return run.offers(connecting.registry(chosen))
 
 
 def _exit_code(report: PassReport | None) -> int:

@@ -19,8 +19,9 @@ _ABOUT = """\
 
 `make bench` starts a real MLflow server for each size and a real Kubernetes API server with the
 CRD, fills them, and measures. Every comparison is made side by side in one run, on the same data,
-in one order and then in the other; results are medians. Ratios are what holds on another machine;
-seconds are of the one below. `make bench BENCH_ARGS=--quick` takes a few minutes on little data.
+in one order and then in the other; results are medians. m2s is what `pip install .` gives. Ratios
+are what holds on another machine; seconds are of the one below. `make bench BENCH_ARGS=--quick`
+takes a few minutes on little data.
 """
 
 
