@@ -63,9 +63,9 @@ def _kubectl_apply(world: World, folder: str) -> Command:
     return world.kubectl("apply", "--server-side", "-f", where)
 
 
-def _floor_apply(world: World, folder: str) -> Command:
+def _floor_apply(world: World, folder: str, *what: str) -> Command:
     where = str(world.folder / folder / world.names.kubectl)
-    return world.python("-m", "tests.bench.floor", world.names.bare, where)
+    return world.python("-m", "tests.bench.floor", world.names.bare, where, *what)
 
 
 def in_sync(world: World, runs: int) -> list[Row]:
@@ -103,12 +103,17 @@ def apply(world: World, runs: int) -> list[Row]:
         commands["kubectl apply"] = Turns(_kubectl_apply(world, each) for each in folders)
         again = itertools.cycle(("moved", "warm"))
         commands["floor"] = Turns(_floor_apply(world, each) for each in again)
+        # In the floor's namespace, right after it or before: what one moved the other moves back.
+        more = itertools.cycle(("warm", "moved"))
+        commands["writes"] = Turns(_floor_apply(world, each, "writes") for each in more)
     taken = side_by_side(commands, runs)
     rows = [Row(f"apply of {world.models:,} changes", _seconds(taken))]
     if "kubectl apply" in taken:
         ours, floor, theirs = (taken[name].seconds for name in ("m2s", "floor", "kubectl apply"))
         rows.append(at_least("faster than `kubectl apply --server-side`", theirs / ours, 5))
         rows.append(Row("what the floor comes to there", times(theirs / floor)))
+        alone = times(theirs / taken["writes"].seconds)
+        rows.append(Row("what its writes alone come to, without a plan or a dry-run", alone))
         rows.append(
             Row("of the floor: plan, dry-run and apply by a bare client", times(ours / floor))
         )
