@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
@@ -84,6 +84,7 @@ def change(models: Models, step: tuple[str, str, Any]) -> None:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(passes=st.lists(st.lists(STEPS, max_size=3), min_size=2, max_size=5))
+@example(passes=[[("version", "a", "Staging")], [], [("rename", "a", "b")]])
 def test_it_answers_as_a_registry_that_is_read_as_a_whole(
     mlflow_template: Path, tmp_path_factory: Any, passes: Any
 ) -> None:

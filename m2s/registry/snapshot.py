@@ -142,8 +142,15 @@ class Snapshot:
         return self.newest + passed - SLACK
 
     def _is_renamed(self, model: Model) -> bool:
-        """Whether a name that is new here is that of a model which is not: its old one is gone."""
-        return model.name not in self.models and model.created < self.newest - SLACK
+        """Whether a name that is new here is that of a model which is not: its old one is gone.
+
+        A model keeps the time of its creation. One that was created lately may just not have been
+        seen before, unless a known one has that time to the millisecond.
+        """
+        if model.name in self.models:
+            return False
+        old = model.created < self.newest - SLACK
+        return old or any(known.created == model.created for known in self.models.values())
 
 
 def _newest(models: Mapping[str, Model]) -> int:
