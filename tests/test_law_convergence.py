@@ -18,6 +18,7 @@ from m2s.registry import Registry
 from m2s.settings import Settings
 from tests.generated import Version, all_settings, filled, histories
 from tests.servers import ApiServer
+from tests.support import examples
 from tests.worlds import Namespace
 
 State = Mapping[str, list[Version]]
@@ -39,7 +40,7 @@ def converge(registry: Registry, cluster: Cluster, chosen: Settings) -> None:
     assert again.count(Blocked.action) == planned.count(Blocked.action)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(history=histories(), chosen=all_settings())
 def test_in_a_folder(history: list[State], chosen: Settings) -> None:
     with TemporaryDirectory() as path:
@@ -48,7 +49,9 @@ def test_in_a_folder(history: list[State], chosen: Settings) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=histories(2), chosen=all_settings())
 def test_on_the_api_server(

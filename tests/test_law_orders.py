@@ -20,6 +20,7 @@ from m2s.marks import PAUSED
 from m2s.rollback import make_rollback, make_unpin
 from m2s.settings import Settings
 from tests.generated import Version, all_settings, filled, histories
+from tests.support import examples
 from tests.test_law_convergence import converge
 
 Order = tuple[str, int]
@@ -60,7 +61,7 @@ def ordered(cluster: FolderCluster, chosen: Settings) -> Mapping[str, LiveDeploy
     return {live.key.name: live for live in ours if live.paused or live.pin}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     history=histories(4),
     chosen=all_settings(),

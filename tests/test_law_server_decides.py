@@ -15,6 +15,7 @@ from m2s.execute import execute
 from m2s.settings import build
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
+from tests.support import examples
 from tests.worlds import Namespace
 
 DESCRIPTION = """
@@ -86,7 +87,9 @@ def edits() -> st.SearchStrategy[tuple[str, Any]]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     made=st.lists(st.tuples(edits(), MANAGERS), min_size=1, max_size=3),

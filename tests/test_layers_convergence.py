@@ -14,7 +14,7 @@ from m2s import settings
 from m2s.cluster.kubernetes import connect
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
-from tests.support import description, seldon
+from tests.support import description, examples, seldon
 from tests.test_law_convergence import converge
 from tests.worlds import Namespace
 
@@ -74,7 +74,9 @@ _VERSIONS = st.lists(
 
 
 @hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(flags=_FLAGS, defaults=_DEFAULTS, versions=_VERSIONS)
 def test_layers_converge_on_the_api_server(

@@ -111,6 +111,7 @@ def test_tls_that_is_not_trusted(api_server: Any, monkeypatch: pytest.MonkeyPatc
     assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in line
 
 
+@pytest.mark.slow
 def test_credentials_are_asked_for_and_then_do(
     mlflow_server_factory: Callable[..., MlflowServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

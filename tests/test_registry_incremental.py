@@ -21,7 +21,7 @@ from m2s.registry.mlflow_registry import MlflowRegistry
 from m2s.registry.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot
 from tests.registry_kit import CHAMPION, STAGING, execute, seed
 from tests.servers import FaultProxy, MlflowServer, sqlite_uri
-from tests.support import Models
+from tests.support import Models, examples
 
 PRODUCTION = Selector("stage", "Production")
 RESYNC = 600.0
@@ -81,7 +81,9 @@ def change(models: Models, step: tuple[str, str, Any]) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(passes=st.lists(st.lists(STEPS, max_size=3), min_size=2, max_size=5))
 @example(passes=[[("version", "a", "Staging")], [], [("rename", "a", "b")]])

@@ -108,6 +108,7 @@ def test_twelve_hundred_models_come_over_all_pages(crowd: MlflowServer) -> None:
     assert registry.offers() == Offers({"Production": 1200, "Staging": 1200}, {"champion": 1200})
 
 
+@pytest.mark.slow
 def test_a_registry_that_changes_between_pages_repeats_and_loses_nothing(
     mlflow_server_factory: Callable[..., MlflowServer],
     fault_proxy: Callable[..., FaultProxy],

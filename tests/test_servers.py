@@ -56,6 +56,7 @@ def test_user_may_do_what_its_rules_say_and_no_more(api_server: ApiServer, names
     assert refused.value.status == 403
 
 
+@pytest.mark.slow
 def test_api_server_keeps_its_data_over_an_outage(own_api_server: ApiServer) -> None:
     namespace = own_api_server.namespace()
     own_api_server.stop()
@@ -131,6 +132,7 @@ def test_mlflow_server_proxies_artifacts(mlflow_server: MlflowServer) -> None:
     assert [file.path for file in registry.list_artifacts(run.info.run_id)] == ["a.txt"]
 
 
+@pytest.mark.slow
 def test_mlflow_server_with_basic_auth_wants_a_password(
     mlflow_server_factory: Callable[..., MlflowServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from m2s.wanted import Manifest
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer
-from tests.support import description
+from tests.support import description, examples
 from tests.test_law_server_decides import DESCRIPTION, IGNORED, edits
 from tests.worlds import Namespace
 
@@ -109,7 +109,9 @@ def _pairs(made: Plan) -> list[tuple[Manifest, LiveDeployment]]:
 
 
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(120),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     deploy=st.one_of(st.just(PLAIN), st.just(PLAIN), st.just(DESCRIPTION), descriptions()),
@@ -146,7 +148,9 @@ def _owned(body: Any) -> Any:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(ignore=IGNORED, replicas=st.integers(1, 5))
 def test_it_claims_what_nobody_touched(

@@ -22,6 +22,7 @@ from m2s.wanted import TemplateFile, Templates
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer
+from tests.support import examples
 from tests.worlds import Namespace
 
 MODELS = ["iris", "wine quality", "a'b: {c}", "größe"]
@@ -136,7 +137,7 @@ def converge(moment: Moment, cluster: Cluster, chosen: Settings) -> None:
     assert again.count(Action.BLOCKED) == planned.count(Action.BLOCKED)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(history=HISTORIES, chosen=_settings())
 def test_in_a_folder(history: list[Moment], chosen: Settings) -> None:
     with TemporaryDirectory() as path:
@@ -145,7 +146,9 @@ def test_in_a_folder(history: list[Moment], chosen: Settings) -> None:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(20),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(history=HISTORIES, chosen=_settings())
 def test_on_the_api_server(

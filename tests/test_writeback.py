@@ -216,6 +216,7 @@ def test_without_the_option_and_in_plan_nothing_is_written(
     assert tags(on_cluster.models, "iris", 1)
 
 
+@pytest.mark.slow
 def test_only_what_differs_is_written_of_every_page(
     proxied: Proxied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
