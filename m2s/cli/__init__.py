@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -16,15 +17,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; None takes the process's own.
     """
-    # What imports make stays: to look through it over and over is a quarter of their time, and the
-    # process's end looks once more. m2s.cli.run.spare_imports turns the collector on again.
+    # What imports make stays; looking through it over and over is a quarter of their time.
+    # m2s.cli.run.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
     try:
         return _run(argv)
     finally:
-        gc.freeze()
         gc.enable()
+        if argv is None:  # the process ends with this command, and would look through it once more
+            atexit.register(gc.freeze)
 
 
 def _run(argv: Sequence[str] | None) -> int:
