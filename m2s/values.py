@@ -166,8 +166,8 @@ def count(most: int, what: str = "") -> Callable[[Any], int]:
     of = f" of {what}" if what else ""
 
     def parse(raw: Any) -> int:
-        digits = re.fullmatch(r"[1-9]\d*", str(raw)) and not isinstance(raw, bool)
-        if not digits or int(raw) > most:
+        digits = re.fullmatch(rf"[1-9]\d{{0,{len(str(most)) - 1}}}", str(raw))
+        if not digits or isinstance(raw, bool) or int(raw) > most:
             raise ValueError(f"wants a number{of} from 1 to {most}, not {raw!r}")
         return int(raw)
 

@@ -76,6 +76,12 @@ def test_names_the_flag_of_a_bad_value(name: str, raw: Any) -> None:
 
 
 @pytest.mark.usefixtures("config")
+def test_a_number_that_python_would_not_read_is_one_of_too_many() -> None:
+    with pytest.raises(UsageError, match=r"^--burst: wants a number of requests from 1 to 999999"):
+        settings.build({"burst": "9" * 5000}, {})
+
+
+@pytest.mark.usefixtures("config")
 def test_names_the_variable_of_a_bad_value() -> None:
     with pytest.raises(UsageError, match=r"^M2S_MAX_DELETE: wants a count"):
         settings.build({}, {"M2S_MAX_DELETE": "many"})
