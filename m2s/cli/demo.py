@@ -54,7 +54,7 @@ def _play() -> None:
     _m2s("plan")
     _say("Do it. The cluster is a folder here, such as Argo CD or Flux would apply.")
     _m2s("apply", "--yes")
-    _say("In m2s.io/history and m2s.io/revisions is its record: what `m2s rollback` goes by.")
+    _say("m2s.io/history and m2s.io/revisions record what it has served, for `m2s rollback`.")
     _show(cluster / "iris.yaml")
     _say("The next plan has nothing to do.")
     _m2s("plan", "--detailed-exitcode")

@@ -15,6 +15,11 @@
 {{- end }}
 {{- end }}
 
+{{/* The name of the ConfigMap with the templates. */}}
+{{- define "m2s.templatesName" -}}
+{{- include "m2s.fullname" . | trunc 53 | trimSuffix "-" }}-templates
+{{- end }}
+
 {{/* The Role's name. Releases of one name in two namespaces may serve the same model namespace. */}}
 {{- define "m2s.roleName" -}}
 {{- printf "%s.%s" (include "m2s.fullname" .) .Release.Namespace }}
