@@ -6,11 +6,11 @@ the deployment it ends up in; here is refused only what would be nobody's defaul
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from m2s.ids import meant
 from m2s.strictyaml import Document
 
 KEY = "defaults"
@@ -71,9 +71,8 @@ def _problems(body: Any) -> Iterator[Misplaced]:
 def _unknown(path: tuple[str, ...], node: Mapping[str, Any]) -> Iterator[Misplaced]:
     for key in node:
         if key not in _PARTS[path]:
-            near = difflib.get_close_matches(key, _PARTS[path], n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_PARTS[path])}"
-            yield Misplaced((*path, key), f"{'.'.join((KEY, *path, key))} is no default; {hint}")
+            words = f"{'.'.join((KEY, *path, key))} is no default; {meant(key, _PARTS[path])}"
+            yield Misplaced((*path, key), words)
 
 
 def _not_texts(path: tuple[str, ...], node: Any) -> Iterator[Misplaced]:

@@ -123,15 +123,8 @@ def _without(node: Any, path: list[str]) -> Any:
 
 def has(body: Body, pointer: str) -> bool:
     """Whether a JSON pointer leads to anything, be it null."""
-    node: Any = body
-    for step in steps(pointer):
-        if isinstance(node, list) and step.isdecimal() and int(step) < len(node):
-            node = node[int(step)]
-        elif isinstance(node, Mapping) and step in node:
-            node = node[step]
-        else:
-            return False
-    return True
+    *_, (_, found) = _way(body, pointer)
+    return found is not _NOTHING
 
 
 def carried(body: Body, live: Body, pointers: Sequence[str]) -> dict[str, Any]:
@@ -146,12 +139,20 @@ def carried(body: Body, live: Body, pointers: Sequence[str]) -> dict[str, Any]:
 
 def walked(body: Body, pointer: str) -> Iterator[tuple[str, Any]]:
     """Yield each step of a JSON pointer and what it leads to; None from where there is nothing."""
+    for step, node in _way(body, pointer):
+        yield step, None if node is _NOTHING else node
+
+
+_NOTHING = object()
+
+
+def _way(body: Body, pointer: str) -> Iterator[tuple[str, Any]]:
     node: Any = body
     for step in steps(pointer):
         if isinstance(node, list):
-            node = node[int(step)] if step.isdecimal() and int(step) < len(node) else None
+            node = node[int(step)] if step.isdecimal() and int(step) < len(node) else _NOTHING
         else:
-            node = node.get(step) if isinstance(node, Mapping) else None
+            node = node.get(step, _NOTHING) if isinstance(node, Mapping) else _NOTHING
         yield step, node
 
 

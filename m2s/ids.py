@@ -40,6 +40,13 @@ def near(name: str, there: Iterable[str]) -> str:
     return ", ".join(difflib.get_close_matches(name, names, n=3) or sorted(names)[:5])
 
 
+def meant(name: str, there: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return which of them ``name`` may have been meant to be, as a question, or what there is."""
+    names = list(there)
+    like = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    return f"did you mean {like[0]}?" if like else f"there are {', '.join(names)}"
+
+
 def label_value(text: str) -> str:
     """Return ``text`` as a label value: itself where it is one, else as :func:`dns_label`."""
     if re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", text) and len(text) <= 63:

@@ -29,9 +29,10 @@ class Scope:
 
     def includes(self, live: LiveDeployment) -> bool:
         """Whether ``live`` is ours to change or delete in this run."""
-        if live.owner not in self.owners or not self.models:
-            return live.owner in self.owners
-        return any(map(self.includes_model, [one.model for one in live.served] or [""]))
+        if live.owner not in self.owners:
+            return False
+        names = [one.model for one in live.served] or [""]
+        return not self.models or any(map(self.includes_model, names))
 
 
 @dataclass(frozen=True)

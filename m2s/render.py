@@ -23,7 +23,7 @@ from m2s.execute import Outcome, Status
 from m2s.explain import Explanation
 from m2s.live import LiveDeployment
 from m2s.plan import Plan, models_of, served_of, summary
-from m2s.tables import folded
+from m2s.tables import folded, room
 from m2s.wanted import Manifest
 
 _STYLES = {
@@ -76,11 +76,11 @@ def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
     versions = max(len("Version"), *(len(words.version(change)) for change in changes))
     widths = (1, min(max(names, len("Deployment")), 34), versions)
     yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
-    room = _room(widths)
+    space = room(widths)
     for change in changes:
         style = _STYLES[change.action]
         why, below = mask.text(change.reason), details(change)
-        if len(why) > room:
+        if len(why) > space:
             why, below = "", [why, *below]  # a long reason reads better over the full width
         yield _row(
             widths, change.action.value, _title(change), words.version(change), why, style=style
@@ -97,17 +97,12 @@ def _indented(line: str) -> RenderableType:
 
 def _row(widths: Sequence[int], *cells: str, style: str) -> RenderableType:
     *styled, last = cells
-    if all(_fits(*pair) for pair in zip(cells, (*widths, _room(widths)), strict=True)):
+    if all(_fits(*pair) for pair in zip(cells, (*widths, room(widths)), strict=True)):
         columns = (
             set_cell_size(cell, width + 2) for cell, width in zip(styled, widths, strict=True)
         )
         return Text.assemble(*((column, style) for column in columns), last)
     return folded(widths, *(Text(cell, style) for cell in styled), Text(last))
-
-
-def _room(widths: Sequence[int]) -> int:
-    """Return how many of 80 columns the last cell has."""
-    return 80 - sum(widths) - 2 * len(widths)
 
 
 def _fits(cell: str, width: int) -> bool:

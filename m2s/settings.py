@@ -6,7 +6,6 @@ Every option is a flag (``--max-delete``), a variable (``M2S_MAX_DELETE``) and a
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from m2s import configfile, defaults, neuro, split, strictyaml
 from m2s import values as read
 from m2s.defaults import Fragment
 from m2s.errors import UsageError
-from m2s.ids import dns_label
+from m2s.ids import dns_label, meant
 from m2s.model import Selector
 from m2s.split import Split
 from m2s.values import MaxDelete
@@ -266,9 +265,8 @@ def _from_file(config: str | None) -> dict[str, Any]:
             continue
         if key not in OPTIONS:
             known = [*OPTIONS, defaults.KEY]
-            near = difflib.get_close_matches(key.replace("_", "-"), known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
-            raise UsageError(f"{where}: no such key{hint}")
+            hint = meant(key.replace("_", "-"), known, cutoff=0.5)
+            raise UsageError(f"{where}: no such key; {hint}")
         values[key] = _parsed(key, raw, where)
     return values
 

@@ -15,10 +15,9 @@ from rich.text import Text
 from m2s import mask, status, words
 from m2s.serving import Serving
 from m2s.status import UNKNOWN, Status
-from m2s.tables import folded
+from m2s.tables import WIDTH, folded, room
 
 _STYLES = {"Available": "green", "Creating": "yellow", "Failed": "bold red"}
-_WIDTH = 80
 _WIDEST = 20
 """Columns of a cell that is no name: a time has as many."""
 _HEAD = ("Deployment", "Version", "State", "Since")
@@ -47,9 +46,8 @@ def _rows(deployments: Sequence[Serving]) -> Iterator[RenderableType]:
     cells = [_cells(one) for one in deployments]
     _, *columns = zip(_HEAD, *cells, strict=True)
     widths = [min(max(map(len, column)), _WIDEST) for column in columns]
-    room = _WIDTH - sum(widths) - 2 * len(widths)
     names = max(len(line) for title, *_ in (_HEAD, *cells) for line in title.splitlines())
-    grid = (min(names, room), *widths[:-1])
+    grid = (min(names, room(widths)), *widths[:-1])
     yield folded(grid, *(Text(cell, "bold") for cell in _HEAD))
     for one, (title, *rest) in zip(deployments, cells, strict=True):
         version, state, since = rest
@@ -92,7 +90,7 @@ def _history(one: Serving) -> Iterator[RenderableType]:
         return
     rows = [(str(entry), status.since(entry.since), entry.revision) for entry in one.history]
     widths = [max(map(len, column)) for column in zip(_PAST, *rows, strict=True)]
-    widths[0] = min(widths[0], _WIDTH - sum(widths[1:]) - 6)
+    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 6)
     widths.pop()
     yield Text()
     yield folded(widths, *(Text(cell, "bold") for cell in _PAST))

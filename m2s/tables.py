@@ -14,6 +14,14 @@ from rich.text import Text
 from m2s.execute import Outcome, Status
 from m2s.workers import Begin, silently
 
+WIDTH = 80
+"""Columns that a table has."""
+
+
+def room(widths: Sequence[int]) -> int:
+    """Return how many columns are left beside cells of these ``widths``."""
+    return WIDTH - sum(widths) - 2 * len(widths)
+
 
 def folded(widths: Sequence[int], *cells: Text) -> Table:
     """Return a row whose cells fold within ``widths``, columns each; the last has the rest."""

@@ -17,6 +17,7 @@ from tests.servers import ApiServer
 
 CHART = Path(__file__).parent.parent / "charts" / "m2s"
 VALUES_FILES = (CHART / "values.yaml", *sorted((CHART / "ci").glob("*-values.yaml")))
+FILE = "m2s.yaml"
 NO_HELM = "chart not tested: "
 _PATHS = {
     "Pod": "pods",
@@ -63,10 +64,15 @@ class Release:
         return next(dict(one) for one in self.pod["spec"]["containers"] if one["name"] == "m2s")
 
     @property
+    def config(self) -> str:
+        """The text of m2s.yaml."""
+        (text,) = (one["data"][FILE] for one in self.all("ConfigMap") if FILE in one["data"])
+        return str(text)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What m2s.yaml says."""
-        texts = (item["data"].get("m2s.yaml") for item in self.all("ConfigMap"))
-        return dict(yaml.safe_load(next(filter(None, texts))))
+        return dict(yaml.safe_load(self.config))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Day:
     def config(self) -> Path:
         """The release's m2s.yaml."""
         path = self.account.mount / "m2s.yaml"
-        path.write_text(self.account.release.one("ConfigMap")["data"]["m2s.yaml"])
+        path.write_text(self.account.release.config)
         return path
 
     def writes(self, method: str) -> list[tuple[str, str]]:

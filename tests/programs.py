@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+_HEARTBEAT_SECONDS = 30
 Say = Callable[[str], None]
 # Now: the tests get a home of their own, and would look for the programs there.
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -42,8 +45,32 @@ def made(
     return target
 
 
+def go_build(module: Path, package: str, target: Path, say: Say) -> bool:
+    """Compile a program with the versions that ``module`` pins; False when that fails.
+
+    The compiler's words go to stderr, and a line now and then: it takes minutes.
+    """
+    argv = ["go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", str(target), package]
+    started, what = time.monotonic(), f"building {target.name}"
+    say(f"{what} from source (once; minutes)")
+    process = subprocess.Popen(
+        argv, cwd=module, env=go_environment(), stdin=subprocess.DEVNULL, stdout=sys.stderr
+    )
+    try:
+        while True:
+            try:
+                code = process.wait(_HEARTBEAT_SECONDS)
+            except subprocess.TimeoutExpired:
+                say(f"{what}: {time.monotonic() - started:.0f} s")
+            else:
+                say(f"{what}: {'done' if code == 0 else 'failed'}")
+                return code == 0
+    finally:
+        process.kill()
+
+
 def go_environment() -> dict[str, str]:
-    """Return the environment of a build; a -mod=… that suits the caller's project does not it."""
+    """Return Go's environment; a -mod=… that suits the caller's project does not suit ours."""
     return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": ""}
 
 

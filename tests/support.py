@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -23,9 +24,18 @@ from m2s.cli import main
 from m2s.marks import GROUP, KIND, VERSION
 
 
-def examples(count: int) -> int:
-    """Return on how many examples a law is tried; `make test` is content with a third of them."""
-    return count if os.environ.get("M2S_TEST_ALL") == "1" else max(count // 3, 8)
+def tried(count: int, *, sharing: bool = False) -> hypothesis.settings:
+    """Try a law on so many examples, however long one takes; `make test` takes a third of them.
+
+    ``sharing``: all examples share the test's fixtures, and that is meant.
+    """
+    every = os.environ.get("M2S_TEST_ALL") == "1"
+    shared = [hypothesis.HealthCheck.function_scoped_fixture] if sharing else []
+    return hypothesis.settings(
+        max_examples=count if every else max(count // 3, 8),
+        deadline=None,
+        suppress_health_check=shared,
+    )
 
 
 def seldon(name: str | None = None, **spec: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_every_option_shows(helm: Helm) -> None:
     assert release.settings["listen"] == ":9090"
 
 
-def test_templates_are_a_folder_of_the_pod(helm: Helm, tmp_path: Path) -> None:
+def test_templates_are_a_folder_of_the_pod(helm: Helm) -> None:
     given = yaml.safe_load(FULL.read_text())["templates"]
     release = helm.template(FULL)
     (volume,) = [v for v in release.pod["spec"]["volumes"] if v["name"] == "templates"]
@@ -122,6 +122,7 @@ def test_what_is_not_wanted_is_not_there(helm: Helm) -> None:
     kinds = {item["kind"] for item in helm.template().objects}
     wanted = {"ServiceAccount", "ConfigMap", "Role", "RoleBinding", "Service", "Deployment"}
     assert kinds == wanted
+    assert [one["name"] for one in helm.template().pod["spec"]["containers"]] == ["m2s"]
     release = helm.template(CHART / "ci" / "single-values.yaml")
     assert {"ServiceAccount", "Role", "RoleBinding"} & {o["kind"] for o in release.objects} == set()
     assert release.pod["spec"]["serviceAccountName"] == "given"
@@ -184,7 +185,7 @@ def test_m2s_takes_the_settings_that_are_rendered(
     helm: Helm, values: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = helm.template(values)
-    (config := tmp_path / "m2s.yaml").write_text(yaml.safe_dump(release.settings))
+    (config := tmp_path / "m2s.yaml").write_text(release.config)
     chosen = settings.build({}, {}, str(config))
     assert chosen.namespace == release.settings["namespace"]
     assert chosen.listen == ("", release.one("Service")["spec"]["ports"][0]["port"])

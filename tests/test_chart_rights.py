@@ -49,7 +49,7 @@ def bound(
             for body in release.all(kind):
                 create(api_server, _reduced(body, without))
         config = tmp_path / "m2s.yaml"
-        config.write_text(release.one("ConfigMap")["data"]["m2s.yaml"])
+        config.write_text(release.config)
         account = token(api_server, release.one("ServiceAccount"))
         kubeconfig = str(api_server.kubeconfig(account, namespace=models))
         edges = ("--tracking-uri", sqlite_registry, "--kubeconfig", kubeconfig)

@@ -18,7 +18,7 @@ from tests.worlds import World
 
 
 def on_a_terminal(world: World, command: str, answer: str) -> tuple[int, str]:
-    """Run a command on a pseudo-terminal, answer its question, return its code and all it said."""
+    """Run a command on a pseudo-terminal, answer if it asks, return its code and all it said."""
     leader, follower = pty.openpty()
     argv = [sys.executable, "-m", "m2s", *command.split(), *world.flags]
     process = subprocess.Popen(argv, stdin=follower, stdout=follower, stderr=follower)

@@ -38,7 +38,7 @@ def test_events_are_written_and_counted_also_after_a_reload(
     account.rotate()
     for model in ("iris", "wine"):
         models.add(model, description(model))
-    config, release = tmp_path / "m2s.yaml", account.release.one("ConfigMap")["data"]["m2s.yaml"]
+    config, release = tmp_path / "m2s.yaml", account.release.config
     config.write_text(release)
     where = ("--tracking-uri", sqlite_registry, "--listen", "127.0.0.1:0")
     pod = {"program": account.program, **account.environment(proxy.url)}

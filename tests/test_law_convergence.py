@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from m2s import reconcile
 from m2s.change import Blocked, Unchanged
@@ -18,7 +18,7 @@ from m2s.registry import Registry
 from m2s.settings import Settings
 from tests.generated import Version, all_settings, filled, histories
 from tests.servers import ApiServer
-from tests.support import examples
+from tests.support import tried
 from tests.worlds import Namespace
 
 State = Mapping[str, list[Version]]
@@ -40,7 +40,7 @@ def converge(registry: Registry, cluster: Cluster, chosen: Settings) -> None:
     assert again.count(Blocked.action) == planned.count(Blocked.action)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@tried(100)
 @given(history=histories(), chosen=all_settings())
 def test_in_a_folder(history: list[State], chosen: Settings) -> None:
     with TemporaryDirectory() as path:
@@ -48,11 +48,7 @@ def test_in_a_folder(history: list[State], chosen: Settings) -> None:
             converge(filled(state), FolderCluster(path, "default"), chosen)
 
 
-@settings(
-    max_examples=examples(25),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(25, sharing=True)
 @given(history=histories(2), chosen=all_settings())
 def test_on_the_api_server(
     api_server: ApiServer, namespace: str, kubeconfig: Path, history: list[State], chosen: Settings

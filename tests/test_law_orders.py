@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.cluster.folder import FolderCluster
@@ -20,7 +20,7 @@ from m2s.marks import PAUSED
 from m2s.rollback import make_rollback, make_unpin
 from m2s.settings import Settings
 from tests.generated import Version, all_settings, filled, histories
-from tests.support import examples
+from tests.support import tried
 from tests.test_law_convergence import converge
 
 Order = tuple[str, int]
@@ -61,7 +61,7 @@ def ordered(cluster: FolderCluster, chosen: Settings) -> Mapping[str, LiveDeploy
     return {live.key.name: live for live in ours if live.paused or live.pin}
 
 
-@settings(max_examples=examples(100), deadline=None)
+@tried(100)
 @given(
     history=histories(4),
     chosen=all_settings(),

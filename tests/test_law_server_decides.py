@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
 from m2s import reconcile
@@ -15,7 +15,7 @@ from m2s.execute import execute
 from m2s.settings import build
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
-from tests.support import examples
+from tests.support import tried
 from tests.worlds import Namespace
 
 DESCRIPTION = """
@@ -86,11 +86,7 @@ def edits() -> st.SearchStrategy[tuple[str, Any]]:
     )
 
 
-@settings(
-    max_examples=examples(60),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(60, sharing=True)
 @given(
     made=st.lists(st.tuples(edits(), MANAGERS), min_size=1, max_size=3),
     first=IGNORED,

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s import settings
 from m2s.cluster.kubernetes import connect
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
-from tests.support import description, examples, seldon
+from tests.support import description, seldon, tried
 from tests.test_law_convergence import converge
 from tests.worlds import Namespace
 
@@ -73,11 +72,7 @@ _VERSIONS = st.lists(
 )
 
 
-@hypothesis_settings(
-    max_examples=examples(25),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(25, sharing=True)
 @given(flags=_FLAGS, defaults=_DEFAULTS, versions=_VERSIONS)
 def test_layers_converge_on_the_api_server(
     api_server: ApiServer,

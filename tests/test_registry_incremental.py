@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
@@ -21,7 +21,7 @@ from m2s.registry.mlflow_registry import MlflowRegistry
 from m2s.registry.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot
 from tests.registry_kit import CHAMPION, STAGING, execute, seed
 from tests.servers import FaultProxy, MlflowServer, sqlite_uri
-from tests.support import Models, examples
+from tests.support import Models, tried
 
 PRODUCTION = Selector("stage", "Production")
 RESYNC = 600.0
@@ -80,11 +80,7 @@ def change(models: Models, step: tuple[str, str, Any]) -> None:
                 client.delete_registered_model(model)
 
 
-@settings(
-    max_examples=examples(25),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(25, sharing=True)
 @given(passes=st.lists(st.lists(STEPS, max_size=3), min_size=2, max_size=5))
 @example(passes=[[("version", "a", "Staging")], [], [("rename", "a", "b")]])
 def test_it_answers_as_a_registry_that_is_read_as_a_whole(

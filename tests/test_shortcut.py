@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from kubernetes import client
 
@@ -26,7 +26,7 @@ from m2s.wanted import Manifest
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer
-from tests.support import description, examples
+from tests.support import description, tried
 from tests.test_law_server_decides import DESCRIPTION, IGNORED, edits
 from tests.worlds import Namespace
 
@@ -108,11 +108,7 @@ def _pairs(made: Plan) -> list[tuple[Manifest, LiveDeployment]]:
     return [(each.manifest, each.live) for each in found if each.manifest]
 
 
-@settings(
-    max_examples=examples(120),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(120, sharing=True)
 @given(
     deploy=st.one_of(st.just(PLAIN), st.just(PLAIN), st.just(DESCRIPTION), descriptions()),
     first=IGNORED_PARTS,
@@ -147,11 +143,7 @@ def _owned(body: Any) -> Any:
     return [(each["manager"], each["fieldsV1"]) for each in body["metadata"]["managedFields"]]
 
 
-@settings(
-    max_examples=examples(30),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(30, sharing=True)
 @given(ignore=IGNORED, replicas=st.integers(1, 5))
 def test_it_claims_what_nobody_touched(
     api_server: ApiServer, namespace: str, kubeconfig: Path, ignore: list[str], replicas: int

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s import reconcile
@@ -22,7 +22,7 @@ from m2s.wanted import TemplateFile, Templates
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer
-from tests.support import examples
+from tests.support import tried
 from tests.worlds import Namespace
 
 MODELS = ["iris", "wine quality", "a'b: {c}", "größe"]
@@ -137,7 +137,7 @@ def converge(moment: Moment, cluster: Cluster, chosen: Settings) -> None:
     assert again.count(Action.BLOCKED) == planned.count(Action.BLOCKED)
 
 
-@settings(max_examples=examples(80), deadline=None)
+@tried(80)
 @given(history=HISTORIES, chosen=_settings())
 def test_in_a_folder(history: list[Moment], chosen: Settings) -> None:
     with TemporaryDirectory() as path:
@@ -145,11 +145,7 @@ def test_in_a_folder(history: list[Moment], chosen: Settings) -> None:
             converge(moment, FolderCluster(path, "default"), chosen)
 
 
-@settings(
-    max_examples=examples(20),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@tried(20, sharing=True)
 @given(history=HISTORIES, chosen=_settings())
 def test_on_the_api_server(
     api_server: ApiServer,

@@ -88,7 +88,7 @@ def scenes(
         proxy, first = fault_proxy(api_server), account.rotate()
         proxy.cut(path="watch=true", at_byte=20_000, times=1)
         config = mount / "m2s.yaml"
-        config.write_text(account.release.one("ConfigMap")["data"]["m2s.yaml"])
+        config.write_text(account.release.config)
         where = ("--config", str(config), "--tracking-uri", sqlite_registry)
         quick = ("--interval", "1s", "--listen", "127.0.0.1:0")
         watch = start(*where, *quick, **login(account, proxy))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from m2s.cluster import Cluster
 from m2s.errors import UsageError
@@ -16,6 +16,7 @@ from m2s.templates import TemplateFolder
 
 if TYPE_CHECKING:
     from m2s.cluster.events import Events
+    from m2s.cluster.kubernetes import KubernetesCluster
     from m2s.cluster.lease import Lease
     from m2s.cluster.watching import Seen
     from m2s.registry.mlflow_registry import MlflowRegistry
@@ -95,15 +96,22 @@ def edges(chosen: Settings, seen: Seen | None) -> Edges:
     models = whole.incremental(chosen.resync)
     if chosen.folder:
         return Edges(models, target, templates=folder, forget=models.forget)
-    from m2s.cluster.kubernetes import connect
     from m2s.cluster.watching import Watching
     from m2s.watch.quiet import Quiet
 
-    own = connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1)
+    own = _alone(chosen)
     watching = Watching(own.api, own.namespace, chosen.owners, seen)
     watching.start()
     quiet = Quiet(models, watching.unbroken, folder)
     return Edges(models, target, watching.stop, folder, models.forget, quiet)
+
+
+def _alone(chosen: Settings, **options: Any) -> KubernetesCluster:
+    """Return a connection that no pass waits for."""
+    from m2s.cluster.kubernetes import connect
+
+    where = (chosen.namespace, chosen.kubeconfig, chosen.context)
+    return connect(*where, workers=1, **options)
 
 
 def events(chosen: Settings) -> Events | None:
@@ -111,9 +119,8 @@ def events(chosen: Settings) -> Events | None:
     if chosen.folder:
         return None
     from m2s.cluster.events import Events
-    from m2s.cluster.kubernetes import connect
 
-    return Events(connect(chosen.namespace, chosen.kubeconfig, chosen.context, workers=1).api)
+    return Events(_alone(chosen).api)
 
 
 def tagging(chosen: Settings) -> Tagging | None:
@@ -125,14 +132,7 @@ def candidate(chosen: Settings, target: Cluster, changed: Callable[[], None]) ->
     """Return who contends for the Lease; ``changed`` is called once it leads."""
     if not chosen.leader_elect:
         return None
-    from m2s.cluster.kubernetes import connect
     from m2s.cluster.lease import Lease, identity
 
-    api = connect(
-        chosen.namespace,
-        chosen.kubeconfig,
-        chosen.context,
-        request_timeout=min(chosen.request_timeout, _LEASE_TIMEOUT),
-        workers=1,
-    ).api
+    api = _alone(chosen, request_timeout=min(chosen.request_timeout, _LEASE_TIMEOUT)).api
     return Lease(api, target.namespace, chosen.lease, identity(), changed=changed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +10,7 @@ from m2s.desired import containers
 from m2s.desired.identity import told_apart
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
-from m2s.ids import Body
+from m2s.ids import Body, meant
 from m2s.marks import PAUSED
 from m2s.model import ModelVersion
 
@@ -44,9 +43,7 @@ def layers(version: ModelVersion, below: Body) -> tuple[Layer, ...]:
 
 def _layer(tag: str, value: str, below: Body) -> Layer:
     if tag not in _TAGS:
-        near = difflib.get_close_matches(tag, _TAGS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_TAGS)}"
-        raise Problem(f"tag {tag}: no such tag; {hint}")
+        raise Problem(f"tag {tag}: no such tag; {meant(tag, _TAGS)}")
     read, write = _TAGS[tag]
     try:
         wanted = read(value.strip())

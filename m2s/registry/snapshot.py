@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from m2s.model import ModelVersion
 
@@ -149,8 +150,11 @@ class Snapshot:
         """
         if model.name in self.models:
             return False
-        old = model.created < self.newest - SLACK
-        return old or any(known.created == model.created for known in self.models.values())
+        return model.created < self.newest - SLACK or model.created in self._created
+
+    @cached_property
+    def _created(self) -> frozenset[int]:
+        return frozenset(model.created for model in self.models.values())
 
 
 def _newest(models: Mapping[str, Model]) -> int:

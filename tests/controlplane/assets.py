@@ -12,8 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from tests import programs
@@ -30,7 +28,6 @@ HINT = (
 _SETUP_ENVTEST = "sigs.k8s.io/controller-runtime/tools/setup-envtest@v0.25.1"
 _KUBERNETES = "1.36.x"
 _DOWNLOAD_SECONDS = 180
-_HEARTBEAT_SECONDS = 30
 _say = programs.teller("assets")
 
 
@@ -99,35 +96,11 @@ def _download(folder: Path) -> bool:
 
 def _build(folder: Path) -> bool:
     """Compile both programs; False, with the compiler's words on stderr, when that fails."""
-    for name, package in PROGRAMS.items():
-        flags = ["-buildvcs=false", "-ldflags=-s -w", "-o", str(folder / name)]
-        if not _run(["go", "build", *flags, package], f"building {name}"):
-            return False
-    return _complete(folder)
-
-
-def _run(argv: Sequence[str], what: str) -> bool:
-    """Run a long command from the Go module's folder, with a line on stderr now and then."""
-    started = time.monotonic()
-    _say(f"{what} from source (once; minutes)")
-    process = subprocess.Popen(
-        argv,
-        cwd=MODULE,
-        env=programs.go_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
+    built = (
+        programs.go_build(MODULE, package, folder / name, _say)
+        for name, package in PROGRAMS.items()
     )
-    try:
-        while True:
-            try:
-                code = process.wait(_HEARTBEAT_SECONDS)
-            except subprocess.TimeoutExpired:
-                _say(f"{what}: {time.monotonic() - started:.0f} s")
-            else:
-                _say(f"{what}: {'done' if code == 0 else 'failed'}")
-                return code == 0
-    finally:
-        process.kill()
+    return all(built) and _complete(folder)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -54,19 +53,7 @@ def _can_run(program: Path) -> bool:
 
 
 def _build(target: Path) -> bool:
-    """Compile helm; False, with the compiler's words on stderr, when that fails."""
-    _say("building helm from source (once; minutes)")
-    argv = ["go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", str(target), PACKAGE]
-    done = subprocess.run(
-        argv,
-        cwd=MODULE,
-        env=programs.go_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        check=False,
-    )
-    _say(f"building helm from source: {'done' if done.returncode == 0 else 'failed'}")
-    return done.returncode == 0
+    return programs.go_build(MODULE, PACKAGE, target, _say)
 
 
 if __name__ == "__main__":
