@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from m2s import strictyaml
-from m2s.errors import UsageError
+from m2s.base import strictyaml
+from m2s.base.errors import UsageError
 
 DEFAULT_CONFIG = "m2s.yaml"
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s.ids import meant
-from m2s.strictyaml import Document
+from m2s.base.names import meant
+from m2s.base.strictyaml import Document
 
 KEY = "defaults"
 _PARTS = {

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from m2s.ids import Body, digest
+from m2s.base.labels import MODEL_VERSION
+from m2s.base.names import Body, digest
 from m2s.live import comparable
-from m2s.marks import MODEL_VERSION
 
 Kind = Literal["added", "removed", "changed", "reordered"]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from m2s import mask, serving
+from m2s import serving
+from m2s.base import mask
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange
 from m2s.execute import Outcome

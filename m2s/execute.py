@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from m2s import mask
+from m2s.base import mask
+from m2s.base.errors import ClusterUnavailable, M2sError
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.cluster import Cluster
-from m2s.errors import ClusterUnavailable, M2sError
 from m2s.gate import Gate
 from m2s.live import LiveDeployment
 from m2s.model import Key, Whereabouts

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from m2s import diff, mask
+from m2s import diff
+from m2s.base import mask
+from m2s.base.errors import M2sError, UsageError
+from m2s.base.names import Body, near
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange
-from m2s.errors import M2sError, UsageError
-from m2s.ids import Body, near
 from m2s.plan import Plan
 from m2s.wanted import Manifest, Source
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from m2s.ids import Body, digest
+from m2s.base.labels import CHECKSUM, GROUP, HISTORY, KIND, PINNED, REVISIONS, VERSION
+from m2s.base.names import Body, digest
 from m2s.live import LiveDeployment, comparable, listed, told_by
-from m2s.marks import CHECKSUM, GROUP, HISTORY, KIND, PINNED, REVISIONS, VERSION
 from m2s.model import Key, Served
 from m2s.wanted import Manifest
 

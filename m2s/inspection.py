@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from m2s import preflight, storage
+from m2s.base.workers import Workers
 from m2s.cluster import Cluster
 from m2s.desired import Desired
 from m2s.desired.location import map_uri
@@ -14,7 +15,6 @@ from m2s.preflight import Facts
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.wanted import Manifest, Undeployable
-from m2s.workers import Workers
 
 _T = TypeVar("_T")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from m2s import diff, holding, reason
+from m2s import diff, holding
+from m2s.base.labels import KEEP, PAUSED
+from m2s.base.wording import told
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.desired import Desired
 from m2s.holding import Held
 from m2s.live import LiveDeployment
-from m2s.marks import KEEP, PAUSED
 from m2s.model import Key, Whereabouts
 from m2s.plan import Scope
 from m2s.wanted import Manifest, Templates, Undeployable
@@ -30,7 +31,7 @@ def untemplated(
         missing = "--templates is not given"
     return (
         f"{missing}, while deployments that were made from templates are here "
-        f"({reason.told(made)}); if that is meant, `kubectl delete sdep` removes them"
+        f"({told(made)}); if that is meant, `kubectl delete sdep` removes them"
     )
 
 

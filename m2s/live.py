@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from m2s.ids import Body, digest
-from m2s.marks import (
+from m2s.base.labels import (
     KEEP,
     MANAGED_BY,
     MODEL,
@@ -22,6 +21,7 @@ from m2s.marks import (
     TEMPLATE,
     is_set,
 )
+from m2s.base.names import Body, digest
 from m2s.model import Key, Served
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from m2s import mask, serving
-from m2s.errors import TagRefused
+from m2s import serving
+from m2s.base import mask
+from m2s.base.errors import TagRefused
+from m2s.base.labels import LIVE
 from m2s.live import LiveDeployment
-from m2s.marks import LIVE
 from m2s.model import Served
 from m2s.plan import Scope
 from m2s.serving import Serving

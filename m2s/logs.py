@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from m2s import mask
+from m2s.base import mask
 from m2s.document import not_checked
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.model import Key

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from m2s.ids import dns_label
+from m2s.base.names import dns_label
 
 
 @dataclass(frozen=True, slots=True, order=True)

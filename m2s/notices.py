@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from m2s.base.labels import CHECKSUM
 from m2s.change import Create, Delete, Update
 from m2s.cluster.events import Event, Events
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
-from m2s.marks import CHECKSUM
 from m2s.model import Key
 from m2s.report import PassReport
 
@@ -71,7 +71,7 @@ def reason(outcome: Outcome) -> str:
 
 
 def _update(change: Update) -> str:
-    """Tell a version's move, a new description and drift apart, as m2s.reason does in words."""
+    """Tell a version's move, a new description and drift apart, as the plan's reasons do."""
     live, manifest = change.live, change.manifest
     if live.owner is None:
         return "Applied"

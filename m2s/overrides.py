@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from m2s import diff, history, reason
+from m2s.base.labels import PAUSED, PINNED, RUN_ID, SELECTOR, is_set
+from m2s.base.names import Body
+from m2s.base.wording import told
 from m2s.desired import Desired
 from m2s.diff import Step
 from m2s.history import Entry
-from m2s.ids import Body
 from m2s.live import LiveDeployment
-from m2s.marks import PAUSED, PINNED, RUN_ID, SELECTOR, is_set
 from m2s.model import Key, ModelVersion, Selector, Served
 from m2s.plan import Scope
 from m2s.units import first_uri
@@ -151,7 +152,7 @@ def pinned(live: LiveDeployment, waiting: str = "") -> Manifest | Undeployable:
     entry = next((each for each in past if each.is_called(live.pin)), None)
     body = history.described(live, entry) if entry else None
     if entry is None or body is None:
-        served = reason.told(map(str, past)) if past else "nothing that is on record"
+        served = told(map(str, past)) if past else "nothing that is on record"
         lost = f"pinned to {live.pin}, which is not on its record; it served {served}; {lift}"
         return Undeployable(live.key, live.owner or "", _selector(live), None, lost)
     why = f"pinned to {entry}{waiting}; {lift}"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from m2s.base.errors import Refused
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
-from m2s.errors import Refused
 from m2s.live import LiveDeployment
 from m2s.model import Selector, Served
 from m2s.values import MaxDelete
@@ -97,7 +97,7 @@ class Plan:
         return ""
 
     def raise_if_unsafe(self, max_delete: MaxDelete, *, deleting: bool) -> None:
-        """Raise :class:`~m2s.errors.Refused` when a safety check says no.
+        """Raise :class:`~m2s.base.errors.Refused` when a safety check says no.
 
         Without ``deleting`` only an empty source is a question: nothing else can be lost.
         """

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from m2s import mask, split
+from m2s import split
+from m2s.base import mask
+from m2s.base.errors import PlanFileError, UsageError
 from m2s.document import FORMAT_VERSION, of_plan, text
-from m2s.errors import PlanFileError, UsageError
 from m2s.plan import Plan
 from m2s.settings import OPTIONS, Settings
 

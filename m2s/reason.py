@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from m2s.base.labels import CHECKSUM, FIELD_MANAGER
+from m2s.base.wording import minute, told
 from m2s.diff import FieldChange, Name, Step, steps
 from m2s.live import LiveDeployment
-from m2s.marks import CHECKSUM, FIELD_MANAGER
 from m2s.model import Served
 from m2s.wanted import Manifest
 
@@ -22,15 +22,6 @@ def of_create(manifest: Manifest) -> str:
     what = told(map(str, manifest.served)) if manifest.template else f"v{first.version}"
     link = " in" if manifest.selector.kind == "stage" else ""
     return f"{what} {'are' if more else 'is'}{link} {manifest.selector.name}"
-
-
-def told(words: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and 7 more``: what still fits on a line."""
-    items = list(dict.fromkeys(words))
-    if len(items) > 3:
-        items = [*items[:2], f"{len(items) - 2} more"]
-    *head, last = items or [""]
-    return f"{', '.join(head)} and {last}" if head else last
 
 
 def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
@@ -88,16 +79,6 @@ def _editors(live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
     names = " and ".join(sorted(found))
     last = max(found.values())
     return f"{names} at {minute(last)}" if last else names
-
-
-def minute(time: str) -> str:
-    """Return an RFC 3339 time as ``2026-11-21 12:03 UTC``, "" for what is none."""
-    try:
-        moment = datetime.fromisoformat(time)
-        utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return ""
-    return f"{utc:%Y-%m-%d %H:%M} UTC"
 
 
 def _owns(owned: Mapping[str, Any], path: tuple[Step, ...]) -> bool:

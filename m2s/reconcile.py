@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from m2s import desired, leaving, mask, writes
+from m2s import desired, leaving, writes
+from m2s.base import mask
+from m2s.base.errors import Rejected, UsageError
+from m2s.base.names import Body
+from m2s.base.workers import Begin, Workers, silently
 from m2s.change import Change
 from m2s.cluster import Cluster
-from m2s.errors import Rejected, UsageError
-from m2s.ids import Body
 from m2s.inspection import inspect
 from m2s.live import LiveDeployment
 from m2s.model import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
@@ -22,7 +24,6 @@ from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.shortcut import changes_nothing
 from m2s.wanted import Skipped, Templates
-from m2s.workers import Begin, Workers, silently
 from m2s.writes import Write
 
 

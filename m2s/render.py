@@ -1,6 +1,6 @@
 """Plan and outcomes for people: a rich table that fits 80 columns, or Markdown.
 
-Everything shown passes :mod:`m2s.mask`.
+Everything shown passes :mod:`m2s.base.mask`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from m2s import mask, reason, words
+from m2s import words
+from m2s.base import mask, wording
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.diff import FieldChange, steps
 from m2s.document import not_checked
@@ -139,7 +140,7 @@ def _notes(manifest: Manifest) -> Iterator[str]:
 
 def _kept(live: LiveDeployment) -> Iterator[str]:
     if len(live.served) > 1:
-        yield f"held: {reason.told(map(str, live.served))} keep serving"
+        yield f"held: {wording.told(map(str, live.served))} keep serving"
     elif live.version:
         yield f"held: v{live.version} keeps serving"
 

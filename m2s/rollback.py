@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from m2s import history, overrides, reason, writes
+from m2s import history, overrides, writes
+from m2s.base.errors import M2sError
+from m2s.base.labels import PINNED
+from m2s.base.names import near
+from m2s.base.wording import told
 from m2s.change import Change, Unchanged, Update
 from m2s.cluster import Cluster
-from m2s.errors import M2sError
 from m2s.history import Entry
-from m2s.ids import near
 from m2s.live import LiveDeployment
-from m2s.marks import PINNED
 from m2s.plan import Plan, Scope
 from m2s.reconcile import now, preview
 from m2s.settings import Settings
@@ -38,7 +39,7 @@ def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | Non
     body = history.described(live, entry)
     if body is None:
         raise M2sError(f"{name}: the description of {entry} is not kept any more; {_there(live)}")
-    was = reason.told(f"v{one.version}" for one in live.served)
+    was = told(f"v{one.version}" for one in live.served)
     done = f"rolled back {was} → {entry} and pinned" if entry.served != live.served else ""
     why = f"{done or f'pinned to {entry}'}; `m2s rollback {name} --unpin` lifts it"
     wanted = overrides.manifest(live, entry, body, pin=_pin(live, entry), why=why)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2s import history
+from m2s.base.labels import SELECTOR
 from m2s.history import Entry
 from m2s.live import LiveDeployment
-from m2s.marks import SELECTOR
 from m2s.model import Key, Served
 
 

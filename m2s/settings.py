@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2s import configfile, defaults, neuro, split, strictyaml
+from m2s import configfile, defaults, neuro, split
 from m2s import values as read
+from m2s.base import strictyaml
+from m2s.base.errors import UsageError
+from m2s.base.names import dns_label, meant
 from m2s.defaults import Fragment
-from m2s.errors import UsageError
-from m2s.ids import dns_label, meant
 from m2s.model import Selector
 from m2s.split import Split
 from m2s.values import MaxDelete

@@ -15,9 +15,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from m2s.ids import Body
+from m2s.base.labels import FIELD_MANAGER, GROUP, VERSION
+from m2s.base.names import Body
 from m2s.live import LiveDeployment
-from m2s.marks import FIELD_MANAGER, GROUP, VERSION
 from m2s.wanted import Manifest
 
 _IDENTITY = frozenset({"apiVersion", "kind"})

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from m2s import mask, reason, serving
-from m2s.errors import M2sError
+from m2s import serving
+from m2s.base import mask
+from m2s.base.errors import M2sError
+from m2s.base.names import near
+from m2s.base.wording import minute
 from m2s.history import Entry
-from m2s.ids import near
 from m2s.live import LiveDeployment
 from m2s.model import Served
 from m2s.plan import Scope
@@ -113,7 +115,7 @@ def told(served: Iterable[Served]) -> str:
 
 def since(time: str) -> str:
     """Return a time of the record, to the minute."""
-    return reason.minute(time) or UNKNOWN
+    return minute(time) or UNKNOWN
 
 
 def document(status: Status) -> dict[str, Any]:

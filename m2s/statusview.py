@@ -1,6 +1,6 @@
 """A status for people: tables that fit 80 columns, or Markdown.
 
-Everything shown passes :mod:`m2s.mask`.
+Everything shown passes :mod:`m2s.base.mask`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from m2s import mask, status, words
+from m2s import status, words
+from m2s.base import mask
 from m2s.serving import Serving
 from m2s.status import UNKNOWN, Status
 from m2s.tables import WIDTH, folded, room

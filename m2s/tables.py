@@ -11,8 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from m2s.base.workers import Begin, silently
 from m2s.execute import Outcome, Status
-from m2s.workers import Begin, silently
 
 WIDTH = 80
 """Columns that a table has."""

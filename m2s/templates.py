@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m2s.errors import TemplatesError
+from m2s.base.errors import TemplatesError
 from m2s.live import LiveDeployment
 from m2s.model import Whereabouts
 from m2s.wanted import TemplateFile, Templates

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s.ids import dns_label
-from m2s.images import reference
+from m2s.base.images import reference
+from m2s.base.names import dns_label
 
 STAGES = ("None", "Staging", "Production", "Archived")
 """MLflow's own, the only ones there are (mlflow.entities.model_registry.model_version_stages)."""

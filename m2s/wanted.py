@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 
-from m2s.ids import Body, digest
-from m2s.marks import RECORD
+from m2s.base.labels import RECORD
+from m2s.base.names import Body, digest
 from m2s.model import Key, ModelVersion, Selector, Served
 
 

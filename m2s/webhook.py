@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from m2s.marks import LIVE
+from m2s.base.labels import LIVE
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from m2s import reason
+from m2s.base.wording import told
 from m2s.change import Blocked, Change, Unchanged, Update
 from m2s.model import Served
 from m2s.plan import models_of, served_of
@@ -17,7 +17,7 @@ def title(name: str, served: Iterable[Served]) -> str:
     """Return a deployment's name, and on a line below its models where it does not tell them."""
     names = list(dict.fromkeys(one.model for one in served))
     obvious = len(names) == 1 and name.startswith(names[0])
-    return name if not names or obvious else f"{name}\n({reason.told(names)})"
+    return name if not names or obvious else f"{name}\n({told(names)})"
 
 
 def versions(served: Sequence[Served]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from m2s import livetags
-from m2s.errors import M2sError, TagRefused
+from m2s.base.errors import M2sError, TagRefused
 from m2s.live import LiveDeployment
 from m2s.livetags import Tags
 from m2s.model import Key

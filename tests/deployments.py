@@ -8,8 +8,8 @@ from typing import Any
 
 from kubernetes import client
 
+from m2s.base.labels import GROUP, MANAGED_BY, OWNER, PLURAL, VERSION
 from m2s.live import LiveDeployment
-from m2s.marks import GROUP, MANAGED_BY, OWNER, PLURAL, VERSION
 from m2s.model import Key, Selector
 from m2s.wanted import Manifest
 from tests.servers import ApiServer

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from m2s.marks import PAUSED, is_set
+from m2s.base.labels import PAUSED, is_set
 from m2s.model import (
     DeployFile,
     Description,

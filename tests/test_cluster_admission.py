@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from m2s.base.errors import ClusterError, Rejected
 from m2s.cluster.kubernetes import KubernetesCluster, connect
-from m2s.errors import ClusterError, Rejected
 from tests.deployments import manifest
 from tests.servers import ApiServer, wait_for
 

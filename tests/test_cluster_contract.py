@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from m2s.base.errors import Conflict, Rejected
+from m2s.base.names import digest
 from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
-from m2s.errors import Conflict, Rejected
-from m2s.ids import digest
 from m2s.live import comparable
 from m2s.model import Key
 from tests import deployments

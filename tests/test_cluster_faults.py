@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from m2s.base.errors import ClusterError, ClusterUnavailable, M2sError, Rejected
 from m2s.cluster.kubernetes import KubernetesCluster, connect
-from m2s.errors import ClusterError, ClusterUnavailable, M2sError, Rejected
 from m2s.live import LiveDeployment
 from tests import deployments
 from tests.deployments import manifest, uri_of

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from m2s.base.errors import ClusterError, Conflict, Rejected
+from m2s.base.names import digest
 from m2s.cluster.kubernetes import KubernetesCluster, connect
-from m2s.errors import ClusterError, Conflict, Rejected
-from m2s.ids import digest
 from m2s.live import LiveDeployment, comparable
 from m2s.model import Key
 from tests import deployments

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s import diff
-from m2s.ids import digest
+from m2s.base.names import digest
 from m2s.live import comparable
 
 

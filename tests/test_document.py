@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from m2s import document, planfile
-from m2s.errors import PlanFileError
+from m2s.base.errors import PlanFileError
 
 GOLDEN = Path(__file__).parent / "golden"
 NULLABLE = (str, type(None))

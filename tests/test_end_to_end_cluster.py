@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s.marks import GROUP, OWNER
+from m2s.base.labels import GROUP, OWNER
 from tests.servers import ApiServer, wait_for
 from tests.support import description, seldon
 from tests.worlds import World

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from m2s.marks import MODEL
+from m2s.base.labels import MODEL
 from tests.support import description
 from tests.worlds import World
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from m2s.marks import KEEP, MANAGED_BY, MODEL, OWNER
+from m2s.base.labels import KEEP, MANAGED_BY, MODEL, OWNER
 from tests.support import seldon
 from tests.worlds import World
 

@@ -11,12 +11,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from m2s.base.errors import M2sError
+from m2s.base.labels import PAUSED
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.yamlwriter import dump
-from m2s.errors import M2sError
 from m2s.execute import execute
 from m2s.live import LiveDeployment
-from m2s.marks import PAUSED
 from m2s.rollback import make_rollback, make_unpin
 from m2s.settings import Settings
 from tests.generated import Version, all_settings, filled, histories

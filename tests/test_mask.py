@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from m2s import mask
+from m2s.base import mask
 
 
 @pytest.mark.parametrize(

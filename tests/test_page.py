@@ -17,8 +17,8 @@ from wsgiref.validate import validator
 import pytest
 
 from m2s import settings
+from m2s.base.errors import RegistryError
 from m2s.cluster.folder import FolderCluster
-from m2s.errors import RegistryError
 from m2s.gate import Gate
 from m2s.live import LiveDeployment
 from m2s.model import Key, ModelVersion, Selector

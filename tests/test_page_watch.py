@@ -7,7 +7,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from m2s.marks import PAUSED
+from m2s.base.labels import PAUSED
 from tests.servers import free_port, wait_for
 from tests.support import description
 from tests.test_page import Reader

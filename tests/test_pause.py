@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s.marks import PAUSED
+from m2s.base.labels import PAUSED
 from tests.support import description
 from tests.worlds import World
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from m2s.errors import RegistryError
+from m2s.base.errors import RegistryError
 from m2s.model import DeployFile, ModelVersion
 from m2s.registry import sample
 from m2s.registry.artifacts import MAX_DEPLOY_FILE

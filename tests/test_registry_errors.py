@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from m2s.errors import RegistryError
+from m2s.base.errors import RegistryError
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.registry_kit import CHAMPION, STAGING, client, database_of, execute, register, selected
 from tests.servers import FaultProxy, MlflowServer, free_port

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from m2s.errors import RegistryError
+from m2s.base.errors import RegistryError
 from m2s.registry import sample
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.registry_kit import CHAMPION, STAGING, described, selected

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from m2s.errors import RegistryError, UsageError
+from m2s.base.errors import RegistryError, UsageError
 from m2s.model import Offers, Selector, Whereabouts
 from m2s.registry import sample
 from m2s.registry.mlflow_registry import MlflowRegistry

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from m2s.marks import HISTORY, PINNED, REVISIONS
+from m2s.base.labels import HISTORY, PINNED, REVISIONS
 from tests.servers import free_port
 from tests.support import Result, description, m2s, seldon
 from tests.worlds import World

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from m2s import settings
-from m2s.errors import UsageError
+from m2s.base.errors import UsageError
 from m2s.model import Selector
 from m2s.values import MaxDelete
 

@@ -11,8 +11,8 @@ import yaml
 from rich.console import Console
 
 from m2s import document, status, statusview
+from m2s.base.labels import HISTORY, PAUSED, PINNED
 from m2s.live import LiveDeployment
-from m2s.marks import HISTORY, PAUSED, PINNED
 from m2s.model import Key
 from m2s.plan import Scope
 from tests.deployments import body as deployment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s import strictyaml
+from m2s.base import strictyaml
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(12)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from m2s.base.errors import UsageError
 from m2s.cluster.api import Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.throttle import Throttle
-from m2s.errors import UsageError
 from m2s.registry.mlflow_registry import MlflowRegistry
 from m2s.settings import build
 from tests.registry_kit import STAGING

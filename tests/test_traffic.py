@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from m2s import split
+from m2s.base.errors import UsageError
 from m2s.desired.traffic import fault
-from m2s.errors import UsageError
 from m2s.model import Selector
 from m2s.settings import build
 from m2s.split import Share

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from m2s import logs, settings
-from m2s.errors import UsageError
+from m2s.base.errors import UsageError
 from m2s.report import PassReport, Result
 from tests.support import description, m2s, process
 from tests.watch_kit import Start

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from m2s import settings
+from m2s.base.errors import RegistryError, UsageError
 from m2s.cluster.folder import FolderCluster
-from m2s.errors import RegistryError, UsageError
 from m2s.model import Key, ModelVersion, Selector, Whereabouts
 from m2s.report import PassReport
 from m2s.settings import Settings

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from m2s.base.errors import ClusterError
 from m2s.cluster.kubernetes import connect
 from m2s.cluster.watching import Watching
-from m2s.errors import ClusterError
 from m2s.live import LiveDeployment
 from m2s.model import Key
 from tests import deployments

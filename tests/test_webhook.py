@@ -20,7 +20,7 @@ from mlflow.webhooks.constants import (
 )
 from mlflow.webhooks.delivery import _generate_hmac_signature
 
-from m2s.errors import M2sError
+from m2s.base.errors import M2sError
 from m2s.httpd import Httpd, probe
 from m2s.webhook import LARGEST, Delivery, Receiver, fault, sign
 from tests.support import process

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from m2s.marks import LIVE, MODELS, OWNER
+from m2s.base.labels import LIVE, MODELS, OWNER
 from m2s.registry import listing
 from m2s.registry.mlflow_registry import MlflowRegistry
 from m2s.webhook import is_own

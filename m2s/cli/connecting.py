@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from m2s.base.errors import UsageError
 from m2s.cluster import Cluster
-from m2s.errors import UsageError
 from m2s.settings import Settings
 from m2s.templates import TemplateFolder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from m2s.errors import M2sError, UsageError
+from m2s.base.errors import M2sError, UsageError
 
 _CONFIG = """\
 stage: Staging

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s import settings
+from m2s.base.errors import UsageError
 from m2s.cli import connecting, run
-from m2s.errors import UsageError
 from m2s.rollback import make_rollback, make_unpin
 
 

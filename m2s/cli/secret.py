@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from m2s.errors import UsageError
+from m2s.base.errors import UsageError
 from m2s.settings import Settings
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from m2s import configfile, settings
-from m2s.errors import UsageError
+from m2s.base.errors import UsageError
 from m2s.settings import Settings
 
 _FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect")

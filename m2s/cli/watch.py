@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from m2s import httpd, logs, metrics, notices
+from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
 from m2s.cli.source import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
-from m2s.errors import M2sError, Refused, UsageError
 from m2s.live import LiveDeployment
 from m2s.model import Key
 from m2s.page import Page

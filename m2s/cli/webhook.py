@@ -8,10 +8,11 @@ from typing import Any
 
 import typer
 
-from m2s import mask, settings
+from m2s import settings
+from m2s.base import mask
+from m2s.base.errors import UsageError
 from m2s.cli.connecting import registry_uri
 from m2s.cli.secret import secret_reader
-from m2s.errors import UsageError
 from m2s.registry.webhooks import Webhooks
 from m2s.settings import Settings
 

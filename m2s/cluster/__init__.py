@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from m2s.ids import Body
+from m2s.base.names import Body
 from m2s.live import LiveDeployment
 from m2s.model import Key, Unchecked
 from m2s.wanted import Manifest
@@ -27,10 +27,10 @@ class Rollout:
 class Cluster(Protocol):
     """One namespace's SeldonDeployments.
 
-    Every method may raise :class:`~m2s.errors.ClusterError` when the cluster as a whole cannot be
-    read or asked (no server, no credentials, no permission, no CRD, no namespace), and its
-    subclass :class:`~m2s.errors.ClusterUnavailable` when it does not answer. A refusal of the one
-    object at hand is :class:`~m2s.errors.Rejected`.
+    Every method may raise :class:`~m2s.base.errors.ClusterError` when the cluster as a whole cannot
+    be read or asked (no server, no credentials, no permission, no CRD, no namespace), and its
+    subclass :class:`~m2s.base.errors.ClusterUnavailable` when it does not answer. A refusal of the
+    one object at hand is :class:`~m2s.base.errors.Rejected`.
     """
 
     @property
@@ -50,20 +50,21 @@ class Cluster(Protocol):
     def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
         """Return the object as :meth:`apply` would leave it, writing nothing.
 
-        Raises :class:`~m2s.errors.Rejected` with the cluster's reason when it would be refused.
+        Raises :class:`~m2s.base.errors.Rejected` with the cluster's reason when it would be
+        refused.
         """
 
     def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
         """Write ``manifest`` over ``live``, or create it where ``live`` is None.
 
-        Refuses with :class:`~m2s.errors.Conflict` when the object is no longer ``live`` in what
-        m2s compares (a mere status update does not count).
+        Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live`` in
+        what m2s compares (a mere status update does not count).
         """
 
     def delete(self, live: LiveDeployment) -> None:
         """Delete exactly this object; one that is gone already is no error.
 
-        Refuses with :class:`~m2s.errors.Conflict` when the object is no longer ``live``.
+        Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live``.
         """
 
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
@@ -76,7 +77,7 @@ class Cluster(Protocol):
         """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
 
     def check_rollout_access(self) -> None:
-        """Raise :class:`~m2s.errors.ClusterError` now when :meth:`rollout` could not work later."""
+        """Raise ``ClusterError`` now when ``rollout`` could not work later."""
 
     def rollout(self, applied: LiveDeployment) -> Rollout:
         """Return how far ``applied``, as :meth:`apply` returned it, has come."""

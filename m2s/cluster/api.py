@@ -17,9 +17,9 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError, SSLError
 from urllib3.util.retry import Retry
 
+from m2s.base.errors import ClusterError, ClusterUnavailable
 from m2s.cluster.failures import BUSY, Answer, Asked, one_line, refusal
 from m2s.cluster.throttle import Throttle
-from m2s.errors import ClusterError, ClusterUnavailable
 
 APPLY = "application/apply-patch+yaml"
 PAGE = 500
@@ -95,8 +95,8 @@ class Api:
     ) -> Answer:
         """Return the server's answer, whatever its status.
 
-        Raises :class:`~m2s.errors.ClusterUnavailable` when there was none after the retries, and
-        :class:`~m2s.errors.ClusterError` when TLS failed or the answer is no API server's.
+        Raises :class:`~m2s.base.errors.ClusterUnavailable` when there was none after the retries,
+        and :class:`~m2s.base.errors.ClusterError` when TLS failed or the answer is no API server's.
         """
         headers = {} if body is None else {"Content-Type": content_type}
         # the client encodes plain JSON itself, and sends bytes as they are

@@ -16,8 +16,8 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
+from m2s.base.errors import ClusterError
 from m2s.cluster.failures import one_line
-from m2s.errors import ClusterError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own credentials."""
@@ -38,7 +38,7 @@ def log_in(kubeconfig: str | None, context: str | None) -> Login:
     """Return credentials: the kubeconfig given, else ``KUBECONFIG``, ``~/.kube/config``, the pod's.
 
     ``kubeconfig`` and ``KUBECONFIG`` may list several files, as kubectl has it. Raises
-    :class:`~m2s.errors.ClusterError` naming the file, the context or the three ways.
+    :class:`~m2s.base.errors.ClusterError` naming the file, the context or the three ways.
     """
     files = _kubeconfigs(kubeconfig)
     documents = {file: _read(file) for file in files}

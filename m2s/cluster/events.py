@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from m2s.base.errors import ClusterError, Rejected
+from m2s.base.labels import GROUP, KIND, VERSION
 from m2s.cluster.failures import Answer, Asked, one_line, refusal
 from m2s.cluster.names import namespace_name, object_name
-from m2s.errors import ClusterError, Rejected
-from m2s.marks import GROUP, KIND, VERSION
 from m2s.model import Key
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s import mask
-from m2s.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
-from m2s.marks import GROUP, VERSION
+from m2s.base import mask
+from m2s.base.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
+from m2s.base.labels import GROUP, VERSION
 from m2s.model import Key
 
 BUSY = frozenset({429, 502, 503, 504})
@@ -91,8 +91,8 @@ def one_line(text: str) -> str:
 def refusal(answer: Answer, asked: Asked) -> ClusterError:
     """Return the error that ``answer`` stands for, ready to be raised.
 
-    :class:`~m2s.errors.Rejected` and :class:`~m2s.errors.Conflict` concern the one object that was
-    to be written; anything else is about the cluster as a whole.
+    :class:`~m2s.base.errors.Rejected` and :class:`~m2s.base.errors.Conflict` concern the one object
+    that was to be written; anything else is about the cluster as a whole.
     """
     if answer.status in BUSY or answer.reason in _BUSY_REASONS:
         return ClusterUnavailable(f"{asked.server} is not able to {asked} now: {answer.message}")

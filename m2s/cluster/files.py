@@ -12,11 +12,11 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
 
-from m2s import strictyaml
+from m2s.base import strictyaml
+from m2s.base.errors import ClusterError
+from m2s.base.labels import GROUP, KIND
 from m2s.cluster.names import object_name
-from m2s.errors import ClusterError
 from m2s.live import LiveDeployment
-from m2s.marks import GROUP, KIND
 from m2s.model import Key
 
 _SERVERS_OWN = frozenset(

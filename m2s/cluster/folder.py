@@ -7,12 +7,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from m2s.base.errors import Conflict, Rejected
+from m2s.base.names import Body, digest
 from m2s.cluster import Rollout
 from m2s.cluster.files import Files, without_servers_fields
 from m2s.cluster.names import namespace_name
 from m2s.cluster.yamlwriter import dump
-from m2s.errors import Conflict, Rejected
-from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable
 from m2s.model import Key, Unchecked
 from m2s.wanted import Manifest
@@ -27,7 +27,7 @@ class FolderCluster:
     """
 
     def __init__(self, path: str | Path, namespace: str | None) -> None:
-        """Raise :class:`~m2s.errors.UsageError` when ``namespace`` is no namespace's name.
+        """Raise :class:`~m2s.base.errors.UsageError` when ``namespace`` is no namespace's name.
 
         None is ``default``.
         """
@@ -49,7 +49,8 @@ class FolderCluster:
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment in the folder's files, ordered by name.
 
-        Raises :class:`~m2s.errors.ClusterError` naming the file, and the line, that cannot be read.
+        Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, that cannot be
+        read.
         """
         with self._lock:
             found = self._files.scan()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from m2s.base.errors import Conflict
+from m2s.base.labels import FIELD_MANAGER, GROUP, PLURAL, VERSION
+from m2s.base.names import Body, digest
 from m2s.cluster import Rollout, lookups
 from m2s.cluster.api import APPLY, Api
 from m2s.cluster.credentials import log_in
@@ -9,10 +12,7 @@ from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.cluster.names import namespace_name, object_name
 from m2s.cluster.rollout import owned_by, progress, seldon_ids
 from m2s.cluster.throttle import Throttle
-from m2s.errors import Conflict
-from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable
-from m2s.marks import FIELD_MANAGER, GROUP, PLURAL, VERSION
 from m2s.model import Key, Unchecked
 from m2s.wanted import Manifest
 
@@ -34,8 +34,8 @@ def connect(
     the kubeconfig context's, or the pod's own, else ``default``. ``request_timeout`` is in seconds
     and for each attempt; ``workers`` is how many threads may ask at once, ``throttle`` how often
     they may. Raises
-    :class:`~m2s.errors.ClusterError` without usable credentials and
-    :class:`~m2s.errors.UsageError` when ``namespace`` cannot be a namespace's name.
+    :class:`~m2s.base.errors.ClusterError` without usable credentials and
+    :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a namespace's name.
     """
     login = log_in(kubeconfig, context)
     chosen = namespace_name(namespace or login.namespace or "default")
@@ -53,7 +53,7 @@ class KubernetesCluster:
     """The SeldonDeployments of one namespace; implements :class:`~m2s.cluster.Cluster`.
 
     With ``force_conflicts`` a field that another manager owns is taken back; without, writing it
-    is a :class:`~m2s.errors.Conflict`. Safe to use from several threads.
+    is a :class:`~m2s.base.errors.Conflict`. Safe to use from several threads.
     """
 
     def __init__(self, api: Api, namespace: str, *, force_conflicts: bool = True) -> None:
@@ -146,7 +146,7 @@ class KubernetesCluster:
         return lookups.has_service_account(self._api, Key(self._namespace, name))
 
     def check_rollout_access(self) -> None:
-        """Raise :class:`~m2s.errors.ClusterError` when Deployments may not be listed here."""
+        """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
         path = _deployments_path(self._namespace)
         answer = self._api.ask("GET", path, query={"limit": "1"})
         if not answer.ok:

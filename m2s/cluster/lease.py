@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from m2s.base.errors import ClusterError, ClusterUnavailable
+from m2s.base.labels import MANAGED_BY
 from m2s.cluster.api import Api
 from m2s.cluster.failures import Answer, Asked, one_line, refusal
-from m2s.errors import ClusterError, ClusterUnavailable
-from m2s.marks import MANAGED_BY
 from m2s.model import Key
 
 _log = logging.getLogger("m2s.lease")

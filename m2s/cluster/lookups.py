@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from m2s.base.errors import ClusterUnavailable, Rejected
 from m2s.cluster.api import Api
 from m2s.cluster.failures import Answer, Asked, refusal
 from m2s.cluster.names import namespace_name, object_name
-from m2s.errors import ClusterUnavailable, Rejected
 from m2s.model import Key, Unchecked
 
 
@@ -26,7 +26,7 @@ def has_service_account(api: Api, key: Key) -> bool | Unchecked:
 def _get(api: Api, resource: str, key: Key) -> Answer | Unchecked | None:
     """Return the object, None when there is none of this name, and why nobody can tell otherwise.
 
-    Raises :class:`~m2s.errors.ClusterUnavailable` when the server does not answer.
+    Raises :class:`~m2s.base.errors.ClusterUnavailable` when the server does not answer.
     """
     try:
         name = object_name(key.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from m2s.errors import Rejected, UsageError
+from m2s.base.errors import Rejected, UsageError
 
 _SUBDOMAIN = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
@@ -15,7 +15,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 def namespace_name(text: str) -> str:
     """Return ``text`` when it is a namespace's name: a DNS-1123 label, as Kubernetes has it.
 
-    Raises :class:`~m2s.errors.UsageError` otherwise, so that ``../x`` never becomes a path.
+    Raises :class:`~m2s.base.errors.UsageError` otherwise, so that ``../x`` never becomes a path.
     """
     if _LABEL.fullmatch(text):
         return text
@@ -28,8 +28,8 @@ def namespace_name(text: str) -> str:
 def object_name(text: str) -> str:
     """Return ``text`` when it is an object's name: a DNS-1123 subdomain, as Kubernetes has it.
 
-    Raises :class:`~m2s.errors.Rejected` otherwise: an API server takes ``x/status``, however its
-    slash is encoded, for a part of ``x``.
+    Raises :class:`~m2s.base.errors.Rejected` otherwise: an API server takes ``x/status``, however
+    its slash is encoded, for a part of ``x``.
     """
     if _SUBDOMAIN.fullmatch(text):
         return text

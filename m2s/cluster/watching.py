@@ -13,11 +13,11 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.watch import Watch
 from urllib3.exceptions import HTTPError
 
+from m2s.base.errors import ClusterError
+from m2s.base.labels import GROUP, MANAGED_BY, OWNER, PLURAL, VERSION
 from m2s.cluster.api import Api
 from m2s.cluster.failures import Answer, Asked, refusal
-from m2s.errors import ClusterError
 from m2s.live import LiveDeployment
-from m2s.marks import GROUP, MANAGED_BY, OWNER, PLURAL, VERSION
 from m2s.model import Key
 
 _log = logging.getLogger("m2s.watch")

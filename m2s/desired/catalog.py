@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from m2s import mask, storage
+from m2s import storage
+from m2s.base import mask
 from m2s.desired.choice import Wanted, check
 from m2s.desired.location import servable
 from m2s.desired.placeholders import Function, Named

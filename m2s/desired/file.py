@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from m2s import strictyaml
+from m2s.base import strictyaml
+from m2s.base.labels import GROUP, KIND, VERSION
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
-from m2s.marks import GROUP, KIND, VERSION
 from m2s.model import DeployFile
 
 API_VERSIONS = frozenset(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", "v1alpha3"))

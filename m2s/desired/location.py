@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from m2s import mask, storage
+from m2s import storage
+from m2s.base import mask
 from m2s.desired.problem import Problem
 
 # Schemes that name a place only an MLflow client, or only one machine, can read from.

@@ -6,11 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from m2s.desired.choice import Wanted
-from m2s.desired.layers import named_path
-from m2s.ids import Body, digest, dns_label, label_value
-from m2s.live import listing
-from m2s.marks import (
+from m2s.base.labels import (
     CHECKSUM,
     GROUP,
     KIND,
@@ -27,6 +23,10 @@ from m2s.marks import (
     TEMPLATE,
     VERSION,
 )
+from m2s.base.names import Body, digest, dns_label, label_value
+from m2s.desired.choice import Wanted
+from m2s.desired.layers import named_path
+from m2s.live import listing
 from m2s.model import Key
 from m2s.wanted import Manifest, Source, Sources
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from m2s import images
+from m2s.base import images
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
 from m2s.model import ModelVersion

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from m2s.base.labels import PAUSED
+from m2s.base.names import Body, meant
 from m2s.desired import containers
 from m2s.desired.identity import told_apart
 from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
-from m2s.ids import Body, meant
-from m2s.marks import PAUSED
 from m2s.model import ModelVersion
 
 PREFIX = "m2s.io/"

@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from m2s import strictyaml
+from m2s.base import strictyaml
+from m2s.base.labels import GROUP, KIND
+from m2s.base.names import dns_label
+from m2s.base.strictyaml import Document
 from m2s.desired import file as deployfile
 from m2s.desired.catalog import Catalog
 from m2s.desired.choice import default_name
@@ -22,10 +25,7 @@ from m2s.desired.manifest import marked, marks, named
 from m2s.desired.placeholders import Placeholder, Scalar
 from m2s.desired.problem import Problem
 from m2s.desired.stack import over_defaults
-from m2s.ids import dns_label
-from m2s.marks import GROUP, KIND
 from m2s.model import Key
-from m2s.strictyaml import Document
 from m2s.units import first_uri
 from m2s.wanted import Manifest, TemplateFile, Undeployable
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from m2s.base.names import dns_label
 from m2s.desired.manifest import marked, marks
 from m2s.diff import Name
-from m2s.ids import dns_label
 from m2s.split import Share
 from m2s.wanted import Manifest, Source, Sources
 

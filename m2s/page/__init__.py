@@ -2,7 +2,7 @@
 
 Written whole by the server, without a script, and with nothing from elsewhere: it works behind a
 port-forward and in a cluster without a way out. The only importer of jinja2 besides the templates'
-expressions; everything shown passes :mod:`m2s.mask`.
+expressions; everything shown passes :mod:`m2s.base.mask`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from m2s import __version__, mask
+from m2s import __version__
+from m2s.base import mask
 from m2s.page.view import Moment, Passes
 from m2s.report import PassReport
 from m2s.settings import Settings

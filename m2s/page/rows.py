@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from m2s import reason, render, serving, status, words
+from m2s import render, serving, status, words
+from m2s.base.wording import minute
 from m2s.change import Blocked, Change, Create, Delete, Update
 from m2s.execute import Outcome, Status
 from m2s.plan import Plan, served_of, summary
@@ -47,7 +48,7 @@ class Row:
     @property
     def since(self) -> str:
         """To the minute."""
-        return reason.minute(self.one.since)
+        return minute(self.one.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from m2s.model import (
 class Registry(Protocol):
     """A Model Registry, read only.
 
-    Every method raises :class:`~m2s.errors.RegistryError` when the answer would not be complete.
+    Every method raises :class:`~m2s.base.errors.RegistryError` when the answer would not be
+    complete.
     """
 
     @property

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from m2s.errors import RegistryError
+from m2s.base.errors import RegistryError
 from m2s.registry.server import Server
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s import mask, strictyaml
+from m2s.base import mask, strictyaml
 from m2s.model import DeployFile, Description, MlModel, ModelVersion, Unchecked
 from m2s.registry import client as mlflow
 from m2s.registry import mlmodel

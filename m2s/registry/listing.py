@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from m2s.errors import RegistryError
-from m2s.marks import LIVE
+from m2s.base.errors import RegistryError
+from m2s.base.labels import LIVE
 from m2s.model import ModelVersion
 from m2s.registry import client as mlflow
 from m2s.registry.server import Server

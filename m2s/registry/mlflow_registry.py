@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from m2s.errors import RegistryError, UsageError
-from m2s.marks import PAUSED, is_set
+from m2s.base.errors import RegistryError, UsageError
+from m2s.base.labels import PAUSED, is_set
 from m2s.model import (
     Description,
     MlModel,

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-from m2s import strictyaml
+from m2s.base import strictyaml
 from m2s.model import MlModel, Unchecked
 from m2s.registry.artifacts import Store, StoreError, local_path
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from m2s.errors import TagRefused
-from m2s.marks import LIVE
+from m2s.base.errors import TagRefused
+from m2s.base.labels import LIVE
 from m2s.model import Served
 from m2s.registry import client as mlflow
 from m2s.registry import listing

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from m2s import mask
-from m2s.errors import RegistryError, UsageError
+from m2s.base import mask
+from m2s.base.errors import RegistryError, UsageError
 from m2s.registry import client as mlflow
 from m2s.registry import environment, listing
 from m2s.registry.server import Server

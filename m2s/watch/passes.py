@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from m2s import mask, reconcile
+from m2s import reconcile
+from m2s.base import mask
+from m2s.base.errors import M2sError
 from m2s.cluster import Cluster
 from m2s.desired import Memo
-from m2s.errors import M2sError
 from m2s.execute import Outcome, Status, execute
 from m2s.gate import Gate
 from m2s.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from m2s import diff
-from m2s.ids import digest
+from m2s.base.names import digest
 from m2s.live import LiveDeployment, comparable
 from m2s.model import Key
 from m2s.report import PassReport
