@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from m2s.base.names import Body
-from m2s.diff import FieldChange
 from m2s.live import LiveDeployment
 from m2s.model import Key, ModelVersion
+from m2s.objects.body import Body
+from m2s.objects.diff import FieldChange
 from m2s.wanted import Manifest
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from m2s.base.labels import CHECKSUM, GROUP, HISTORY, KIND, PINNED, REVISIONS, VERSION
-from m2s.base.names import Body, digest
-from m2s.live import LiveDeployment, comparable, listed, told_by
+from m2s.live import LiveDeployment, listed, told_by
 from m2s.model import Key, Served
+from m2s.objects.body import Body, comparable, digest
 from m2s.wanted import Manifest
 
 LENGTH = 10

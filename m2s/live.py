@@ -17,12 +17,11 @@ from m2s.base.labels import (
     OWNER,
     PAUSED,
     PINNED,
-    RECORD,
     TEMPLATE,
     is_set,
 )
-from m2s.base.names import Body, digest
 from m2s.model import Key, Served
+from m2s.objects.body import Body, comparable, digest
 
 
 @dataclass(frozen=True)
@@ -144,18 +143,3 @@ def told_by(items: Any) -> tuple[Served, ...]:
         return ()
     texts = [text for one in found for text in (one.model, one.version, one.alias)]
     return tuple(found) if all(isinstance(text, str) for text in texts) else ()
-
-
-def comparable(body: Body) -> dict[str, Any]:
-    """Return the part of an object that a person or m2s writes.
-
-    Labels and annotations, then all but metadata and status, as Flux compares
-    (fluxcd/pkg ``ssa/manager_diff.go``). ``apiVersion`` and ``kind`` are fixed by the endpoint;
-    m2s's own record of the past is no part of what is wanted.
-    """
-    metadata = body.get("metadata") or {}
-    left_out = ("apiVersion", "kind", "metadata", "status")
-    rest = {key: value for key, value in body.items() if key not in left_out}
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    told = {name: value for name, value in annotations.items() if name not in RECORD}
-    return {"metadata": {"labels": labels, "annotations": told}, **rest}

@@ -11,18 +11,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from m2s import diff, history, reason
+from m2s import history, reason
 from m2s.base.labels import PAUSED, PINNED, RUN_ID, SELECTOR, is_set
-from m2s.base.names import Body
 from m2s.base.wording import told
 from m2s.desired import Desired
-from m2s.diff import Step
 from m2s.history import Entry
 from m2s.live import LiveDeployment
 from m2s.model import Key, ModelVersion, Selector, Served
+from m2s.objects import diff
+from m2s.objects.body import Body
+from m2s.objects.diff import Step
+from m2s.objects.origins import Source
 from m2s.plan import Scope
 from m2s.units import first_uri
-from m2s.wanted import Manifest, Paused, Skipped, Source, Undeployable
+from m2s.wanted import Manifest, Paused, Skipped, Undeployable
 
 _Item = Manifest | Undeployable
 

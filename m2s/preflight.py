@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from m2s import prepackaged, storage
-from m2s.base.names import Body
-from m2s.desired.manifest import sealed
 from m2s.model import MlModel, Unchecked
+from m2s.objects.body import Body
+from m2s.objects.checksum import sealed
 from m2s.units import Unit, rebuilt, service_accounts, units
 from m2s.wanted import Manifest
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from m2s.base.labels import CHECKSUM, FIELD_MANAGER
 from m2s.base.wording import minute, told
-from m2s.diff import FieldChange, Name, Step, steps
 from m2s.live import LiveDeployment
 from m2s.model import Served
+from m2s.objects.diff import FieldChange, Name, Step, steps
 from m2s.wanted import Manifest
 
 

@@ -11,13 +11,13 @@ from typing import Protocol
 from m2s import desired, leaving, writes
 from m2s.base import mask
 from m2s.base.errors import Rejected, UsageError
-from m2s.base.names import Body
 from m2s.base.workers import Begin, Workers, silently
 from m2s.change import Change
 from m2s.cluster import Cluster
 from m2s.inspection import inspect
 from m2s.live import LiveDeployment
 from m2s.model import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
+from m2s.objects.body import Body
 from m2s.overrides import overruled
 from m2s.plan import Plan, Scope
 from m2s.registry import Registry

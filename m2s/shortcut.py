@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base.labels import FIELD_MANAGER, GROUP, VERSION
-from m2s.base.names import Body
 from m2s.live import LiveDeployment
+from m2s.objects.body import Body
 from m2s.wanted import Manifest
 
 _IDENTITY = frozenset({"apiVersion", "kind"})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s.base.names import Body
+from m2s.objects.body import Body
 
 _INITIALIZER = "-model-initializer"
 """Suffix of the init container that the operator adds, unless the description has its own

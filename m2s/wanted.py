@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 
 from m2s.base.labels import RECORD
-from m2s.base.names import Body, digest
 from m2s.model import Key, ModelVersion, Selector, Served
+from m2s.objects.body import Body, digest
+from m2s.objects.origins import Sources, _unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +36,6 @@ class Templates:
     files: tuple[TemplateFile, ...] = ()
     base: TemplateFile | None = None
     missing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Which layer of a description gave a field, and in which line of its file, if it is one."""
-
-    layer: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        """``deploy.yaml of run 3f2a:12``."""
-        return self.layer if self.line is None else f"{self.layer}:{self.line}"
-
-
-Sources = Mapping[tuple[str | int, ...], Source]
-"""By the path of a field, as a FieldChange has it."""
-
-
-def _unknown() -> Sources:
-    return {}
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m2s import diff, history, holding, reason
+from m2s import history, holding, reason
 from m2s.base.labels import FIELD_MANAGER
-from m2s.base.names import Body
 from m2s.change import Blocked, Change, Create, Unchanged, Update
 from m2s.desired import Desired
 from m2s.holding import Held
 from m2s.live import LiveDeployment
 from m2s.model import Key
+from m2s.objects import diff
+from m2s.objects.body import Body
 from m2s.plan import Scope
 from m2s.settings import Settings
 from m2s.wanted import Manifest, Paused, Skipped, Undeployable

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m2s import diff
-from m2s.base.names import digest
-from m2s.live import comparable
+from m2s.objects import diff
+from m2s.objects.body import comparable, digest
 
 
 def deployment(**spec: Any) -> dict[str, Any]:

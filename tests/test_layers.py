@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m2s import diff
-from m2s.desired.layers import Layer, Merged, merge
+from m2s.objects import diff
+from m2s.objects.layers import Layer, Merged, merge
 
 
 def merged(*texts: str) -> Any:

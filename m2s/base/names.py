@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-Body = Mapping[str, Any]
-"""A Kubernetes object as decoded JSON; read only by convention."""
-
-
-def digest(value: Any) -> str:
-    """Return ``sha256:…`` of a JSON value, independent of key order."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+from collections.abc import Iterable
 
 
 def dns_label(text: str, *, limit: int = 63) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from m2s.base.names import Body
 from m2s.live import LiveDeployment
 from m2s.model import Key, Unchecked
+from m2s.objects.body import Body
 from m2s.wanted import Manifest
 
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from m2s.base.names import Body
+from m2s.objects.body import Body
 
 _ENGINE = "ENGINE_PREDICTOR"
 _PREDICTOR_ID = "PREDICTOR_ID"

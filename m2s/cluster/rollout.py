@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from m2s.base.names import Body
 from m2s.cluster import Rollout, evidence
+from m2s.objects.body import Body
 
 
 def seldon_ids(live: Body) -> tuple[str, ...]:

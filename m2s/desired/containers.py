@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from m2s.base.names import Body
-from m2s.desired.identity import EVERY, told_apart
-from m2s.desired.layers import Layer
+from m2s.objects.body import Body
+from m2s.objects.layers import Layer
+from m2s.objects.list_keys import EVERY, told_apart
 from m2s.units import nodes
 
 BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")

@@ -7,9 +7,9 @@ from typing import Any
 
 from m2s.base import strictyaml
 from m2s.base.labels import GROUP, KIND, VERSION
-from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
 from m2s.model import DeployFile
+from m2s.objects.layers import Layer
 
 API_VERSIONS = frozenset(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", "v1alpha3"))
 """One schema under three names (Seldon Core 1.17's CRD); always written as v1."""

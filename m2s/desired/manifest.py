@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from m2s.base.labels import (
-    CHECKSUM,
     GROUP,
     KIND,
     MANAGED_BY,
@@ -23,12 +22,15 @@ from m2s.base.labels import (
     TEMPLATE,
     VERSION,
 )
-from m2s.base.names import Body, digest, dns_label, label_value
+from m2s.base.names import dns_label, label_value
 from m2s.desired.choice import Wanted
-from m2s.desired.layers import named_path
 from m2s.live import listing
 from m2s.model import Key
-from m2s.wanted import Manifest, Source, Sources
+from m2s.objects.body import Body
+from m2s.objects.checksum import sealed
+from m2s.objects.layers import named_path
+from m2s.objects.origins import Source, Sources
+from m2s.wanted import Manifest
 
 
 def manifest_of(
@@ -95,18 +97,6 @@ def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
         **{part: value for part, value in given.items() if part not in _NOT_OURS},
     }
     return replace(manifest, body=sealed(body))
-
-
-def sealed(body: Body) -> dict[str, Any]:
-    """Return ``body`` with its own digest among the annotations, in place of one that is there.
-
-    It tells "the description changed" from "the object drifted" without keeping the old text.
-    """
-    metadata = body["metadata"]
-    annotations = {k: v for k, v in metadata["annotations"].items() if k != CHECKSUM}
-    bare = {**body, "metadata": {**metadata, "annotations": annotations}}
-    checksum = {CHECKSUM: digest(bare)}
-    return {**body, "metadata": {**metadata, "annotations": {**annotations, **checksum}}}
 
 
 def _notes(want: Wanted) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from m2s.desired import templates, traffic
 from m2s.desired.catalog import Descriptions, base_names
 from m2s.desired.choice import Wanted, check, default_name
-from m2s.desired.layers import Layer, Merged
 from m2s.desired.location import servable
 from m2s.desired.manifest import manifest_of
 from m2s.desired.memo import Memo
 from m2s.desired.problem import Problem
 from m2s.desired.stack import described as stacked
 from m2s.model import Description, Key, ModelVersion, Selector, Unreadable
+from m2s.objects.layers import Layer, Merged
 from m2s.settings import Settings
 from m2s.wanted import Manifest, Skipped, TemplateFile, Undeployable
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from m2s.base.labels import PAUSED
-from m2s.base.names import Body, meant
+from m2s.base.names import meant
 from m2s.desired import containers
-from m2s.desired.identity import told_apart
-from m2s.desired.layers import Layer
 from m2s.desired.problem import Problem
 from m2s.model import ModelVersion
+from m2s.objects.body import Body
+from m2s.objects.layers import Layer
+from m2s.objects.list_keys import told_apart
 
 PREFIX = "m2s.io/"
 PROTOCOLS = ("seldon", "tensorflow", "kfserving", "v2")

@@ -20,12 +20,12 @@ from m2s.base.strictyaml import Document
 from m2s.desired import file as deployfile
 from m2s.desired.catalog import Catalog
 from m2s.desired.choice import default_name
-from m2s.desired.layers import Layer
 from m2s.desired.manifest import marked, marks, named
 from m2s.desired.placeholders import Placeholder, Scalar
 from m2s.desired.problem import Problem
 from m2s.desired.stack import over_defaults
 from m2s.model import Key
+from m2s.objects.layers import Layer
 from m2s.units import first_uri
 from m2s.wanted import Manifest, TemplateFile, Undeployable
 

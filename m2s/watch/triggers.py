@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from m2s import diff
-from m2s.base.names import digest
-from m2s.live import LiveDeployment, comparable
+from m2s.live import LiveDeployment
 from m2s.model import Key
+from m2s.objects import diff
+from m2s.objects.body import comparable, digest
 from m2s.report import PassReport
 
 RELOAD, LEADER, WEBHOOK, CLUSTER = "reload", "leader", "webhook", "cluster"

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from m2s.desired.identity import EVERY, KEYS, NAMELESS, identities
-from m2s.diff import Name, Step, named
-from m2s.wanted import Source, Sources
+from m2s.objects.diff import Name, Step, named
+from m2s.objects.list_keys import EVERY, KEYS, NAMELESS, identities
+from m2s.objects.origins import Source, Sources
 
 
 @dataclass(frozen=True)

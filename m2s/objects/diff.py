@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from m2s.base.labels import MODEL_VERSION
-from m2s.base.names import Body, digest
-from m2s.live import comparable
+from m2s.objects.body import Body, comparable, digest
 
 Kind = Literal["added", "removed", "changed", "reordered"]
 
