@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from m2s.live import LiveDeployment
-from m2s.model import Key, ModelVersion
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.versions import Key, ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.diff import FieldChange
-from m2s.wanted import Manifest
 
 
 class Action(Enum):
@@ -115,8 +115,9 @@ class Unchanged:
 class Blocked:
     """Something wanted that cannot be done; what is there is held as it is.
 
-    ``models`` and ``template`` are what is held besides, as in :class:`~m2s.wanted.Undeployable`;
-    ``manifest`` is what the cluster refuses, where it does.
+    ``models`` and ``template`` are what is held besides, as in
+    :class:`~m2s.domain.manifests.Undeployable`; ``manifest`` is what the cluster refuses, where it
+    does.
     """
 
     action: ClassVar[Action] = Action.BLOCKED

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from m2s.change import Blocked, Change
-from m2s.desired import Desired
-from m2s.live import LiveDeployment
-from m2s.model import Key
-from m2s.wanted import Manifest, Paused, Skipped, Undeployable
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
+from m2s.domain.versions import Key
 
 _Reasons = dict[tuple[str | None, str], str]
 """(owner, name) → why."""

@@ -8,13 +8,12 @@ from typing import TypeVar
 from m2s import preflight, storage
 from m2s.base.workers import Workers
 from m2s.cluster import Cluster
-from m2s.desired import Desired
 from m2s.desired.location import map_uri
-from m2s.model import Description, MlModel, Unchecked, Unreadable
+from m2s.domain.manifests import Desired, Manifest, Undeployable
+from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
 from m2s.preflight import Facts
 from m2s.registry import Registry
 from m2s.settings import Settings
-from m2s.wanted import Manifest, Undeployable
 
 _T = TypeVar("_T")
 
@@ -29,8 +28,8 @@ def inspect(
 ) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
     """Return ``results`` with their warnings, and what could not be checked, a line each.
 
-    With ``--strict`` a manifest with warnings becomes :class:`~m2s.wanted.Undeployable`, and so
-    what is deployed is held. Without ``--preflight`` nothing is read or changed.
+    With ``--strict`` a manifest with warnings becomes :class:`~m2s.domain.manifests.Undeployable`,
+    and so what is deployed is held. Without ``--preflight`` nothing is read or changed.
 
     Args:
         results: what :func:`m2s.desired.build` returned.

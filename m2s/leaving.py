@@ -8,13 +8,12 @@ from m2s import holding
 from m2s.base.labels import KEEP, PAUSED
 from m2s.base.wording import told
 from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
-from m2s.desired import Desired
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key, Whereabouts
 from m2s.holding import Held
-from m2s.live import LiveDeployment
-from m2s.model import Key, Whereabouts
 from m2s.objects import diff
-from m2s.plan import Scope
-from m2s.wanted import Manifest, Templates, Undeployable
 
 
 def untemplated(

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from m2s import serving
 from m2s.base import mask
 from m2s.base.errors import TagRefused
 from m2s.base.labels import LIVE
-from m2s.live import LiveDeployment
-from m2s.model import Served
-from m2s.plan import Scope
-from m2s.serving import Serving
+from m2s.domain import serving
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.scope import Scope
+from m2s.domain.serving import Serving
+from m2s.domain.versions import Served
 
 if TYPE_CHECKING:
     from m2s.registry.tagging import Tagging

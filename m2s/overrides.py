@@ -11,20 +11,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from m2s import history, reason
+from m2s import reason
 from m2s.base.labels import PAUSED, PINNED, RUN_ID, SELECTOR, is_set
 from m2s.base.wording import told
-from m2s.desired import Desired
-from m2s.history import Entry
-from m2s.live import LiveDeployment
-from m2s.model import Key, ModelVersion, Selector, Served
+from m2s.domain import history
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.history import Entry
+from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key, ModelVersion, Selector, Served
 from m2s.objects import diff
 from m2s.objects.body import Body
 from m2s.objects.diff import Step
 from m2s.objects.origins import Source
-from m2s.plan import Scope
 from m2s.units import first_uri
-from m2s.wanted import Manifest, Paused, Skipped, Undeployable
 
 _Item = Manifest | Undeployable
 
@@ -37,9 +37,9 @@ def overruled(
 ) -> tuple[Desired, ...]:
     """Return what is wanted once everybody's orders are followed.
 
-    What is wanted of a paused or pinned deployment gives way to a :class:`~m2s.wanted.Paused`, or
-    to the manifest of the pinned version. What is wanted of a paused model that has no deployment
-    yet is skipped.
+    What is wanted of a paused or pinned deployment gives way to a
+    :class:`~m2s.domain.manifests.Paused`, or to the manifest of the pinned version. What is wanted
+    of a paused model that has no deployment yet is skipped.
 
     Args:
         desired: what the registry asks for.

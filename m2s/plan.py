@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from m2s.base.errors import Refused
 from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
-from m2s.live import LiveDeployment
-from m2s.model import Selector, Served
-from m2s.values import MaxDelete
-from m2s.wanted import Skipped
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose objects a run may touch, narrowed to the models it looks at."""
-
-    owners: frozenset[str]
-    models: tuple[str, ...] = ()
-
-    def includes_model(self, model: str) -> bool:
-        """Whether ``model`` matches a pattern (``*``, ``?``, ``[…]``); no pattern is all."""
-        patterns = self.models
-        return not patterns or any(fnmatch.fnmatchcase(model, pattern) for pattern in patterns)
-
-    def includes(self, live: LiveDeployment) -> bool:
-        """Whether ``live`` is ours to change or delete in this run."""
-        if live.owner not in self.owners:
-            return False
-        names = [one.model for one in live.served] or [""]
-        return not self.models or any(map(self.includes_model, names))
+from m2s.domain.budget import MaxDelete
+from m2s.domain.manifests import Skipped
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Selector, Served
 
 
 @dataclass(frozen=True)

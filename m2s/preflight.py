@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from m2s import prepackaged, storage
-from m2s.model import MlModel, Unchecked
+from m2s.domain.manifests import Manifest
+from m2s.domain.versions import MlModel, Unchecked
 from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
 from m2s.units import Unit, rebuilt, service_accounts, units
-from m2s.wanted import Manifest
 
 SecretKeys = frozenset[str] | Unchecked | None
 """The names of a Secret's data, never the data; None when there is no such Secret."""

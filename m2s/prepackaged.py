@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from m2s.model import MlModel
+from m2s.domain.versions import MlModel
 
 Version = tuple[int, ...]
 _NEVER: Version = (10**6,)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from m2s.base.labels import CHECKSUM, FIELD_MANAGER
-from m2s.base.wording import minute, told
-from m2s.live import LiveDeployment
-from m2s.model import Served
-from m2s.objects.diff import FieldChange, Name, Step, steps
-from m2s.wanted import Manifest
+from m2s.base.labels import CHECKSUM
+from m2s.base.wording import told
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.field_owners import editors_of
+from m2s.domain.manifests import Manifest
+from m2s.domain.versions import Served
+from m2s.objects.diff import FieldChange
 
 
 def of_create(manifest: Manifest) -> str:
@@ -26,7 +26,7 @@ def of_create(manifest: Manifest) -> str:
 
 def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
     """The version's move where there is one; else what moved the description or the object."""
-    editors = _editors(live, fields)
+    editors = editors_of(live, fields)
     if live.owner is None:
         return "adopted" + (f" from {editors.split(' at ')[0]}" if editors else "")
     edited = f"edited by {editors}" if editors else ""
@@ -64,40 +64,3 @@ def _move(slot: str, old: Served | None, new: Served, role: bool) -> str:
     back = before.isdecimal() and new.version.isdecimal() and int(before) > int(new.version)
     model, alias = (f"{slot} ", "") if slot and not role else ("", f" ({slot})" if slot else "")
     return f"{'rolled back' if back else 'promoted'} {model}v{before} → v{new.version}{alias}"
-
-
-def _editors(live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
-    """Name the managers, m2s apart, that wrote what would change, and when the last one did."""
-    paths = [field.path for field in fields]
-    found: dict[str, str] = {}
-    for entry in live.managed_fields:
-        manager, owned = str(entry.get("manager", "unknown")), entry.get("fieldsV1") or {}
-        if manager != FIELD_MANAGER and any(_owns(owned, path) for path in paths):
-            found[manager] = max(found.get(manager, ""), str(entry.get("time", "")))
-    if not found:
-        return ""
-    names = " and ".join(sorted(found))
-    last = max(found.values())
-    return f"{names} at {minute(last)}" if last else names
-
-
-def _owns(owned: Mapping[str, Any], path: tuple[Step, ...]) -> bool:
-    """Whether a FieldsV1 set covers ``path`` or something on the way to it.
-
-    The format is in k8s.io/apimachinery ``FieldsV1``: ``f:<name>`` for a member, ``k:<json>`` or
-    ``i:<n>`` for a list item, ``{}`` for a field that is owned with all that is in it.
-    """
-    node: Any = owned
-    for step in path:
-        if not isinstance(step, Name | int) and f"f:{step}" in node:
-            node = node[f"f:{step}"]
-            continue
-        return bool(node is not owned) and not node
-    return True
-
-
-def owned_by(live: LiveDeployment, manager: str, pointer: str) -> bool:
-    """Whether ``manager`` owns the field that a JSON pointer names, alone or with others."""
-    path = tuple(steps(pointer))
-    sets = (e.get("fieldsV1") or {} for e in live.managed_fields if e.get("manager") == manager)
-    return any(_owns(owned, path) for owned in sets)

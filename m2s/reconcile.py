@@ -14,16 +14,17 @@ from m2s.base.errors import Rejected, UsageError
 from m2s.base.workers import Begin, Workers, silently
 from m2s.change import Change
 from m2s.cluster import Cluster
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Desired, Skipped, Templates
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.inspection import inspect
-from m2s.live import LiveDeployment
-from m2s.model import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.objects.body import Body
 from m2s.overrides import overruled
-from m2s.plan import Plan, Scope
+from m2s.plan import Plan
 from m2s.registry import Registry
 from m2s.settings import Settings
 from m2s.shortcut import changes_nothing
-from m2s.wanted import Skipped, Templates
 from m2s.writes import Write
 
 
@@ -95,7 +96,7 @@ def _build(
     chosen: _Chosen,
     workers: Workers,
     memo: desired.Memo | None,
-) -> tuple[tuple[desired.Desired, ...], tuple[str, ...]]:
+) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
     """Return what is wanted, looked at by preflight, and what that could not look at."""
     read = settings.describing != "ignored"
     needed = chosen.needed(templates)
@@ -121,7 +122,7 @@ def _build(
 
 def _compare(
     sides: _Sides,
-    manifests: tuple[desired.Desired, ...],
+    manifests: tuple[Desired, ...],
     live: Mapping[Key, LiveDeployment],
     scope: Scope,
     workers: Workers,

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Literal
 
 from m2s.change import Create
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
 from m2s.execute import Outcome, Status
-from m2s.live import LiveDeployment
-from m2s.model import Key
 from m2s.plan import Plan
 
 Result = Literal["success", "failed", "error", "refused"]

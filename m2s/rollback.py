@@ -1,25 +1,27 @@
 """One deployment is brought back to what it served before, and pinned to it; or the pin is lifted.
 
-Only the cluster is asked: it keeps the record of each deployment (:mod:`m2s.history`).
+Only the cluster is asked: it keeps the record of each deployment (:mod:`m2s.domain.history`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from m2s import history, overrides, writes
+from m2s import overrides, writes
 from m2s.base.errors import M2sError
 from m2s.base.labels import PINNED
 from m2s.base.names import near
 from m2s.base.wording import told
 from m2s.change import Change, Unchanged, Update
 from m2s.cluster import Cluster
-from m2s.history import Entry
-from m2s.live import LiveDeployment
-from m2s.plan import Plan, Scope
+from m2s.domain import history
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.history import Entry
+from m2s.domain.manifests import Manifest
+from m2s.domain.scope import Scope
+from m2s.plan import Plan
 from m2s.reconcile import now, preview
 from m2s.settings import Settings
-from m2s.wanted import Manifest
 
 
 def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | None) -> Plan:

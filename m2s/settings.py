@@ -18,9 +18,9 @@ from m2s.base import strictyaml
 from m2s.base.errors import UsageError
 from m2s.base.names import dns_label, meant
 from m2s.defaults import Fragment
-from m2s.model import Selector
+from m2s.domain.budget import MaxDelete
+from m2s.domain.versions import Selector
 from m2s.split import Split
-from m2s.values import MaxDelete
 
 
 @dataclass(frozen=True)

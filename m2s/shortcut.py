@@ -15,10 +15,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from m2s.base.labels import FIELD_MANAGER, GROUP, VERSION
-from m2s.live import LiveDeployment
+from m2s.base.labels import FIELD_MANAGER
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, VERSION
 from m2s.objects.body import Body
-from m2s.wanted import Manifest
 
 _IDENTITY = frozenset({"apiVersion", "kind"})
 _IDENTITY_IN_METADATA = frozenset({"name", "namespace"})

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from m2s import serving
 from m2s.base import mask
 from m2s.base.errors import M2sError
 from m2s.base.names import near
 from m2s.base.wording import minute
-from m2s.history import Entry
-from m2s.live import LiveDeployment
-from m2s.model import Served
-from m2s.plan import Scope
-from m2s.serving import Serving
+from m2s.domain import serving
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.history import Entry
+from m2s.domain.scope import Scope
+from m2s.domain.serving import Serving
+from m2s.domain.versions import Served
 
 UNKNOWN = "-"
 """What stands for what nobody noted, and for a folder's state."""

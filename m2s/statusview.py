@@ -14,7 +14,7 @@ from rich.text import Text
 
 from m2s import status, words
 from m2s.base import mask
-from m2s.serving import Serving
+from m2s.domain.serving import Serving
 from m2s.status import UNKNOWN, Status
 from m2s.tables import WIDTH, folded, room
 

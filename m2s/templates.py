@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from m2s.base.errors import TemplatesError
-from m2s.live import LiveDeployment
-from m2s.model import Whereabouts
-from m2s.wanted import TemplateFile, Templates
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import TemplateFile, Templates
+from m2s.domain.versions import Whereabouts
 
 BASE = "_base.yaml"
 """The base template's name where it lies in the folder; no other file that starts with ``_`` is

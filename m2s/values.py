@@ -6,35 +6,14 @@ tells what it wants.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from m2s.base.images import reference
 from m2s.base.names import dns_label
-
-STAGES = ("None", "Staging", "Production", "Archived")
-"""MLflow's own, the only ones there are (mlflow.entities.model_registry.model_version_stages)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MaxDelete:
-    """A deletion budget: at most ``count`` objects or ``percent`` of what is owned, the larger."""
-
-    count: int
-    percent: float
-
-    def allows(self, deletions: int, owned: int) -> bool:
-        """Whether ``deletions`` of ``owned`` objects are within the budget."""
-        return deletions <= max(self.count, owned * self.percent / 100)
-
-    def __str__(self) -> str:
-        """As a person would say it."""
-        parts = [str(self.count)] if self.count else []
-        parts += [f"{self.percent:g} %"] if self.percent else []
-        return " or ".join(parts) or "0"
+from m2s.domain.budget import MaxDelete
+from m2s.domain.stages import canonical_stage
 
 
 def text(raw: Any) -> str:
@@ -62,16 +41,6 @@ def texts(raw: Any) -> tuple[str, ...]:
 def stages(raw: Any) -> tuple[str, ...]:
     """Stages in MLflow's spelling."""
     return tuple(dict.fromkeys(canonical_stage(name) for name in texts(raw)))
-
-
-def canonical_stage(name: str) -> str:
-    """Return MLflow's spelling of a stage; a ValueError lists those that exist."""
-    for stage in STAGES:
-        if stage.lower() == name.lower():
-            return stage
-    near = difflib.get_close_matches(name.capitalize(), STAGES, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise ValueError(f"there is no stage {name!r}: MLflow has {', '.join(STAGES)}{hint}")
 
 
 def label(what: str) -> Callable[[Any], str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from m2s.base.wording import told
 from m2s.change import Blocked, Change, Unchanged, Update
-from m2s.model import Served
+from m2s.domain.versions import Served
 from m2s.plan import models_of, served_of
 
 MAX_QUIET = 20

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from m2s import livetags
 from m2s.base.errors import M2sError, TagRefused
-from m2s.live import LiveDeployment
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key
 from m2s.livetags import Tags
-from m2s.model import Key
-from m2s.plan import Scope
 from m2s.report import PassReport
 
 if TYPE_CHECKING:

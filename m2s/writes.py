@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m2s import history, holding, reason
+from m2s import holding, reason
 from m2s.base.labels import FIELD_MANAGER
 from m2s.change import Blocked, Change, Create, Unchanged, Update
-from m2s.desired import Desired
+from m2s.domain import history
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.field_owners import owned_by
+from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key
 from m2s.holding import Held
-from m2s.live import LiveDeployment
-from m2s.model import Key
 from m2s.objects import diff
 from m2s.objects.body import Body
-from m2s.plan import Scope
 from m2s.settings import Settings
-from m2s.wanted import Manifest, Paused, Skipped, Undeployable
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _lost(live: LiveDeployment, pointer: str) -> bool:
     """
     *way, _ = diff.walked(live.body, pointer)
     in_list = any(isinstance(value, list) for _, value in way)
-    return in_list or not live.managed_fields or reason.owned_by(live, FIELD_MANAGER, pointer)
+    return in_list or not live.managed_fields or owned_by(live, FIELD_MANAGER, pointer)
 
 
 def judge(

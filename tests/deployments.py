@@ -8,10 +8,11 @@ from typing import Any
 
 from kubernetes import client
 
-from m2s.base.labels import GROUP, MANAGED_BY, OWNER, PLURAL, VERSION
-from m2s.live import LiveDeployment
-from m2s.model import Key, Selector
-from m2s.wanted import Manifest
+from m2s.base.labels import MANAGED_BY, OWNER
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.versions import Key, Selector
 from tests.servers import ApiServer
 
 SELECTOR = Selector("stage", "Staging")

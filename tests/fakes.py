@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from m2s.base.labels import PAUSED, is_set
-from m2s.model import (
+from m2s.domain.versions import (
     DeployFile,
     Description,
     MlModel,

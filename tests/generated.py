@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from m2s.base.labels import GROUP, KIND
+from m2s.domain.resource import GROUP, KIND
 from m2s.settings import Settings, build
 from tests.fakes import FakeRegistry
 

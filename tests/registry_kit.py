@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from m2s.model import Description, ModelVersion, Selector, Unreadable
+from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.registry.mlflow_registry import MlflowRegistry
 
 STAGING = Selector("stage", "Staging")

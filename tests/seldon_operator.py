@@ -9,7 +9,7 @@ from typing import Any
 from kubernetes import client
 
 from m2s.cluster.kubernetes import KubernetesCluster
-from m2s.live import LiveDeployment
+from m2s.domain.deployments import LiveDeployment
 from tests import deployments
 from tests.servers import ApiServer
 

@@ -20,8 +20,8 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from m2s.base.labels import GROUP, KIND, VERSION
 from m2s.cli import main
+from m2s.domain.resource import GROUP, KIND, VERSION
 
 
 def tried(count: int, *, sharing: bool = False) -> hypothesis.settings:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from m2s.model import Description, MlModel, ModelVersion, Unreadable
+from m2s.domain.versions import Description, MlModel, ModelVersion, Unreadable
 from m2s.registry.cache import Cache
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.servers import FaultProxy, MlflowServer

@@ -15,7 +15,7 @@ from m2s.base.errors import Conflict, Rejected
 from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
-from m2s.model import Key
+from m2s.domain.versions import Key
 from m2s.objects.body import comparable, digest
 from tests import deployments
 from tests.deployments import CONTAINER, body, manifest, manifest_of, uri_of

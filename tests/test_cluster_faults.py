@@ -10,7 +10,7 @@ import yaml
 
 from m2s.base.errors import ClusterError, ClusterUnavailable, M2sError, Rejected
 from m2s.cluster.kubernetes import KubernetesCluster, connect
-from m2s.live import LiveDeployment
+from m2s.domain.deployments import LiveDeployment
 from tests import deployments
 from tests.deployments import manifest, uri_of
 from tests.servers import ApiServer, FaultProxy, free_port, kubernetes_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s.base.labels import GROUP, PLURAL
+from m2s.domain.resource import GROUP, PLURAL
 from tests.servers import ApiServer
 from tests.support import description
 from tests.worlds import World

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from m2s.base.labels import GROUP, OWNER
+from m2s.base.labels import OWNER
+from m2s.domain.resource import GROUP
 from tests.servers import ApiServer, wait_for
 from tests.support import description, seldon
 from tests.worlds import World

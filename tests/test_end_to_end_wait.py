@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from m2s.cluster.kubernetes import KubernetesCluster, connect
-from m2s.live import LiveDeployment
+from m2s.domain.deployments import LiveDeployment
 from tests.seldon_operator import Operator
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from m2s.model import Description, ModelVersion, Selector, Whereabouts
+from m2s.domain.versions import Description, ModelVersion, Selector, Whereabouts
 from m2s.registry import Registry
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.fakes import FakeRegistry

@@ -14,10 +14,10 @@ from m2s import reconcile
 from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
 from m2s.execute import execute
-from m2s.live import LiveDeployment
 from m2s.settings import build
-from m2s.wanted import Manifest
 from tests.fakes import FakeRegistry
 from tests.servers import wait_for
 from tests.support import description

@@ -12,8 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from m2s import desired, settings
-from m2s.model import DeployFile, Description, ModelVersion, Selector
-from m2s.wanted import Manifest, Undeployable
+from m2s.domain.manifests import Manifest, Undeployable
+from m2s.domain.versions import DeployFile, Description, ModelVersion, Selector
 
 CONFIG = """\
 stage: Staging

@@ -14,7 +14,7 @@ import yaml
 from m2s import settings
 from m2s.change import Create, Update
 from m2s.cluster.folder import FolderCluster
-from m2s.live import LiveDeployment
+from m2s.domain.deployments import LiveDeployment
 from m2s.reconcile import make_plan
 from m2s.settings import Settings
 from m2s.templates import TemplateFolder

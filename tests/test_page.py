@@ -19,9 +19,9 @@ import pytest
 from m2s import settings
 from m2s.base.errors import RegistryError
 from m2s.cluster.folder import FolderCluster
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key, ModelVersion, Selector
 from m2s.gate import Gate
-from m2s.live import LiveDeployment
-from m2s.model import Key, ModelVersion, Selector
 from m2s.page import Page
 from m2s.report import PassReport
 from m2s.sight import Sight

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from m2s import prepackaged
-from m2s.model import Key, MlModel, ModelVersion, Selector
+from m2s.domain.manifests import Manifest
+from m2s.domain.versions import Key, MlModel, ModelVersion, Selector
 from m2s.preflight import Facts, checked, needs
 from m2s.registry import mlmodel
 from m2s.units import units
-from m2s.wanted import Manifest
 from tests.support import seldon
 
 

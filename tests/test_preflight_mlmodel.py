@@ -7,7 +7,7 @@ from collections.abc import Callable
 import mlflow
 import pytest
 
-from m2s.model import MlModel, Unchecked
+from m2s.domain.versions import MlModel, Unchecked
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.servers import FaultProxy, MlflowServer
 from tests.servers.storage import GoogleStorage

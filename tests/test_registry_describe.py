@@ -11,7 +11,7 @@ import pytest
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from m2s.base.errors import RegistryError
-from m2s.model import DeployFile, ModelVersion
+from m2s.domain.versions import DeployFile, ModelVersion
 from m2s.registry import sample
 from m2s.registry.artifacts import MAX_DEPLOY_FILE
 from m2s.registry.mlflow_registry import MlflowRegistry

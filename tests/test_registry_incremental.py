@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 from m2s.base.errors import RegistryError
-from m2s.model import Description, Selector
+from m2s.domain.versions import Description, Selector
 from m2s.registry.incremental import DOUBTS, IncrementalRegistry
 from m2s.registry.mlflow_registry import MlflowRegistry
 from m2s.registry.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot

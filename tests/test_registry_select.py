@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from m2s.base.errors import RegistryError, UsageError
-from m2s.model import Offers, Selector, Whereabouts
+from m2s.domain.versions import Offers, Selector, Whereabouts
 from m2s.registry import sample
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.registry_kit import (

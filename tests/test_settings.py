@@ -9,8 +9,8 @@ import pytest
 
 from m2s import settings
 from m2s.base.errors import UsageError
-from m2s.model import Selector
-from m2s.values import MaxDelete
+from m2s.domain.budget import MaxDelete
+from m2s.domain.versions import Selector
 
 
 @pytest.fixture

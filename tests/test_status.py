@@ -12,9 +12,9 @@ from rich.console import Console
 
 from m2s import document, status, statusview
 from m2s.base.labels import HISTORY, PAUSED, PINNED
-from m2s.live import LiveDeployment
-from m2s.model import Key
-from m2s.plan import Scope
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key
 from tests.deployments import body as deployment
 from tests.support import Result, description, m2s
 from tests.worlds import World

@@ -17,7 +17,7 @@ from azure.storage.blob import BlobServiceClient
 from google.cloud import storage as google
 from mlflow.store.artifact import s3_artifact_repo
 
-from m2s.model import DeployFile, Description, MlModel, ModelVersion, Unchecked
+from m2s.domain.versions import DeployFile, Description, MlModel, ModelVersion, Unchecked
 from m2s.registry import sample
 from m2s.registry.mlflow_registry import MlflowRegistry
 from tests.registry_kit import client, described, register, unreadable

@@ -15,10 +15,10 @@ from m2s.change import Action, Blocked, Unchanged
 from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
+from m2s.domain.manifests import TemplateFile, Templates
 from m2s.execute import Status, execute
 from m2s.settings import Settings, build
 from m2s.templates import TemplateFolder
-from m2s.wanted import TemplateFile, Templates
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer

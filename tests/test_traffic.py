@@ -11,7 +11,7 @@ import yaml
 from m2s import split
 from m2s.base.errors import UsageError
 from m2s.desired.traffic import fault
-from m2s.model import Selector
+from m2s.domain.versions import Selector
 from m2s.settings import build
 from m2s.split import Share
 from tests.support import Result, description, m2s, seldon

@@ -13,7 +13,7 @@ import pytest
 from m2s import settings
 from m2s.base.errors import RegistryError, UsageError
 from m2s.cluster.folder import FolderCluster
-from m2s.model import Key, ModelVersion, Selector, Whereabouts
+from m2s.domain.versions import Key, ModelVersion, Selector, Whereabouts
 from m2s.report import PassReport
 from m2s.settings import Settings
 from m2s.watch.loop import Loop

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from m2s.base.labels import GROUP, PLURAL, VERSION
+from m2s.domain.resource import GROUP, PLURAL, VERSION
 from tests.servers import ApiServer, FaultProxy, MlflowServer
 from tests.support import Models, Result, m2s
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-GROUP = "machinelearning.seldon.io"
-VERSION = "v1"
-PLURAL = "seldondeployments"
-KIND = "SeldonDeployment"
 FIELD_MANAGER = "m2s"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -11,7 +11,7 @@ import typer
 from m2s import document, settings, status, statusview, tables
 from m2s.cli import connecting
 from m2s.cli.run import STRUCTURED
-from m2s.plan import Scope
+from m2s.domain.scope import Scope
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:

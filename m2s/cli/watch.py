@@ -13,8 +13,8 @@ from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
 from m2s.cli.source import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
-from m2s.live import LiveDeployment
-from m2s.model import Key
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
 from m2s.page import Page
 from m2s.report import PassReport
 from m2s.settings import Settings

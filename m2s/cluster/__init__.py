@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from m2s.live import LiveDeployment
-from m2s.model import Key, Unchecked
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body
-from m2s.wanted import Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """How far a written deployment has come.
-
-    ``serving`` when the written generation, and nothing older, serves; ``failed`` when the
-    cluster says that it never will; else ``message`` names what it still waits for.
-    """
-
-    serving: bool
-    failed: bool
-    message: str
 
 
 class Cluster(Protocol):
@@ -70,7 +57,8 @@ class Cluster(Protocol):
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
         """Return the names of a Secret's data, never the data; None where there is no such Secret.
 
-        :class:`~m2s.model.Unchecked` when this may not be read, or is no matter of this cluster.
+        :class:`~m2s.domain.versions.Unchecked` when this may not be read, or is no matter of this
+        cluster.
         """
 
     def has_service_account(self, name: str) -> bool | Unchecked:

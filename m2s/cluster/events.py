@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import ClusterError, Rejected
-from m2s.base.labels import GROUP, KIND, VERSION
 from m2s.cluster.failures import Answer, Asked, one_line, refusal
 from m2s.cluster.names import namespace_name, object_name
-from m2s.model import Key
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import Key
 
 if TYPE_CHECKING:
     from m2s.cluster.api import Api

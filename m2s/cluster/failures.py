@@ -12,8 +12,8 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.base.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
-from m2s.base.labels import GROUP, VERSION
-from m2s.model import Key
+from m2s.domain.resource import GROUP, VERSION
+from m2s.domain.versions import Key
 
 BUSY = frozenset({429, 502, 503, 504})
 """Answers of a server that is overloaded or half gone: worth asking again."""

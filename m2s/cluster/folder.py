@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from m2s.base.errors import Conflict, Rejected
-from m2s.cluster import Rollout
 from m2s.cluster.files import Files, without_servers_fields
 from m2s.cluster.names import namespace_name
-from m2s.live import LiveDeployment
-from m2s.model import Key, Unchecked
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.objects.yaml_writer import dump
-from m2s.wanted import Manifest
 
 
 class FolderCluster:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from m2s.base.errors import Conflict
-from m2s.base.labels import FIELD_MANAGER, GROUP, PLURAL, VERSION
-from m2s.cluster import Rollout, lookups
+from m2s.base.labels import FIELD_MANAGER
+from m2s.cluster import lookups
 from m2s.cluster.api import APPLY, Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.cluster.names import namespace_name, object_name
 from m2s.cluster.rollout import owned_by, progress, seldon_ids
 from m2s.cluster.throttle import Throttle
-from m2s.live import LiveDeployment
-from m2s.model import Key, Unchecked
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
-from m2s.wanted import Manifest
 
 _ATTEMPTS = 5
 

@@ -6,7 +6,7 @@ from m2s.base.errors import ClusterUnavailable, Rejected
 from m2s.cluster.api import Api
 from m2s.cluster.failures import Answer, Asked, refusal
 from m2s.cluster.names import namespace_name, object_name
-from m2s.model import Key, Unchecked
+from m2s.domain.versions import Key, Unchecked
 
 
 def secret_keys(api: Api, key: Key) -> frozenset[str] | Unchecked | None:

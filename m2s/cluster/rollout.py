@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from m2s.cluster import Rollout, evidence
+from m2s.cluster import evidence
+from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
 
 

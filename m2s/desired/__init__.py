@@ -10,13 +10,11 @@ from m2s.desired.catalog import Descriptions
 from m2s.desired.choice import Wanted, choose, with_shares
 from m2s.desired.memo import Memo
 from m2s.desired.own import ModelTags, Own
-from m2s.model import Description, Key, Unreadable
+from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
+from m2s.domain.versions import Description, Key, Unreadable
 from m2s.settings import Settings
-from m2s.wanted import Manifest, Paused, Skipped, Templates, Undeployable
 
 __all__ = ["Desired", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
-
-Desired = Manifest | Undeployable | Skipped | Paused
 
 
 def build(
@@ -31,8 +29,8 @@ def build(
 ) -> tuple[Desired, ...]:
     """Return what each template and each wanted version comes to, in the order given.
 
-    Two manifests that want one name both become :class:`~m2s.wanted.Undeployable`. A model that a
-    template serves has no deployment of its own, unless it has a deploy.yaml.
+    Two manifests that want one name both become :class:`~m2s.domain.manifests.Undeployable`. A
+    model that a template serves has no deployment of its own, unless it has a deploy.yaml.
 
     Args:
         wanted: the versions.

@@ -15,7 +15,7 @@ from m2s.desired.choice import Wanted, check
 from m2s.desired.location import servable
 from m2s.desired.placeholders import Function, Named
 from m2s.desired.problem import Problem
-from m2s.model import Description, ModelVersion, Selector, Unreadable
+from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.settings import Settings
 
 Descriptions = Mapping[ModelVersion, Description | Unreadable]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from m2s.base.names import dns_label
 from m2s.desired.problem import Problem
-from m2s.model import ModelVersion, Selector
+from m2s.domain.versions import ModelVersion, Selector
 from m2s.settings import Settings
 from m2s.split import Share
 

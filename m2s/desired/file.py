@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base import strictyaml
-from m2s.base.labels import GROUP, KIND, VERSION
 from m2s.desired.problem import Problem
-from m2s.model import DeployFile
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import DeployFile
 from m2s.objects.layers import Layer
 
 API_VERSIONS = frozenset(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", "v1alpha3"))

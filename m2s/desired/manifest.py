@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from m2s.base.labels import (
-    GROUP,
-    KIND,
     MANAGED_BY,
     MODEL,
     MODEL_VERSION,
@@ -20,17 +18,17 @@ from m2s.base.labels import (
     RUN_ID,
     SELECTOR,
     TEMPLATE,
-    VERSION,
 )
 from m2s.base.names import dns_label, label_value
 from m2s.desired.choice import Wanted
-from m2s.live import listing
-from m2s.model import Key
+from m2s.domain.deployments import listing
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import Key
 from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
 from m2s.objects.layers import named_path
 from m2s.objects.origins import Source, Sources
-from m2s.wanted import Manifest
 
 
 def manifest_of(

@@ -13,10 +13,10 @@ from m2s.desired.manifest import manifest_of
 from m2s.desired.memo import Memo
 from m2s.desired.problem import Problem
 from m2s.desired.stack import described as stacked
-from m2s.model import Description, Key, ModelVersion, Selector, Unreadable
+from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
+from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
 from m2s.settings import Settings
-from m2s.wanted import Manifest, Skipped, TemplateFile, Undeployable
 
 ModelTags = Mapping[str, Mapping[str, str]]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from m2s.base import images
 from m2s.desired.problem import Problem
-from m2s.model import ModelVersion
+from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer
 from m2s.settings import Settings
 

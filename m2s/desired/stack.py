@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from m2s.desired import containers, file, server, tags
 from m2s.desired.problem import Problem
-from m2s.model import DeployFile, ModelVersion
+from m2s.domain.versions import DeployFile, ModelVersion
 from m2s.objects.layers import Layer, Merged, merge
 from m2s.settings import Settings
 from m2s.units import nodes

@@ -10,7 +10,7 @@ from m2s.base.labels import PAUSED
 from m2s.base.names import meant
 from m2s.desired import containers
 from m2s.desired.problem import Problem
-from m2s.model import ModelVersion
+from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
 from m2s.objects.list_keys import told_apart

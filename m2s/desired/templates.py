@@ -14,7 +14,6 @@ from pathlib import PurePath
 from typing import Any
 
 from m2s.base import strictyaml
-from m2s.base.labels import GROUP, KIND
 from m2s.base.names import dns_label
 from m2s.base.strictyaml import Document
 from m2s.desired import file as deployfile
@@ -24,10 +23,11 @@ from m2s.desired.manifest import marked, marks, named
 from m2s.desired.placeholders import Placeholder, Scalar
 from m2s.desired.problem import Problem
 from m2s.desired.stack import over_defaults
-from m2s.model import Key
+from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
+from m2s.domain.resource import GROUP, KIND
+from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
 from m2s.units import first_uri
-from m2s.wanted import Manifest, TemplateFile, Undeployable
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""

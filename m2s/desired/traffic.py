@@ -8,10 +8,10 @@ from typing import Any
 
 from m2s.base.names import dns_label
 from m2s.desired.manifest import marked, marks
+from m2s.domain.manifests import Manifest
 from m2s.objects.diff import Name
 from m2s.objects.origins import Source, Sources
 from m2s.split import Share
-from m2s.wanted import Manifest
 
 
 def fault(spec: Mapping[str, Any]) -> str:

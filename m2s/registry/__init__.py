@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from m2s.model import (
+from m2s.domain.versions import (
     Description,
     MlModel,
     ModelVersion,
@@ -42,12 +42,12 @@ class Registry(Protocol):
 
         Without ``read`` its artifacts are not looked into, and it has no file.
 
-        :class:`~m2s.model.Unreadable` is one version's trouble (its artifact store refuses, its
-        file is too large); a registry that is gone is a RegistryError.
+        :class:`~m2s.domain.versions.Unreadable` is one version's trouble (its artifact store
+        refuses, its file is too large); a registry that is gone is a RegistryError.
         """
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
-        """Return what the MLmodel file in a :class:`~m2s.model.Description`'s ``uri`` says.
+        """Return what the MLmodel file in a ``Description``'s ``uri`` says.
 
         None only when the folder was listed and has none; this never raises.
         """

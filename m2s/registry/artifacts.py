@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from m2s.base import mask
-from m2s.model import DeployFile
+from m2s.domain.versions import DeployFile
 from m2s.registry.client import FileInfo, get_artifact_repository, list_artifacts
 from m2s.registry.trouble import brief, diagnose
 

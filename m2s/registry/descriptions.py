@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2s.base import mask, strictyaml
-from m2s.model import DeployFile, Description, MlModel, ModelVersion, Unchecked
+from m2s.domain.versions import DeployFile, Description, MlModel, ModelVersion, Unchecked
 from m2s.registry import client as mlflow
 from m2s.registry import mlmodel
 from m2s.registry.artifacts import Store

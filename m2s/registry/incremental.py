@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from m2s.model import (
+from m2s.domain.versions import (
     Description,
     MlModel,
     ModelVersion,

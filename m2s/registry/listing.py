@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from m2s.base.errors import RegistryError
 from m2s.base.labels import LIVE
-from m2s.model import ModelVersion
+from m2s.domain.versions import ModelVersion
 from m2s.registry import client as mlflow
 from m2s.registry.server import Server
 from m2s.registry.snapshot import Model

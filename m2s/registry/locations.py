@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from m2s.model import ModelVersion
+from m2s.domain.versions import ModelVersion
 from m2s.registry import client as mlflow
 from m2s.registry.artifacts import StoreError, child
 

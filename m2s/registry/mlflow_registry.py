@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from m2s.base.errors import RegistryError, UsageError
 from m2s.base.labels import PAUSED, is_set
-from m2s.model import (
+from m2s.domain.stages import canonical_stage
+from m2s.domain.versions import (
     Description,
     MlModel,
     ModelVersion,
@@ -32,7 +33,6 @@ from m2s.registry.snapshot import Reader, missing
 from m2s.registry.tagging import Tagging
 from m2s.registry.trouble import WHERE
 from m2s.registry.whereabouts import by_alias, by_stage
-from m2s.values import canonical_stage
 
 _FEW = 50
 """Up to so many aliased versions are looked up one by one instead of listing every version."""

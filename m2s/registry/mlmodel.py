@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from m2s.base import strictyaml
-from m2s.model import MlModel, Unchecked
+from m2s.domain.versions import MlModel, Unchecked
 from m2s.registry.artifacts import Store, StoreError, local_path
 
 FILE_NAME = "MLmodel"
@@ -84,8 +84,9 @@ def read(store: Store, folder: str) -> Found:
     """Return what the MLmodel file in ``folder``, a storage URI, says.
 
     Returns:
-        None when the folder was listed and has no such file. :class:`~m2s.model.Unchecked` when it
-        could not be listed or read, or is on another machine.
+        None when the folder was listed and has no such file.
+        :class:`~m2s.domain.versions.Unchecked` when it could not be listed or read, or is on
+        another machine.
     """
     origin = f"{FILE_NAME} in {store.scrub(folder)}"
     try:

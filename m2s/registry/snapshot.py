@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from m2s.model import ModelVersion
+from m2s.domain.versions import ModelVersion
 
 SLACK = 60_000
 """Milliseconds. A change is stamped before it is committed, and the clocks of two servers of one

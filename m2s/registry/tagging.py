@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from m2s.base.errors import TagRefused
 from m2s.base.labels import LIVE
-from m2s.model import Served
+from m2s.domain.versions import Served
 from m2s.registry import client as mlflow
 from m2s.registry import listing
 from m2s.registry.server import Server

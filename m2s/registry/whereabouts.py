@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from m2s.model import ModelVersion, Whereabouts
+from m2s.domain.versions import ModelVersion, Whereabouts
 from m2s.registry.client import RegisteredModel
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from m2s.live import LiveDeployment
-from m2s.model import Key
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
 from m2s.objects import diff
 from m2s.objects.body import comparable, digest
 from m2s.report import PassReport

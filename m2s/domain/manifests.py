@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import zip_longest
 
 from m2s.base.labels import RECORD
-from m2s.model import Key, ModelVersion, Selector, Served
+from m2s.domain.versions import Key, ModelVersion, Selector, Served
 from m2s.objects.body import Body, digest
 from m2s.objects.origins import Sources, _unknown
 
@@ -133,3 +133,6 @@ class Paused:
     key: Key
     owner: str
     reason: str
+
+
+Desired = Manifest | Undeployable | Skipped | Paused

@@ -20,7 +20,7 @@ from m2s.base.labels import (
     TEMPLATE,
     is_set,
 )
-from m2s.model import Key, Served
+from m2s.domain.versions import Key, Served
 from m2s.objects.body import Body, comparable, digest
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s import history
 from m2s.base.labels import SELECTOR
-from m2s.history import Entry
-from m2s.live import LiveDeployment
-from m2s.model import Key, Served
+from m2s.domain import history
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.history import Entry
+from m2s.domain.versions import Key, Served
 
 
 @dataclass(frozen=True, slots=True)

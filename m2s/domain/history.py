@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from m2s.base.labels import CHECKSUM, GROUP, HISTORY, KIND, PINNED, REVISIONS, VERSION
-from m2s.live import LiveDeployment, listed, told_by
-from m2s.model import Key, Served
+from m2s.base.labels import CHECKSUM, HISTORY, PINNED, REVISIONS
+from m2s.domain.deployments import LiveDeployment, listed, told_by
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import Key, Served
 from m2s.objects.body import Body, comparable, digest
-from m2s.wanted import Manifest
 
 LENGTH = 10
 """How many entries are kept."""
