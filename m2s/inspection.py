@@ -13,7 +13,7 @@ from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
 from m2s.preflight import Facts
 from m2s.registry import Registry
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 _T = TypeVar("_T")
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from m2s import split
 from m2s.base import mask
 from m2s.base.errors import PlanFileError, UsageError
 from m2s.document import FORMAT_VERSION, of_plan, text
 from m2s.plan import Plan
-from m2s.settings import OPTIONS, Settings
+from m2s.settings import split
+from m2s.settings.build import OPTIONS, Settings
 
 # What decides a plan, and so is taken from it when it is applied. Where the two sides are and who
 # asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the one

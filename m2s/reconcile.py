@@ -23,7 +23,7 @@ from m2s.objects.body import Body
 from m2s.overrides import overruled
 from m2s.plan import Plan
 from m2s.registry import Registry
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.shortcut import changes_nothing
 from m2s.writes import Write
 

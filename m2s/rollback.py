@@ -21,7 +21,7 @@ from m2s.domain.manifests import Manifest
 from m2s.domain.scope import Scope
 from m2s.plan import Plan
 from m2s.reconcile import now, preview
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 
 def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | None) -> Plan:

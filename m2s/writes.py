@@ -17,7 +17,7 @@ from m2s.domain.versions import Key
 from m2s.holding import Held
 from m2s.objects import diff
 from m2s.objects.body import Body
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import strategies as st
 
 from m2s.domain.resource import GROUP, KIND
-from m2s.settings import Settings, build
+from m2s.settings.build import Settings, build
 from tests.fakes import FakeRegistry
 
 # Few, so that names collide, swap and move; odd, because they become names, labels and files.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from m2s import settings
+from m2s.settings import build
 from tests.chart_kit import CHART, VALUES_FILES, Helm
 
 FULL = CHART / "ci" / "full-values.yaml"
@@ -186,7 +186,7 @@ def test_m2s_takes_the_settings_that_are_rendered(
 ) -> None:
     release = helm.template(values)
     (config := tmp_path / "m2s.yaml").write_text(release.config)
-    chosen = settings.build({}, {}, str(config))
+    chosen = build.build({}, {}, str(config))
     assert chosen.namespace == release.settings["namespace"]
     assert chosen.listen == ("", release.one("Service")["spec"]["ports"][0]["port"])
     assert chosen.leader_elect is ("lease-name" in release.settings)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from m2s import settings
 from m2s.cli import main
+from m2s.settings import build
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -58,7 +58,7 @@ def test_the_readme_has_every_option(command: str, capsys: pytest.CaptureFixture
 
 def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
     flags = options_of("apply", capsys) | options_of("watch", capsys)
-    assert {f"--{name}" for name in settings.OPTIONS} <= flags
+    assert {f"--{name}" for name in build.OPTIONS} <= flags
 
 
 def test_help_imports_no_client() -> None:

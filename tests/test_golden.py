@@ -18,9 +18,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from m2s import document, reconcile, render, settings
+from m2s import document, reconcile, render
 from m2s.cluster.folder import FolderCluster
 from m2s.plan import Plan
+from m2s.settings import build
 from m2s.templates import TemplateFolder
 from tests.fakes import FakeRegistry
 
@@ -46,7 +47,7 @@ def plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
         Path("m2s.yaml").write_text(yaml.safe_dump(given["config"]))
     flags = given.get("settings", {})
     selector = {} if "split" in flags else {"stage": ["Staging"]}
-    chosen = settings.build({**selector, **flags}, {})
+    chosen = build.build({**selector, **flags}, {})
     target = FolderCluster(Path("cluster"), "default")
     templates = TemplateFolder("templates") if "templates" in given else None
     return reconcile.make_plan(registry, target, chosen, templates)

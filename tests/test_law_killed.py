@@ -17,7 +17,7 @@ from m2s.cluster.kubernetes import connect
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.execute import execute
-from m2s.settings import build
+from m2s.settings.build import build
 from tests.fakes import FakeRegistry
 from tests.servers import wait_for
 from tests.support import description

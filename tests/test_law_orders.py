@@ -18,7 +18,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.execute import execute
 from m2s.objects.yaml_writer import dump
 from m2s.rollback import make_rollback, make_unpin
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from tests.generated import Version, all_settings, filled, histories
 from tests.support import tried
 from tests.test_law_convergence import converge

@@ -12,7 +12,7 @@ from m2s import reconcile
 from m2s.change import Blocked, Unchanged, Update
 from m2s.cluster.kubernetes import connect
 from m2s.execute import execute
-from m2s.settings import build
+from m2s.settings.build import build
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
 from tests.support import tried

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m2s import settings
 from m2s.cluster.kubernetes import connect
+from m2s.settings import build
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
 from tests.support import description, seldon, tried
@@ -88,7 +88,7 @@ def test_layers_converge_on_the_api_server(
     every = [{"name": "*", **defaults}]
     config.write_text(yaml.safe_dump({"defaults": {"spec": {"predictors": every}}}))
     given = {"stage": ["Staging"], "preflight": False, **flags}
-    chosen = settings.build(given, {}, str(config))
+    chosen = build.build(given, {}, str(config))
     registry = FakeRegistry()
     cluster = connect(namespace, str(kubeconfig), None)
     for model, deploy, tags, model_tags in versions:

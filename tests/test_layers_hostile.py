@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from m2s import desired, settings
+from m2s import desired
 from m2s.domain.manifests import Manifest, Undeployable
 from m2s.domain.versions import DeployFile, Description, ModelVersion, Selector
+from m2s.settings import build
 
 CONFIG = """\
 stage: Staging
@@ -60,7 +61,7 @@ def test_layers_never_crash(
 ) -> None:
     config = tmp_path / "m2s.yaml"
     config.write_text(CONFIG)
-    chosen = settings.build({}, {}, str(config))
+    chosen = build.build({}, {}, str(config))
     kind = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment"}
     text = yaml.safe_dump({**kind, "spec": {"predictors": predictors}})
     version = ModelVersion("iris", 1, tags=tags)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from m2s import settings
 from m2s.change import Create, Update
 from m2s.cluster.folder import FolderCluster
 from m2s.domain.deployments import LiveDeployment
 from m2s.reconcile import make_plan
-from m2s.settings import Settings
+from m2s.settings import build
+from m2s.settings.build import Settings
 from m2s.templates import TemplateFolder
 from tests.chart_kit import CHART
 from tests.fakes import FakeRegistry
@@ -81,7 +81,7 @@ class Bench:
         given = {name.replace("_", "-"): value for name, value in flags.items()}
         if config is None and not {"stage", "M2S_STAGE"} & {*given, *(environ or {})}:
             given["stage"] = ["Staging"]
-        return settings.build(given, environ or {}, str(config) if config else None)
+        return build.build(given, environ or {}, str(config) if config else None)
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ def _gives(variable: str, field: str, value: Any) -> None:
         found = bench.settings({variable: NEURO[variable]})
         assert getattr(found, field) == value
         option = field.replace("_", "-").removesuffix("s")
-        own = settings.variable("image-pull-secret" if "pull" in field else option)
+        own = build.variable("image-pull-secret" if "pull" in field else option)
         other = {"M2S_NAMESPACE": "mine", "M2S_IMAGE_PULL_SECRET": "mine"}.get(own, "mine:1")
         higher = bench.settings({variable: NEURO[variable], own: other})
         assert getattr(higher, field) in (other, (other,)), "its own name wins"

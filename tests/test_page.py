@@ -16,7 +16,6 @@ from wsgiref.validate import validator
 
 import pytest
 
-from m2s import settings
 from m2s.base.errors import RegistryError
 from m2s.cluster.folder import FolderCluster
 from m2s.domain.deployments import LiveDeployment
@@ -24,6 +23,7 @@ from m2s.domain.versions import Key, ModelVersion, Selector
 from m2s.gate import Gate
 from m2s.page import Page
 from m2s.report import PassReport
+from m2s.settings import build
 from m2s.sight import Sight
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
@@ -92,7 +92,7 @@ class Watched:
     now: datetime = NOW
 
     def __post_init__(self) -> None:
-        self.settings = settings.build({"stage": ["Staging"], **self.flags}, {})
+        self.settings = build.build({"stage": ["Staging"], **self.flags}, {})
         self.edges = Edges(self.registry, FolderCluster(self.path, "default"))
         self.page = Page(self.settings, self.edges, self.sight, lambda: self.leads, self._now)
         self._absences = Absences()
@@ -239,7 +239,7 @@ def test_a_standby_says_so_and_shows_no_plan_of_its_own(tmp_path: Path) -> None:
 def test_other_settings_begin_anew(watched: Watched) -> None:
     watched.registry.add("iris", description("iris"))
     watched.make()
-    other = settings.build({"stage": ["Production"], "interval": "1h"}, {})
+    other = build.build({"stage": ["Production"], "interval": "1h"}, {})
     watched.page.move(other, watched.edges)
     lines = watched.lines()
     assert "starting" in lines

@@ -14,7 +14,7 @@ import pytest
 
 from m2s.cli import connecting
 from m2s.gate import Gate
-from m2s.settings import Settings, build
+from m2s.settings.build import Settings, build
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
 from tests.servers import ApiServer, FaultProxy, MlflowServer

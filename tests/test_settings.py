@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from m2s import settings
 from m2s.base.errors import UsageError
 from m2s.domain.budget import MaxDelete
 from m2s.domain.versions import Selector
+from m2s.settings import build
 
 
 @pytest.fixture
@@ -22,24 +22,22 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_flags_beat_variables_beat_the_file_beats_defaults(config: Path) -> None:
     config.write_text("namespace: file\ncontext: file\nowner: file\ntimeout: 5m\n")
     environ = {"M2S_NAMESPACE": "env", "M2S_CONTEXT": "env"}
-    chosen = settings.build({"namespace": "flag"}, environ)
+    chosen = build.build({"namespace": "flag"}, environ)
     assert (chosen.namespace, chosen.context, chosen.owner) == ("flag", "env", "file")
     assert (chosen.timeout, chosen.request_timeout) == (300, 30)
 
 
 def test_a_selector_of_a_higher_layer_replaces_a_lower_ones_of_either_kind(config: Path) -> None:
     config.write_text("stage: Production\n")
-    assert settings.build({}, {}).selectors == (Selector("stage", "Production"),)
-    assert settings.build({}, {"M2S_ALIAS": "champion"}).selectors == (
-        Selector("alias", "champion"),
-    )
+    assert build.build({}, {}).selectors == (Selector("stage", "Production"),)
+    assert build.build({}, {"M2S_ALIAS": "champion"}).selectors == (Selector("alias", "champion"),)
 
 
 def test_reads_lists_from_every_layer(config: Path) -> None:
     config.write_text(
         "stage: [staging, Production]\nmodel-uri-map: {'mlflow-artifacts:/': s3://b}\n"
     )
-    chosen = settings.build({}, {"M2S_MODEL": "iris*, wine quality\nfraud"})
+    chosen = build.build({}, {"M2S_MODEL": "iris*, wine quality\nfraud"})
     assert [each.name for each in chosen.selectors] == ["Staging", "Production"]
     assert chosen.models == ("iris*", "wine quality", "fraud")
     assert chosen.uri_map == (("mlflow-artifacts:/", "s3://b"),)
@@ -56,7 +54,7 @@ def test_reads_lists_from_every_layer(config: Path) -> None:
     ],
 )  # fmt: skip
 def test_reads_a_value(name: str, raw: Any, value: Any) -> None:
-    assert settings.OPTIONS[name].parse(raw) == value
+    assert build.OPTIONS[name].parse(raw) == value
 
 
 BAD: list[tuple[str, Any]] = [
@@ -72,19 +70,19 @@ BAD: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("name", "raw"), BAD)
 def test_names_the_flag_of_a_bad_value(name: str, raw: Any) -> None:
     with pytest.raises(UsageError, match=rf"^--{name}: "):
-        settings.build({name: raw}, {})
+        build.build({name: raw}, {})
 
 
 @pytest.mark.usefixtures("config")
 def test_a_number_that_python_would_not_read_is_one_of_too_many() -> None:
     with pytest.raises(UsageError, match=r"^--burst: wants a number of requests from 1 to 999999"):
-        settings.build({"burst": "9" * 5000}, {})
+        build.build({"burst": "9" * 5000}, {})
 
 
 @pytest.mark.usefixtures("config")
 def test_names_the_variable_of_a_bad_value() -> None:
     with pytest.raises(UsageError, match=r"^M2S_MAX_DELETE: wants a count"):
-        settings.build({}, {"M2S_MAX_DELETE": "many"})
+        build.build({}, {"M2S_MAX_DELETE": "many"})
 
 
 @pytest.mark.parametrize(
@@ -108,15 +106,15 @@ def test_names_the_variable_of_a_bad_value() -> None:
 def test_names_file_line_and_key_of_a_bad_config(config: Path, text: str, message: str) -> None:
     config.write_text(text)
     with pytest.raises(UsageError) as caught:
-        settings.build({}, {})
+        build.build({}, {})
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.usefixtures("config")
 def test_a_config_that_is_named_must_be_there() -> None:
-    assert settings.build({}, {}).selectors == ()
+    assert build.build({}, {}).selectors == ()
     with pytest.raises(UsageError, match=r"nope\.yaml: no such file"):
-        settings.build({}, {}, "nope.yaml")
+        build.build({}, {}, "nope.yaml")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +122,6 @@ def test_a_config_that_is_named_must_be_there() -> None:
     [("5,30%", 10, 5), ("5,30%", 100, 30), ("100%", 7, 7), ("0", 9, 0), ("3", 1000, 3)],
 )
 def test_the_deletion_budget_is_the_larger_of_both(budget: str, owned: int, most: int) -> None:
-    allows = settings.OPTIONS["max-delete"].parse(budget).allows
+    allows = build.OPTIONS["max-delete"].parse(budget).allows
     assert allows(most, owned)
     assert not allows(most + 1, owned)

@@ -23,7 +23,7 @@ from m2s.objects import diff
 from m2s.objects.body import comparable
 from m2s.objects.diff import dropped
 from m2s.plan import Plan
-from m2s.settings import Settings, build
+from m2s.settings.build import Settings, build
 from m2s.shortcut import changes_nothing
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions

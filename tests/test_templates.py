@@ -13,7 +13,7 @@ from m2s.desired.templates import deployment, fragment
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer
-from m2s.settings import build
+from m2s.settings.build import build
 
 STAGING = Selector("stage", "Staging")
 SETTINGS = build({"stage": ["Staging"], "model-uri-map": ["mlflow-artifacts:/=s3://mapped"]}, {})

@@ -14,7 +14,7 @@ from m2s.cluster.api import Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.throttle import Throttle
 from m2s.registry.mlflow_registry import MlflowRegistry
-from m2s.settings import build
+from m2s.settings.build import build
 from tests.registry_kit import STAGING
 from tests.servers import ApiServer, FaultProxy, MlflowServer, kubernetes_status
 

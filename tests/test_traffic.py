@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
-from m2s import split
 from m2s.base.errors import UsageError
 from m2s.desired.traffic import fault
 from m2s.domain.versions import Selector
-from m2s.settings import build
-from m2s.split import Share
+from m2s.settings import split
+from m2s.settings.build import build
+from m2s.settings.split import Share
 from tests.support import Result, description, m2s, seldon
 from tests.worlds import World
 

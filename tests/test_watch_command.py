@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from m2s import logs, settings
+from m2s import logs
 from m2s.base.errors import UsageError
 from m2s.report import PassReport, Result
+from m2s.settings import build
 from tests.support import description, m2s, process
 from tests.watch_kit import Start
 from tests.worlds import World
@@ -74,7 +75,7 @@ def test_the_secret_has_no_place_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "m2s.yaml"
     file.write_text("stage: Staging\nwebhook-secret: hunter2\n")
     with pytest.raises(UsageError, match=r"m2s.yaml:2: webhook-secret: no such key") as raised:
-        settings.build({}, {}, str(file))
+        build.build({}, {}, str(file))
     assert "hunter2" not in str(raised.value)
 
 
@@ -91,14 +92,12 @@ def test_the_secret_has_no_place_in_the_file(tmp_path: Path) -> None:
 def test_the_policy_of_the_higher_layer_wins(
     flags: dict[str, object], environ: dict[str, str], syncs: bool
 ) -> None:
-    assert settings.build(flags, environ).syncs is syncs
+    assert build.build(flags, environ).syncs is syncs
 
 
 def test_each_scope_has_a_lease_of_its_own() -> None:
     def lease(**flags: object) -> str:
-        return settings.build(
-            {name.replace("_", "-"): raw for name, raw in flags.items()}, {}
-        ).lease
+        return build.build({name.replace("_", "-"): raw for name, raw in flags.items()}, {}).lease
 
     assert lease(stage=["Staging"]) == "m2s-stage-staging"
     assert lease(owner="shop", alias=["champion"]) == "m2s-shop"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from m2s import settings
 from m2s.base.errors import RegistryError, UsageError
 from m2s.cluster.folder import FolderCluster
 from m2s.domain.versions import Key, ModelVersion, Selector, Whereabouts
 from m2s.report import PassReport
-from m2s.settings import Settings
+from m2s.settings import build
+from m2s.settings.build import Settings
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
 from m2s.watch.triggers import Triggers
@@ -77,7 +77,7 @@ class World:
     def settings(self) -> Settings:
         if self.broken:
             raise UsageError(self.broken)
-        return settings.build({"stage": ["Staging"], "max-delete": "100%", **self.flags}, {})
+        return build.build({"stage": ["Staging"], "max-delete": "100%", **self.flags}, {})
 
     def edges(self) -> Edges:
         return Edges(self.registry, FolderCluster(self.folder, "default"), self._close)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import UsageError
 from m2s.cluster import Cluster
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.templates import TemplateFolder
 
 if TYPE_CHECKING:

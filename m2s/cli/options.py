@@ -83,7 +83,7 @@ def with_settings(
 
     ``applying``, ``pruning`` and ``watching`` add those of apply, prune and watch, ``only`` leaves
     all others out.
-    Values are raw, None where not given: :func:`m2s.settings.build` reads the environment and
+    Values are raw, None where not given: :func:`m2s.settings.build.build` reads the environment and
     m2s.yaml too, and checks them all in one place.
     """
 

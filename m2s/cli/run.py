@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from m2s import document, livetags, planfile, reconcile, render, settings, tables
+from m2s import document, livetags, planfile, reconcile, render, tables
 from m2s import explain as explaining
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
@@ -20,7 +20,8 @@ from m2s.cluster import Cluster
 from m2s.execute import Outcome, SecondLook, execute, wait
 from m2s.plan import Plan
 from m2s.registry import Registry
-from m2s.settings import Settings
+from m2s.settings import build
+from m2s.settings.build import Settings
 from m2s.templates import TemplateFolder
 
 CHANGES_PENDING = 2
@@ -35,7 +36,7 @@ def plan(
     out: str | None,
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     made = _look(chosen)
     refusal = made.refusal(chosen.max_delete)
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
@@ -49,7 +50,7 @@ def plan(
 
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     found = explaining.of(_look(chosen), name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
@@ -68,7 +69,7 @@ def apply(
     saved = planfile.load(plan_file) if plan_file else None
     if saved:
         flags = planfile.flags_of(saved, flags)
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
     templates = connecting.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
@@ -114,7 +115,7 @@ def prune(
     flags: Mapping[str, Any], config: str | None, output: str, *, yes: bool, everything: bool
 ) -> int:
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     if not chosen.owners:
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():

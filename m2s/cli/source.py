@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from m2s import configfile, settings
 from m2s.base.errors import UsageError
-from m2s.settings import Settings
+from m2s.settings import build, config_file
+from m2s.settings.build import Settings
 
 _FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect")
 _ELECTED = ("lease", "namespace", "target", "kubeconfig", "context")
@@ -25,13 +25,13 @@ class Source:
 
     def __init__(self, flags: Mapping[str, Any], config: str | None) -> None:
         self._flags, self._config = flags, config
-        self._path = Path(config or configfile.DEFAULT_CONFIG)
+        self._path = Path(config or config_file.DEFAULT_CONFIG)
         self._known = self._digest()
 
     def read(self) -> Settings:
         """Return the settings as they are now; raises UsageError as :func:`settings.build`."""
         self._known = self._digest()
-        return settings.build(self._flags, os.environ, self._config)
+        return build.build(self._flags, os.environ, self._config)
 
     def read_again(self, old: Settings) -> Settings:
         """Return the settings as they are now, where a running process can take them over."""

@@ -17,7 +17,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.page import Page
 from m2s.report import PassReport
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.sight import Sight
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges

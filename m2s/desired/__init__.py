@@ -12,7 +12,7 @@ from m2s.desired.memo import Memo
 from m2s.desired.own import ModelTags, Own
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.versions import Description, Key, Unreadable
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 __all__ = ["Desired", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
 

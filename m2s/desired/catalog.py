@@ -16,7 +16,7 @@ from m2s.desired.location import servable
 from m2s.desired.placeholders import Function, Named
 from m2s.desired.problem import Problem
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 Descriptions = Mapping[ModelVersion, Description | Unreadable]
 """How each version wants to be deployed, as far as that was read."""

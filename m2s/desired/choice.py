@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from m2s.base.names import dns_label
 from m2s.desired.problem import Problem
 from m2s.domain.versions import ModelVersion, Selector
-from m2s.settings import Settings
-from m2s.split import Share
+from m2s.settings.build import Settings
+from m2s.settings.split import Share
 
 
 @dataclass(frozen=True, slots=True)

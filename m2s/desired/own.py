@@ -16,7 +16,7 @@ from m2s.desired.stack import described as stacked
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 ModelTags = Mapping[str, Mapping[str, str]]
 

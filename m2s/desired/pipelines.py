@@ -9,7 +9,7 @@ from m2s.desired.catalog import Catalog, Descriptions
 from m2s.desired.choice import Wanted
 from m2s.domain.manifests import Manifest, Templates, Undeployable
 from m2s.domain.versions import Selector
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 Made = Manifest | Undeployable
 

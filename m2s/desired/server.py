@@ -9,7 +9,7 @@ from m2s.base import images
 from m2s.desired.problem import Problem
 from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 
 DEFAULT_TAG = "deployment-image"
 """The tag's name in Neu.ro's mlflow2seldon."""

@@ -8,7 +8,7 @@ from m2s.desired import containers, file, server, tags
 from m2s.desired.problem import Problem
 from m2s.domain.versions import DeployFile, ModelVersion
 from m2s.objects.layers import Layer, Merged, merge
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.units import nodes
 
 

@@ -11,7 +11,7 @@ from m2s.desired.manifest import marked, marks
 from m2s.domain.manifests import Manifest
 from m2s.objects.diff import Name
 from m2s.objects.origins import Source, Sources
-from m2s.split import Share
+from m2s.settings.split import Share
 
 
 def fault(spec: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from m2s import __version__
 from m2s.base import mask
 from m2s.page.view import Moment, Passes
 from m2s.report import PassReport
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.sight import Sight
 from m2s.watch.passes import Edges
 

@@ -14,7 +14,7 @@ from m2s.domain.scope import Scope
 from m2s.execute import Status
 from m2s.page.rows import Planned, Row
 from m2s.report import PassReport
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.watch.passes import Edges
 
 _ACTS = (Status.CREATED, Status.UPDATED, Status.DELETED, Status.FAILED)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from m2s.base.errors import M2sError
 from m2s.gate import Gate
 from m2s.report import PassReport
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.pace import Pace, Window
 from m2s.watch.passes import Edges, Pass

@@ -17,7 +17,7 @@ from m2s.gate import Gate
 from m2s.plan import Plan
 from m2s.registry import Registry
 from m2s.report import PassReport, Result
-from m2s.settings import Settings
+from m2s.settings.build import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m2s import configfile, defaults, neuro, split
-from m2s import values as read
 from m2s.base import strictyaml
 from m2s.base.errors import UsageError
 from m2s.base.names import dns_label, meant
-from m2s.defaults import Fragment
 from m2s.domain.budget import MaxDelete
 from m2s.domain.versions import Selector
-from m2s.split import Split
+from m2s.settings import config_file, defaults, neuro, split
+from m2s.settings import values as read
+from m2s.settings.defaults import Fragment
+from m2s.settings.split import Split
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def _parsed(name: str, raw: Any, where: str) -> Any:
 
 
 def _from_file(config: str | None) -> dict[str, Any]:
-    found = configfile.read(config)
+    found = config_file.read(config)
     if found is None:
         return {}
     path, document = found

@@ -1,4 +1,4 @@
-"""m2s.yaml as a document; what its keys mean is told by :mod:`m2s.settings`."""
+"""m2s.yaml as a document; what its keys mean is told by :mod:`m2s.settings.build`."""
 
 from __future__ import annotations
 
