@@ -12,8 +12,8 @@ from m2s.desired.location import map_uri
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
 from m2s.preflight import Facts
-from m2s.registry import Registry
 from m2s.settings.build import Settings
+from m2s.sources.source import Registry
 
 _T = TypeVar("_T")
 

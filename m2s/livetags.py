@@ -19,7 +19,7 @@ from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
 
 if TYPE_CHECKING:
-    from m2s.registry.tagging import Tagging
+    from m2s.sources.mlflow.tagging import Tagging
 
 UNKNOWN = "-"
 """What stands for what is unknown of one of several deployments."""

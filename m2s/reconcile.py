@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
 from m2s import desired, leaving, writes
 from m2s.base import mask
@@ -22,20 +21,10 @@ from m2s.inspection import inspect
 from m2s.objects.body import Body
 from m2s.overrides import overruled
 from m2s.plan import Plan
-from m2s.registry import Registry
 from m2s.settings.build import Settings
 from m2s.shortcut import changes_nothing
+from m2s.sources.source import Registry, TemplateSource
 from m2s.writes import Write
-
-
-class TemplateSource(Protocol):
-    """The templates folder; every method raises TemplatesError when it cannot be read."""
-
-    def read(self) -> Templates:
-        """Return what is there now: all of it, or an error."""
-
-    def look(self, live: LiveDeployment) -> Whereabouts:
-        """Look a second time, before what was made from a template is deleted."""
 
 
 def make_plan(

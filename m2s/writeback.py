@@ -22,7 +22,7 @@ from m2s.livetags import Tags
 from m2s.report import PassReport
 
 if TYPE_CHECKING:
-    from m2s.registry.tagging import Tagging
+    from m2s.sources.mlflow.tagging import Tagging
 
 _log = logging.getLogger("m2s.writeback")
 

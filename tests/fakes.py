@@ -26,7 +26,7 @@ from tests.support import description
 
 
 class FakeRegistry:
-    """:class:`~m2s.registry.Registry`, and the methods of ``Models`` to fill it with."""
+    """:class:`~m2s.sources.source.Registry`, and the methods of ``Models`` to fill it with."""
 
     def __init__(self) -> None:
         self._models: dict[str, dict[int, ModelVersion]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow.registry import MlflowRegistry
 
 STAGING = Selector("stage", "Staging")
 CHAMPION = Selector("alias", "champion")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from m2s.registry.cache import Cache, default_folder
+from m2s.sources.mlflow.cache import Cache, default_folder
 
 VALUE = {"uri": "s3://models/1", "file": "größe"}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from m2s.domain.versions import Description, MlModel, ModelVersion, Unreadable
-from m2s.registry.cache import Cache
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow.cache import Cache
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.servers import FaultProxy, MlflowServer
 from tests.support import Models, description, m2s
 from tests.worlds import World

@@ -269,6 +269,6 @@ def test_the_registrys_tags_are_read_completely_or_nothing_is_planned(
     # A page that cannot be read is tested with the registry; here, that nobody asks in vain.
     on_folder.models.add("iris")
     monkeypatch.setattr(
-        "m2s.registry.mlflow_registry.MlflowRegistry.model_tags", lambda _: pytest.fail("asked")
+        "m2s.sources.mlflow.registry.MlflowRegistry.model_tags", lambda _: pytest.fail("asked")
     )
     assert on_folder.actions(*OPTIONAL) == {"iris-staging": "create"}

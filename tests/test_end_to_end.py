@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from m2s.registry.sample import log_version
+from m2s.sources.mlflow.sample import log_version
 from tests.servers import ApiServer, MlflowServer
 from tests.support import Models, description, m2s, process
 from tests.worlds import Namespace

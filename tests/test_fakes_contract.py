@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from m2s.domain.versions import Description, ModelVersion, Selector, Whereabouts
-from m2s.registry import Registry
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow.registry import MlflowRegistry
+from m2s.sources.source import Registry
 from tests.fakes import FakeRegistry
 from tests.support import Models, description
 

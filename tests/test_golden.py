@@ -22,7 +22,7 @@ from m2s import document, reconcile, render
 from m2s.cluster.folder import FolderCluster
 from m2s.plan import Plan
 from m2s.settings import build
-from m2s.templates import TemplateFolder
+from m2s.sources.templates import TemplateFolder
 from tests.fakes import FakeRegistry
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -14,8 +14,8 @@ from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
 from m2s.execute import Status, execute
-from m2s.registry import Registry
 from m2s.settings.build import Settings
+from m2s.sources.source import Registry
 from tests.generated import Version, all_settings, filled, histories
 from tests.servers import ApiServer
 from tests.support import tried

@@ -17,7 +17,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.reconcile import make_plan
 from m2s.settings import build
 from m2s.settings.build import Settings
-from m2s.templates import TemplateFolder
+from m2s.sources.templates import TemplateFolder
 from tests.chart_kit import CHART
 from tests.fakes import FakeRegistry
 from tests.support import description, m2s, seldon

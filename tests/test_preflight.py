@@ -10,7 +10,7 @@ from m2s import prepackaged
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Key, MlModel, ModelVersion, Selector
 from m2s.preflight import Facts, checked, needs
-from m2s.registry import mlmodel
+from m2s.sources.mlflow import mlmodel
 from m2s.units import units
 from tests.support import seldon
 

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from m2s.domain.versions import MlModel, Unchecked
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.servers import FaultProxy, MlflowServer
 from tests.servers.storage import GoogleStorage
 

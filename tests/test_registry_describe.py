@@ -12,9 +12,9 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from m2s.base.errors import RegistryError
 from m2s.domain.versions import DeployFile, ModelVersion
-from m2s.registry import sample
-from m2s.registry.artifacts import MAX_DEPLOY_FILE
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow import sample
+from m2s.sources.mlflow.artifacts import MAX_DEPLOY_FILE
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.registry_kit import (
     DEPLOY,
     client,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from m2s.base.errors import RegistryError
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.registry_kit import CHAMPION, STAGING, client, database_of, execute, register, selected
 from tests.servers import FaultProxy, MlflowServer, free_port
 from tests.servers.mlflowserver import ADMIN
@@ -233,7 +233,7 @@ def test_models_may_be_registered_elsewhere(
 
 def test_the_users_own_mlflow_variables_win() -> None:
     code = (
-        "import json, os; from m2s.registry.mlflow_registry import MlflowRegistry;"
+        "import json, os; from m2s.sources.mlflow.registry import MlflowRegistry;"
         "MlflowRegistry('http://h', request_timeout=1.2); print(json.dumps(dict(os.environ)))"
     )
     theirs = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "77", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}

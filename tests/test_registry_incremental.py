@@ -16,9 +16,9 @@ from mlflow.exceptions import MlflowException
 
 from m2s.base.errors import RegistryError
 from m2s.domain.versions import Description, Selector
-from m2s.registry.incremental import DOUBTS, IncrementalRegistry
-from m2s.registry.mlflow_registry import MlflowRegistry
-from m2s.registry.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot
+from m2s.sources.mlflow.incremental import DOUBTS, IncrementalRegistry
+from m2s.sources.mlflow.registry import MlflowRegistry
+from m2s.sources.mlflow.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot
 from tests.registry_kit import CHAMPION, STAGING, execute, seed
 from tests.servers import FaultProxy, MlflowServer, sqlite_uri
 from tests.support import Models, tried

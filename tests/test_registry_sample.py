@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from m2s.base.errors import RegistryError
-from m2s.registry import sample
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow import sample
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.registry_kit import CHAMPION, STAGING, described, selected
 from tests.servers import free_port
 

@@ -10,8 +10,8 @@ import pytest
 
 from m2s.base.errors import RegistryError, UsageError
 from m2s.domain.versions import Offers, Selector, Whereabouts
-from m2s.registry import sample
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow import sample
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.registry_kit import (
     CHAMPION,
     STAGING,

@@ -18,8 +18,8 @@ from google.cloud import storage as google
 from mlflow.store.artifact import s3_artifact_repo
 
 from m2s.domain.versions import DeployFile, Description, MlModel, ModelVersion, Unchecked
-from m2s.registry import sample
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow import sample
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.registry_kit import client, described, register, unreadable
 from tests.servers import FaultProxy, MlflowServer
 from tests.servers.storage import ACCOUNT, S3, SOMEBODY, AzureBlob, GoogleStorage

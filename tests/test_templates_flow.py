@@ -16,7 +16,7 @@ from m2s.change import Action
 from m2s.cluster.folder import FolderCluster
 from m2s.execute import Status, execute
 from m2s.settings.build import build
-from m2s.templates import TemplateFolder
+from m2s.sources.templates import TemplateFolder
 from tests.fakes import FakeRegistry
 from tests.support import Result, m2s
 from tests.worlds import World

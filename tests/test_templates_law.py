@@ -18,7 +18,7 @@ from m2s.cluster.kubernetes import connect
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.execute import Status, execute
 from m2s.settings.build import Settings, build
-from m2s.templates import TemplateFolder
+from m2s.sources.templates import TemplateFolder
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer

@@ -13,8 +13,8 @@ from m2s.base.errors import UsageError
 from m2s.cluster.api import Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.throttle import Throttle
-from m2s.registry.mlflow_registry import MlflowRegistry
 from m2s.settings.build import build
+from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.registry_kit import STAGING
 from tests.servers import ApiServer, FaultProxy, MlflowServer, kubernetes_status
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from m2s.base.labels import LIVE, MODELS, OWNER
-from m2s.registry import listing
-from m2s.registry.mlflow_registry import MlflowRegistry
+from m2s.sources.mlflow import listing
+from m2s.sources.mlflow.registry import MlflowRegistry
 from m2s.webhook import is_own
 from tests.registry_kit import STAGING
 from tests.servers import MlflowServer

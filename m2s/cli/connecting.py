@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from m2s.base.errors import UsageError
 from m2s.cluster import Cluster
 from m2s.settings.build import Settings
-from m2s.templates import TemplateFolder
+from m2s.sources.templates import TemplateFolder
 
 if TYPE_CHECKING:
     from m2s.cluster.events import Events
     from m2s.cluster.kubernetes import KubernetesCluster
     from m2s.cluster.lease import Lease
     from m2s.cluster.watching import Seen
-    from m2s.registry.mlflow_registry import MlflowRegistry
-    from m2s.registry.tagging import Tagging
+    from m2s.sources.mlflow.registry import MlflowRegistry
+    from m2s.sources.mlflow.tagging import Tagging
     from m2s.watch.passes import Edges
 
 _LEASE_TIMEOUT = 3.0
@@ -37,8 +37,8 @@ def registry_uri(chosen: Settings) -> str:
 
 def registry(chosen: Settings) -> MlflowRegistry:
     """Return the registry of these settings; a server is not asked anything yet."""
-    from m2s.registry.cache import Cache, default_folder
-    from m2s.registry.mlflow_registry import MlflowRegistry
+    from m2s.sources.mlflow.cache import Cache, default_folder
+    from m2s.sources.mlflow.registry import MlflowRegistry
 
     uri = registry_uri(chosen)
     folder = default_folder(os.environ) if chosen.cache else None

@@ -19,10 +19,10 @@ from m2s.cli import connecting
 from m2s.cluster import Cluster
 from m2s.execute import Outcome, SecondLook, execute, wait
 from m2s.plan import Plan
-from m2s.registry import Registry
 from m2s.settings import build
 from m2s.settings.build import Settings
-from m2s.templates import TemplateFolder
+from m2s.sources.source import Registry
+from m2s.sources.templates import TemplateFolder
 
 CHANGES_PENDING = 2
 STRUCTURED = ("json", "yaml")

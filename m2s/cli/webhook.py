@@ -12,9 +12,9 @@ from m2s.base import mask
 from m2s.base.errors import UsageError
 from m2s.cli.connecting import registry_uri
 from m2s.cli.secret import secret_reader
-from m2s.registry.webhooks import Webhooks
 from m2s.settings import build
 from m2s.settings.build import Settings
+from m2s.sources.mlflow.webhooks import Webhooks
 
 
 def register(

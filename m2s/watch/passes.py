@@ -15,9 +15,9 @@ from m2s.desired import Memo
 from m2s.execute import Outcome, Status, execute
 from m2s.gate import Gate
 from m2s.plan import Plan
-from m2s.registry import Registry
 from m2s.report import PassReport, Result
 from m2s.settings.build import Settings
+from m2s.sources.source import Registry, TemplateSource
 from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
@@ -41,7 +41,7 @@ class Edges:
     registry: Registry
     cluster: Cluster
     close: Callable[[], None] = _nothing
-    templates: reconcile.TemplateSource | None = None
+    templates: TemplateSource | None = None
     forget: Callable[[], None] = _nothing
     quiet: Quiet | None = None
     memo: Memo = field(default_factory=Memo)

@@ -10,9 +10,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from m2s.registry.client import MlflowClient
-from m2s.registry.database import require_mlflow
-from m2s.registry.server import Server
+from m2s.sources.mlflow.client import MlflowClient
+from m2s.sources.mlflow.database import require_mlflow
+from m2s.sources.mlflow.server import Server
 
 STAGE = "Staging"
 ALIAS = "champion"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from m2s.registry.client import MlflowException
+from m2s.sources.mlflow.client import MlflowException
 
 WHERE = "--tracking-uri or MLFLOW_TRACKING_URI"
 _CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"

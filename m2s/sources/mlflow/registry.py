@@ -21,18 +21,18 @@ from m2s.domain.versions import (
     Unreadable,
     Whereabouts,
 )
-from m2s.registry import client as mlflow
-from m2s.registry import database, environment, listing
-from m2s.registry.artifacts import Store, StoreError
-from m2s.registry.cache import Cache
-from m2s.registry.descriptions import Descriptions
-from m2s.registry.incremental import IncrementalRegistry
-from m2s.registry.mlmodel import PATIENCE
-from m2s.registry.server import Server
-from m2s.registry.snapshot import Reader, missing
-from m2s.registry.tagging import Tagging
-from m2s.registry.trouble import WHERE
-from m2s.registry.whereabouts import by_alias, by_stage
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import database, environment, listing
+from m2s.sources.mlflow.artifacts import Store, StoreError
+from m2s.sources.mlflow.cache import Cache
+from m2s.sources.mlflow.descriptions import Descriptions
+from m2s.sources.mlflow.incremental import IncrementalRegistry
+from m2s.sources.mlflow.mlmodel import PATIENCE
+from m2s.sources.mlflow.server import Server
+from m2s.sources.mlflow.snapshot import Reader, missing
+from m2s.sources.mlflow.tagging import Tagging
+from m2s.sources.mlflow.trouble import WHERE
+from m2s.sources.mlflow.whereabouts import by_alias, by_stage
 
 _FEW = 50
 """Up to so many aliased versions are looked up one by one instead of listing every version."""
@@ -41,7 +41,7 @@ _REFUSED = frozenset("/:")
 
 
 class MlflowRegistry:
-    """:class:`~m2s.registry.Registry` over MLflow's own client; safe to share between threads.
+    """``Registry`` over MLflow's own client; safe to share between threads.
 
     Args:
         tracking_uri: ``http(s)://…`` with MLflow's own authentication variables or ``user:pass@``,
@@ -103,11 +103,11 @@ class MlflowRegistry:
         return found
 
     def model_tags(self) -> Mapping[str, Mapping[str, str]]:
-        """Return the tags of every registered model: see :meth:`m2s.registry.Registry`."""
+        """Return the tags of every registered model: see :meth:`m2s.sources.source.Registry`."""
         return {model.name: dict(model.tags) for model in self._every_model()}
 
     def paused(self) -> frozenset[str]:
-        """Return the models that are paused: see :meth:`m2s.registry.Registry.paused`."""
+        """Return the models that are paused: see :meth:`m2s.sources.source.Registry.paused`."""
         found = listing.tagged_models(self._models, self._client, PAUSED)
         return frozenset(model.name for model in found if is_set(model.tags[PAUSED]))
 
@@ -140,11 +140,11 @@ class MlflowRegistry:
             return ""
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
-        """Return what a folder's MLmodel file says: see :meth:`m2s.registry.Registry.mlmodel`."""
+        """Return what a folder's MLmodel file says: see ``mlmodel``."""
         return self._descriptions.mlmodel(folder)
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
-        """Look one model up by its exact name: see :meth:`m2s.registry.Registry.locate`."""
+        """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.locate`."""
         entity = self._model(model)
         if entity is None:
             return Whereabouts(False, "the registered model is gone")

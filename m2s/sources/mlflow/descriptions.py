@@ -16,11 +16,11 @@ from typing import Any
 
 from m2s.base import mask, strictyaml
 from m2s.domain.versions import DeployFile, Description, MlModel, ModelVersion, Unchecked
-from m2s.registry import client as mlflow
-from m2s.registry import mlmodel
-from m2s.registry.artifacts import Store
-from m2s.registry.cache import Cache
-from m2s.registry.locations import model_folder, run_root
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import mlmodel
+from m2s.sources.mlflow.artifacts import Store
+from m2s.sources.mlflow.cache import Cache
+from m2s.sources.mlflow.locations import model_folder, run_root
 
 _FORMAT = "1"
 """Of what is kept; another one is another key."""
@@ -76,7 +76,7 @@ class Descriptions:
                     self._take(known.uri, _told(_mlmodel_of, kept))
 
     def find(self, version: ModelVersion, *, read: bool) -> Description:
-        """Return how a version wants to be deployed; see :class:`m2s.registry.Registry`.
+        """Return how a version wants to be deployed; see :class:`m2s.sources.source.Registry`.
 
         Raises:
             MlflowException: MLflow could not be asked.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from m2s.registry.environment import prepare
+from m2s.sources.mlflow.environment import prepare
 
 prepare()
 

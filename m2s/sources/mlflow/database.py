@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from m2s.base.errors import RegistryError
-from m2s.registry.server import Server
+from m2s.sources.mlflow.server import Server
 
 
 def check(server: Server) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from m2s.domain.versions import ModelVersion
-from m2s.registry import client as mlflow
-from m2s.registry.artifacts import StoreError, child
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow.artifacts import StoreError, child
 
 
 def run_root(client: mlflow.MlflowClient, run_id: str | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Templates
 from m2s.domain.versions import (
     Description,
     MlModel,
@@ -57,3 +59,13 @@ class Registry(Protocol):
 
     def offers(self) -> Offers:
         """Return which stages and aliases the registry's versions have."""
+
+
+class TemplateSource(Protocol):
+    """The templates folder; every method raises TemplatesError when it cannot be read."""
+
+    def read(self) -> Templates:
+        """Return what is there now: all of it, or an error."""
+
+    def look(self, live: LiveDeployment) -> Whereabouts:
+        """Look a second time, before what was made from a template is deleted."""

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from m2s.base import mask
 from m2s.base.errors import RegistryError, UsageError
-from m2s.registry import client as mlflow
-from m2s.registry import environment, listing
-from m2s.registry.server import Server
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import environment, listing
+from m2s.sources.mlflow.server import Server
 
 if TYPE_CHECKING:
     from mlflow.entities.webhook import Webhook, WebhookEventStr
@@ -33,7 +33,7 @@ class Webhooks:
     """The webhooks of one MLflow server.
 
     Args:
-        tracking_uri: as for :class:`~m2s.registry.mlflow_registry.MlflowRegistry`.
+        tracking_uri: as for :class:`~m2s.sources.mlflow.registry.MlflowRegistry`.
         request_timeout: seconds for one request.
 
     Raises:

@@ -8,9 +8,9 @@ from typing import TypeVar
 from m2s.base.errors import RegistryError
 from m2s.base.labels import LIVE
 from m2s.domain.versions import ModelVersion
-from m2s.registry import client as mlflow
-from m2s.registry.server import Server
-from m2s.registry.snapshot import Model
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow.server import Server
+from m2s.sources.mlflow.snapshot import Model
 
 PAGE = 1000
 """The most that ``search_registered_models`` gives at once (mlflow/store/model_registry)."""

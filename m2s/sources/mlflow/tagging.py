@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from m2s.base.errors import TagRefused
 from m2s.base.labels import LIVE
 from m2s.domain.versions import Served
-from m2s.registry import client as mlflow
-from m2s.registry import listing
-from m2s.registry.server import Server
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import listing
+from m2s.sources.mlflow.server import Server
 
 _DENIED = "PERMISSION_DENIED"
 _REFUSED = (_DENIED, "INVALID_PARAMETER_VALUE", "BAD_REQUEST")

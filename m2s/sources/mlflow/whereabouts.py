@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from m2s.domain.versions import ModelVersion, Whereabouts
-from m2s.registry.client import RegisteredModel
+from m2s.sources.mlflow.client import RegisteredModel
 
 
 def by_stage(

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, RegistryError
-from m2s.registry.trouble import WHERE, brief, diagnose
+from m2s.sources.mlflow.trouble import WHERE, brief, diagnose
 
 _SHORTEST_SECRET = 4  # a shorter one would blank out half the line and hide nothing
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")

@@ -16,8 +16,8 @@ from urllib.request import url2pathname
 
 from m2s.base import mask
 from m2s.domain.versions import DeployFile
-from m2s.registry.client import FileInfo, get_artifact_repository, list_artifacts
-from m2s.registry.trouble import brief, diagnose
+from m2s.sources.mlflow.client import FileInfo, get_artifact_repository, list_artifacts
+from m2s.sources.mlflow.trouble import brief, diagnose
 
 FILE_NAME = "deploy.yaml"
 MAX_DEPLOY_FILE = 1024 * 1024

@@ -17,9 +17,9 @@ from m2s.domain.versions import (
     Unreadable,
     Whereabouts,
 )
-from m2s.registry import Registry
-from m2s.registry.memory import Memory
-from m2s.registry.snapshot import OutOfDate, Reader, Snapshot
+from m2s.sources.mlflow.memory import Memory
+from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot
+from m2s.sources.source import Registry
 
 _Key = tuple[ModelVersion, int, bool]
 _MlModel = MlModel | Unchecked | None
@@ -29,7 +29,7 @@ DOUBTS = 20
 
 
 class IncrementalRegistry:
-    """:class:`~m2s.registry.Registry` for ``watch``; ``select`` is for one thread at a time.
+    """:class:`~m2s.sources.source.Registry` for ``watch``; ``select`` is for one thread at a time.
 
     Asking for a selector for the second time begins a new pass. A pass reads what changed since
     the last one. It reads everything when ``resync`` seconds have gone by, when it was told to by
@@ -73,7 +73,7 @@ class IncrementalRegistry:
         self._forget.set()
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
-        """Return every version that the selector names; see :meth:`m2s.registry.Registry.select`.
+        """Return every version that the selector names; see ``select``.
 
         For an alias every registered model is listed in each pass: nothing tells that one moved.
         """
@@ -161,7 +161,7 @@ class IncrementalRegistry:
         return self._described[key]
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
-        """Return what a folder's MLmodel file says; see :meth:`m2s.registry.Registry.mlmodel`."""
+        """Return what a folder's MLmodel file says; see ``mlmodel``."""
         if folder not in self._folders:
             found = self._registry.mlmodel(folder)
             self._folders.put(folder, found, doubtful=not isinstance(found, MlModel))

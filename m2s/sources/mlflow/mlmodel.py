@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from m2s.base import strictyaml
 from m2s.domain.versions import MlModel, Unchecked
-from m2s.registry.artifacts import Store, StoreError, local_path
+from m2s.sources.mlflow.artifacts import Store, StoreError, local_path
 
 FILE_NAME = "MLmodel"
 PATIENCE = 10.0
