@@ -8,7 +8,7 @@ from typing import TypeVar
 from m2s import preflight, storage
 from m2s.base.workers import Workers
 from m2s.cluster import Cluster
-from m2s.desired.location import map_uri
+from m2s.desired.locating import map_uri
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
 from m2s.preflight import Facts

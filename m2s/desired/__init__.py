@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from m2s.desired import pipelines, traffic
-from m2s.desired.catalog import Descriptions
-from m2s.desired.choice import Wanted, choose, with_shares
+from m2s.desired import splitting
+from m2s.desired.choosing import Wanted, choose, with_shares
 from m2s.desired.memo import Memo
-from m2s.desired.own import ModelTags, Own
+from m2s.desired.per_version import ModelTags, Own
+from m2s.desired.templating import folder
+from m2s.desired.templating.names import Descriptions
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.versions import Description, Key, Unreadable
 from m2s.settings.build import Settings
@@ -44,9 +45,9 @@ def build(
         memo: what an earlier call found out, where there was one.
     """
     given = given or Templates("")
-    made = pipelines.deployments(given, every, described, settings, namespace)
-    served = set(pipelines.served(made))
-    blind = {item.selector: item.template for item in made if not pipelines.is_named(item)}
+    made = folder.deployments(given, every, described, settings, namespace)
+    served = set(folder.served(made))
+    blind = {item.selector: item.template for item in made if not folder.is_named(item)}
     memo = memo or Memo()
     memo.begin((settings, namespace, given.base))
     own = Own(described, settings, namespace, model_tags or {}, given.base, memo)
@@ -76,7 +77,7 @@ def _settled(results: Sequence[Desired]) -> tuple[Desired, ...]:
 
 
 def _checked(manifest: Manifest) -> Manifest | Undeployable:
-    fault = traffic.fault(manifest.body["spec"])
+    fault = splitting.fault(manifest.body["spec"])
     return manifest.refused(f"spec.predictors: {fault}") if fault else manifest
 
 

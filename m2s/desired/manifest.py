@@ -20,7 +20,7 @@ from m2s.base.labels import (
     TEMPLATE,
 )
 from m2s.base.names import dns_label, label_value
-from m2s.desired.choice import Wanted
+from m2s.desired.choosing import Wanted
 from m2s.domain.deployments import listing
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, KIND, VERSION

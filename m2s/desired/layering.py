@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from m2s.desired import containers, file, server, tags
+from m2s.desired import containers, server, tags
+from m2s.desired import deploy_file as file
 from m2s.desired.problem import Problem
 from m2s.domain.versions import DeployFile, ModelVersion
 from m2s.objects.layers import Layer, Merged, merge

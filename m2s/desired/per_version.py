@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from m2s.desired import templates, traffic
-from m2s.desired.catalog import Descriptions, base_names
-from m2s.desired.choice import Wanted, check, default_name
-from m2s.desired.location import servable
+from m2s.desired import splitting
+from m2s.desired.choosing import Wanted, check, default_name
+from m2s.desired.layering import described as stacked
+from m2s.desired.locating import servable
 from m2s.desired.manifest import manifest_of
 from m2s.desired.memo import Memo
 from m2s.desired.problem import Problem
-from m2s.desired.stack import described as stacked
+from m2s.desired.templating import filling
+from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
@@ -76,7 +77,7 @@ class Own:
             if not isinstance(other, Manifest):
                 return main.refused(f"{share.alias}: {other.reason}")
             beside.append((share, other))
-        return traffic.combined(main, self.settings.split[0], beside)
+        return splitting.combined(main, self.settings.split[0], beside)
 
     def _alone(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         version, owner = want.version, self.settings.owner_of(want.selector)
@@ -115,4 +116,4 @@ class Own:
         if self.base is None:
             return ()
         names = base_names(selector, version, described, self.settings)
-        return (templates.fragment(self.base, names, whole=described.file is None),)
+        return (filling.fragment(self.base, names, whole=described.file is None),)

@@ -1,6 +1,6 @@
 """What a template consists of, and what its expressions may ask.
 
-:mod:`m2s.desired.expressions` reads them; it is imported where there is a template.
+:mod:`m2s.desired.templating.expressions` reads them; it is imported where there is a template.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.names import dns_label
 from m2s.base.strictyaml import Document
-from m2s.desired import file as deployfile
-from m2s.desired.catalog import Catalog
-from m2s.desired.choice import default_name
+from m2s.desired import deploy_file as deployfile
+from m2s.desired.choosing import default_name
+from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named
-from m2s.desired.placeholders import Placeholder, Scalar
 from m2s.desired.problem import Problem
-from m2s.desired.stack import over_defaults
+from m2s.desired.templating.names import Catalog
+from m2s.desired.templating.placeholders import Placeholder, Scalar
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.resource import GROUP, KIND
 from m2s.domain.versions import Key
@@ -65,7 +65,7 @@ def read(file: TemplateFile) -> Template:
     Raises:
         Problem: naming file and line, for what is no YAML document with placeholders.
     """
-    from m2s.desired.expressions import pieces
+    from m2s.desired.templating.expressions import pieces
 
     found, placeholders, lines = [""], list[Placeholder](), [1]
     try:
@@ -155,7 +155,7 @@ class Filling:
         return self._values[number]
 
     def _evaluated(self, number: int) -> Scalar:
-        from m2s.desired.expressions import evaluate
+        from m2s.desired.templating.expressions import evaluate
 
         placeholder = self._template.placeholders[number]
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from m2s.desired import templates
-from m2s.desired.catalog import Catalog, Descriptions
-from m2s.desired.choice import Wanted
+from m2s.desired.choosing import Wanted
+from m2s.desired.templating import filling
+from m2s.desired.templating.names import Catalog, Descriptions
 from m2s.domain.manifests import Manifest, Templates, Undeployable
 from m2s.domain.versions import Selector
 from m2s.settings.build import Settings
@@ -31,7 +31,7 @@ def deployments(
         namespace: where to.
     """
     made = (
-        templates.deployment(file, _catalog(selector, every, described, settings), namespace)
+        filling.deployment(file, _catalog(selector, every, described, settings), namespace)
         for selector in settings.selectors
         for file in given.files
     )
