@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from m2s import preflight, storage
 from m2s.base.workers import Workers
 from m2s.cluster import Cluster
 from m2s.desired.locating import map_uri
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
-from m2s.preflight import Facts
+from m2s.platforms.findings import Facts, unchecked
+from m2s.platforms.seldon import preflight, storage
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
 
@@ -63,7 +63,7 @@ def inspect(
         _judged(item, facts, settings.strict) if isinstance(item, Manifest) else item
         for item in results
     )
-    return judged, preflight.unchecked(facts)
+    return judged, unchecked(facts)
 
 
 def _folders(

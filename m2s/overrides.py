@@ -24,7 +24,7 @@ from m2s.objects import diff
 from m2s.objects.body import Body
 from m2s.objects.diff import Step
 from m2s.objects.origins import Source
-from m2s.units import first_uri
+from m2s.platforms.seldon.units import first_uri
 
 _Item = Manifest | Undeployable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s import storage
+from m2s.platforms.seldon import storage
 from tests.worlds import World
 
 HOST = "acct.blob.core.windows.net"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from m2s.desired.choosing import choose
-from m2s.desired.problem import Problem
 from m2s.desired.templating.filling import deployment, fragment
 from m2s.desired.templating.names import Catalog, base_names
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer
+from m2s.platforms.problem import Problem
 from m2s.settings.build import build
 
 STAGING = Selector("stage", "Staging")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from m2s.base.errors import UsageError
-from m2s.desired.splitting import fault
 from m2s.domain.versions import Selector
+from m2s.platforms.seldon.traffic import fault
 from m2s.settings import split
 from m2s.settings.build import build
 from m2s.settings.split import Share

@@ -9,7 +9,6 @@ from m2s.cluster.api import APPLY, Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.cluster.names import namespace_name, object_name
-from m2s.cluster.rollout import owned_by, progress, seldon_ids
 from m2s.cluster.throttle import Throttle
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
@@ -17,6 +16,7 @@ from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
+from m2s.platforms.seldon.rollout import owned_by, progress, seldon_ids
 
 _ATTEMPTS = 5
 

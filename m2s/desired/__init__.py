@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from m2s.desired import splitting
 from m2s.desired.choosing import Wanted, choose, with_shares
 from m2s.desired.memo import Memo
 from m2s.desired.per_version import ModelTags, Own
@@ -13,6 +12,7 @@ from m2s.desired.templating import folder
 from m2s.desired.templating.names import Descriptions
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.versions import Description, Key, Unreadable
+from m2s.platforms.seldon import traffic
 from m2s.settings.build import Settings
 
 __all__ = ["Desired", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
@@ -77,7 +77,7 @@ def _settled(results: Sequence[Desired]) -> tuple[Desired, ...]:
 
 
 def _checked(manifest: Manifest) -> Manifest | Undeployable:
-    fault = splitting.fault(manifest.body["spec"])
+    fault = traffic.fault(manifest.body["spec"])
     return manifest.refused(f"spec.predictors: {fault}") if fault else manifest
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from m2s.base.names import dns_label
-from m2s.desired.problem import Problem
 from m2s.domain.versions import ModelVersion, Selector
+from m2s.platforms.problem import Problem
 from m2s.settings.build import Settings
 from m2s.settings.split import Share
 

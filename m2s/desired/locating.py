@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from m2s import storage
 from m2s.base import mask
-from m2s.desired.problem import Problem
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import storage
 
 # Schemes that name a place only an MLflow client, or only one machine, can read from.
 _UNSERVABLE = frozenset({"mlflow-artifacts", "models", "runs", "file", "dbfs", ""})

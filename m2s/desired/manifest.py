@@ -29,6 +29,7 @@ from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
 from m2s.objects.layers import named_path
 from m2s.objects.origins import Source, Sources
+from m2s.platforms.seldon.model_uri import PATH, with_uri
 
 
 def manifest_of(
@@ -45,13 +46,10 @@ def manifest_of(
     """
     key, notes = named(given, default)
     bare = Manifest(key, owner, want.selector, (want.version,), {}, uri, (*_notes(want), *notes))
-    made = marked(bare, {**given, "spec": _with_uri(given["spec"], uri)})
-    located = named_path(made.body, _URI)
+    made = marked(bare, {**given, "spec": with_uri(given["spec"], uri)})
+    located = named_path(made.body, PATH)
     where = Source(f"where the registry has {want.version}")
     return replace(made, sources=lambda: {**sources(), **marks(made.body), located: where})
-
-
-_URI = ("spec", "predictors", 0, "graph", "modelUri")
 
 
 def marks(body: Body) -> Sources:
@@ -136,10 +134,3 @@ def _annotations(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]
         ours[TEMPLATE] = manifest.template
     kept = {name: value for name, value in given.items() if name not in _NOT_KEPT}
     return {**kept, **ours}
-
-
-def _with_uri(spec: Mapping[str, Any], uri: str) -> dict[str, Any]:
-    """Overwrite the first predictor's root ``modelUri``, as the first seed does."""
-    first, *others = spec["predictors"]
-    graph = {**first["graph"], "modelUri": uri}
-    return {**spec, "predictors": [{**first, "graph": graph}, *others]}

@@ -11,12 +11,12 @@ from m2s.desired.layering import described as stacked
 from m2s.desired.locating import servable
 from m2s.desired.manifest import manifest_of
 from m2s.desired.memo import Memo
-from m2s.desired.problem import Problem
 from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
+from m2s.platforms.problem import Problem
 from m2s.settings.build import Settings
 
 ModelTags = Mapping[str, Mapping[str, str]]

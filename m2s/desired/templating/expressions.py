@@ -17,8 +17,8 @@ from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
-from m2s.desired.problem import Problem
 from m2s.desired.templating.placeholders import Function, Named, Placeholder, Scalar, Text
+from m2s.platforms.problem import Problem
 
 MAX_VALUE = 64 * 1024
 """Characters that one placeholder may become; an MLflow tag has 8,000 at most."""

@@ -16,18 +16,18 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.names import dns_label
 from m2s.base.strictyaml import Document
-from m2s.desired import deploy_file as deployfile
 from m2s.desired.choosing import default_name
 from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named
-from m2s.desired.problem import Problem
 from m2s.desired.templating.names import Catalog
 from m2s.desired.templating.placeholders import Placeholder, Scalar
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.resource import GROUP, KIND
 from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
-from m2s.units import first_uri
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import description
+from m2s.platforms.seldon.units import first_uri
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""
@@ -264,7 +264,7 @@ def fragment(file: TemplateFile, names: Mapping[str, Any], *, whole: bool) -> La
 def _layer(filling: Filling) -> Layer:
     """Return a whole SeldonDeployment, or raise a Problem."""
     origin, body = filling.file.origin, filling.document.value
-    fault = deployfile.fault(filling.document)
+    fault = description.fault(filling.document)
     if fault:
         path, words = fault
         raise Problem(f"{origin}:{filling.line(*path)}: {words}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from m2s import storage
 from m2s.base import mask
 from m2s.desired.choosing import Wanted, check
 from m2s.desired.locating import servable
-from m2s.desired.problem import Problem
 from m2s.desired.templating.placeholders import Function, Named
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import storage
 from m2s.settings.build import Settings
 
 Descriptions = Mapping[ModelVersion, Description | Unreadable]

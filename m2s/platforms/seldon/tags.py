@@ -8,12 +8,12 @@ from typing import Any
 
 from m2s.base.labels import PAUSED
 from m2s.base.names import meant
-from m2s.desired import containers
-from m2s.desired.problem import Problem
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
 from m2s.objects.list_keys import told_apart
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import containers
 
 PREFIX = "m2s.io/"
 PROTOCOLS = ("seldon", "tensorflow", "kfserving", "v2")

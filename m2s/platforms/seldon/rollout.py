@@ -12,9 +12,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from m2s.cluster import evidence
 from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
+from m2s.platforms.common.rollouts import deadline_exceeded, unfinished, wanted_replicas
+from m2s.platforms.seldon import evidence
 
 
 def seldon_ids(live: Body) -> tuple[str, ...]:
@@ -81,10 +82,10 @@ def _wrong_replicas(live: Body, deployment: Body) -> str:
     if predictor is None:
         return "belongs to no predictor any more and is not removed yet"
     allowed = _replicas(live, predictor)
-    if not allowed or _wanted(deployment) in allowed:
+    if not allowed or wanted_replicas(deployment) in allowed:
         return ""
     numbers = " or ".join(map(str, sorted(allowed)))
-    return f"is not scaled from {_wanted(deployment)} to {numbers} replicas yet"
+    return f"is not scaled from {wanted_replicas(deployment)} to {numbers} replicas yet"
 
 
 def _predictor_of(live: Body, deployment: Body) -> Body | None:
@@ -112,54 +113,15 @@ def _replicas(live: Body, predictor: Body) -> set[int]:
 
 def _rolled_out(deployments: Sequence[Body], status: Mapping[str, Any]) -> Rollout:
     for deployment in deployments:
-        if reason := _deadline_exceeded(deployment):
+        if reason := deadline_exceeded(deployment):
             return Rollout(serving=False, failed=True, message=reason)
     for deployment in deployments:
-        if stuck := _unfinished(deployment):
+        if stuck := unfinished(deployment):
             return _waiting(stuck, status)
-    scaled_to_zero = all(_wanted(deployment) == 0 for deployment in deployments)
+    scaled_to_zero = all(wanted_replicas(deployment) == 0 for deployment in deployments)
     if status.get("state") == "Available" or scaled_to_zero:  # never Available without replicas
         return Rollout(serving=True, failed=False, message="")
     return _waiting("its Deployments are rolled out", status)
-
-
-def _deadline_exceeded(deployment: Body) -> str:
-    for condition in (deployment.get("status") or {}).get("conditions") or []:
-        stopped = condition.get("type") == "Progressing" and condition.get("status") == "False"
-        reason = condition.get("reason")
-        if stopped and reason == "ProgressDeadlineExceeded" and _observed(deployment):
-            name = deployment["metadata"]["name"]
-            return f"Deployment {name} does not progress: {condition.get('message') or reason}"
-    return ""
-
-
-def _unfinished(deployment: Body) -> str:
-    """Return what ``kubectl rollout status`` would wait for (kubectl's ``rollout_status.go``)."""
-    label, status = f"Deployment {deployment['metadata']['name']}", deployment.get("status") or {}
-    wanted = _wanted(deployment)
-    total, updated, available = (
-        int(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "availableReplicas")
-    )
-    if not _observed(deployment):
-        return f"{label}: its update is not observed yet"
-    if updated < wanted:
-        return f"{label}: {updated} of {wanted} new replicas are updated"
-    if total > updated:
-        return f"{label}: {total - updated} old replicas are still there"
-    if available < updated:
-        return f"{label}: {available} of {updated} updated replicas are available"
-    return ""
-
-
-def _observed(deployment: Body) -> bool:
-    status = deployment.get("status") or {}
-    generation = int(deployment["metadata"].get("generation") or 0)
-    return int(status.get("observedGeneration") or 0) >= generation
-
-
-def _wanted(deployment: Body) -> int:
-    replicas = deployment["spec"].get("replicas")
-    return 1 if replicas is None else int(replicas)
 
 
 def _waiting(what: str, status: Mapping[str, Any]) -> Rollout:

@@ -8,7 +8,7 @@ from typing import Any
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
 from m2s.objects.list_keys import EVERY, told_apart
-from m2s.units import nodes
+from m2s.platforms.seldon.units import nodes
 
 BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
 """Implementations inside the executor: no container (seldondeployment_types.go)."""

@@ -6,39 +6,16 @@ Each finding is a warning on its manifest. What could not be read is no finding:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 
-from m2s import prepackaged, storage
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import MlModel, Unchecked
 from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
-from m2s.units import Unit, rebuilt, service_accounts, units
-
-SecretKeys = frozenset[str] | Unchecked | None
-"""The names of a Secret's data, never the data; None when there is no such Secret."""
-
-
-_UNKNOWN = Unchecked("")
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What to read for some manifests: names in their namespace, and model URIs."""
-
-    secrets: frozenset[str]
-    accounts: frozenset[str]
-    uris: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was read, by the names and model URIs of :class:`Needs`; a missing entry is unknown."""
-
-    secrets: Mapping[str, SecretKeys] = field(default_factory=dict)
-    accounts: Mapping[str, bool | Unchecked] = field(default_factory=dict)
-    models: Mapping[str, MlModel | Unchecked | None] = field(default_factory=dict)
+from m2s.platforms.findings import UNKNOWN, Facts, Needs
+from m2s.platforms.seldon import mlflow_server, storage
+from m2s.platforms.seldon.units import Unit, rebuilt, service_accounts, units
 
 
 def needs(manifests: Iterable[Manifest]) -> Needs:
@@ -60,7 +37,7 @@ def checked(manifest: Manifest, facts: Facts) -> Manifest:
     for unit in units(body):
         warnings += _of_secret(unit, facts, manifest.key.namespace)
         if unit.is_mlflow_server and unit.uri:
-            warnings += _of_model(unit, facts.models.get(unit.uri, _UNKNOWN), _protocol(body))
+            warnings += _of_model(unit, facts.models.get(unit.uri, UNKNOWN), _protocol(body))
     for account, user in service_accounts(body):
         if facts.accounts.get(account) is False:
             warnings.append(
@@ -70,26 +47,8 @@ def checked(manifest: Manifest, facts: Facts) -> Manifest:
     return _settled(replace(manifest, warnings=tuple(dict.fromkeys(warnings))), facts)
 
 
-def unchecked(facts: Facts) -> tuple[str, ...]:
-    """Return one line for each kind of thing that could not be looked at, and why."""
-    return (
-        *_unread("Secret", facts.secrets),
-        *_unread("ServiceAccount", facts.accounts),
-        *_unread("MLmodel of", facts.models),
-    )
-
-
-def _unread(kind: str, found: Mapping[str, object]) -> Iterator[str]:
-    named = {name: each.reason for name, each in found.items() if isinstance(each, Unchecked)}
-    told = sorted((name, reason) for name, reason in named.items() if reason)
-    if told:
-        name, reason = told[0]
-        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
-        yield f"{kind} {name}{more}: {reason}"
-
-
 def _of_secret(unit: Unit, facts: Facts, namespace: str) -> Iterator[str]:
-    keys = facts.secrets.get(unit.secret, _UNKNOWN) if unit.secret else _UNKNOWN
+    keys = facts.secrets.get(unit.secret, UNKNOWN) if unit.secret else UNKNOWN
     if isinstance(keys, Unchecked):
         return
     label = f"Secret {unit.secret}, the envSecretRefName of {unit.label},"
@@ -124,7 +83,7 @@ def _of_model(unit: Unit, model: MlModel | Unchecked | None, protocol: str) -> I
             f"the model at {unit.uri} has no python_function flavour, which MLFLOW_SERVER loads "
             f"(it has {flavors}): log it with one that has, such as mlflow.pyfunc"
         )
-    elif not unit.image and (misfit := prepackaged.misfit(model, protocol)):
+    elif not unit.image and (misfit := mlflow_server.misfit(model, protocol)):
         yield f"{misfit}: name an image that can in componentSpecs, for {unit.label}"
 
 

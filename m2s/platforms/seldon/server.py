@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base import images
-from m2s.desired.problem import Problem
 from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer
+from m2s.platforms.problem import Problem
 from m2s.settings.build import Settings
 
 DEFAULT_TAG = "deployment-image"
