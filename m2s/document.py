@@ -13,13 +13,13 @@ from typing import Any
 import yaml
 
 from m2s.base import mask
-from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest, Skipped
 from m2s.execute import Outcome
 from m2s.objects.diff import FieldChange
-from m2s.plan import Plan, models_of, served_of
+from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.plan import Plan, models_of, served_of
 
 FORMAT_VERSION = "1.0"
 

@@ -13,7 +13,7 @@ from m2s.base import mask
 from m2s.document import not_checked
 from m2s.domain.versions import Key
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
-from m2s.plan import models_of
+from m2s.plan.plan import models_of
 from m2s.report import PassReport
 
 _log = logging.getLogger("m2s.pass")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from m2s.base.labels import CHECKSUM
-from m2s.change import Create, Delete, Update
 from m2s.cluster.events import Event, Events
 from m2s.domain.versions import Key
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.plan.changes import Create, Delete, Update
 from m2s.report import PassReport
 
 _BAD = (Status.BLOCKED, Status.FAILED)

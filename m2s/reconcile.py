@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from m2s import desired, leaving, writes
+from m2s import desired
 from m2s.base import mask
 from m2s.base.errors import Rejected, UsageError
 from m2s.base.workers import Begin, Workers, silently
-from m2s.change import Change
 from m2s.cluster import Cluster
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Skipped, Templates
@@ -19,12 +18,14 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.inspection import inspect
 from m2s.objects.body import Body
-from m2s.overrides import overruled
-from m2s.plan import Plan
+from m2s.plan import removals, writes
+from m2s.plan.changes import Change
+from m2s.plan.orders import overruled
+from m2s.plan.plan import Plan
+from m2s.plan.proof import changes_nothing
+from m2s.plan.writes import Write
 from m2s.settings.build import Settings
-from m2s.shortcut import changes_nothing
 from m2s.sources.source import Registry, TemplateSource
-from m2s.writes import Write
 
 
 def make_plan(
@@ -61,7 +62,7 @@ def make_plan(
     made = _plan(
         registry.identity, cluster, settings, changes, skipped, live.values(), chosen.offered
     )
-    question = leaving.untemplated(templates, built, live.values(), scope)
+    question = removals.untemplated(templates, built, live.values(), scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
     return replace(made, unchecked=unchecked, untemplated=question)
@@ -129,14 +130,14 @@ def _compare(
     looked = workers.each("Comparing", lambda item: preview(sides.cluster, item), asked)
     previews |= zip([item.manifest.key for item in asked], looked, strict=True)
     written = writes.judge(sorted_out, previews, sides.settings.ignore)
-    gone = leaving.candidates(manifests, written, live.values(), scope)
+    gone = removals.candidates(manifests, written, live.values(), scope)
 
     def look(item: LiveDeployment) -> Whereabouts:
         return locate(sides.registry, sides.settings, item, sides.folder)
 
     places = workers.each("Looking up what nothing wants", look, gone)
     whereabouts = dict(zip([item.key for item in gone], places, strict=True))
-    return leaving.assemble(manifests, written, live.values(), whereabouts, scope)
+    return removals.assemble(manifests, written, live.values(), whereabouts, scope)
 
 
 def now(settings: Settings) -> str:
@@ -147,7 +148,7 @@ def now(settings: Settings) -> str:
 def make_teardown(cluster: Cluster, settings: Settings) -> Plan:
     """Return the deletion of everything in scope; the registry is not asked."""
     live = cluster.list()
-    changes = leaving.teardown(live, Scope(settings.owners, settings.models))
+    changes = removals.teardown(live, Scope(settings.owners, settings.models))
     return _plan("", cluster, settings, changes, (), live, None)
 
 

@@ -17,14 +17,14 @@ from rich.text import Text
 
 from m2s import words
 from m2s.base import mask, wording
-from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.document import not_checked
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.execute import Outcome, Status
-from m2s.explain import Explanation
 from m2s.objects.diff import FieldChange, steps
-from m2s.plan import Plan, models_of, served_of, summary
+from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.explain import Explanation
+from m2s.plan.plan import Plan, models_of, served_of, summary
 from m2s.tables import folded, room
 
 _STYLES = {

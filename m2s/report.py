@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from m2s.change import Create
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.execute import Outcome, Status
-from m2s.plan import Plan
+from m2s.plan.changes import Create
+from m2s.plan.plan import Plan
 
 Result = Literal["success", "failed", "error", "refused"]
 """All done; some change failed or is blocked; a side could not be read; a safety check said no."""

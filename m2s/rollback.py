@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from m2s import overrides, writes
 from m2s.base.errors import M2sError
 from m2s.base.labels import PINNED
 from m2s.base.names import near
 from m2s.base.wording import told
-from m2s.change import Change, Unchanged, Update
 from m2s.cluster import Cluster
 from m2s.domain import history
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
 from m2s.domain.manifests import Manifest
 from m2s.domain.scope import Scope
-from m2s.plan import Plan
+from m2s.plan import orders, writes
+from m2s.plan.changes import Change, Unchanged, Update
+from m2s.plan.plan import Plan
 from m2s.reconcile import now, preview
 from m2s.settings.build import Settings
 
@@ -44,7 +44,7 @@ def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | Non
     was = told(f"v{one.version}" for one in live.served)
     done = f"rolled back {was} → {entry} and pinned" if entry.served != live.served else ""
     why = f"{done or f'pinned to {entry}'}; `m2s rollback {name} --unpin` lifts it"
-    wanted = overrides.manifest(live, entry, body, pin=_pin(live, entry), why=why)
+    wanted = orders.manifest(live, entry, body, pin=_pin(live, entry), why=why)
     return _plan(cluster, settings, live, _change(cluster, settings, live, wanted))
 
 
@@ -56,11 +56,11 @@ def make_unpin(cluster: Cluster, settings: Settings, name: str) -> Plan:
     was = f"v{live.pin}" if live.pin.isdecimal() else live.pin
     why = f"no longer pinned to {was}; the next apply or pass brings what the registry says"
     entry, body = Entry(live.served, "", ""), history.unpinned(live)
-    wanted = overrides.manifest(live, entry, body, pin=None, why=why)
+    wanted = orders.manifest(live, entry, body, pin=None, why=why)
     change = _change(cluster, settings, live, wanted)
     if _stays_pinned(change):
         # Somebody pinned it with kubectl, who owns the annotation too: it can only be emptied.
-        emptied = overrides.manifest(live, entry, body, pin="", why=why)
+        emptied = orders.manifest(live, entry, body, pin="", why=why)
         change = _change(cluster, settings, live, emptied)
     return _plan(cluster, settings, live, change)
 

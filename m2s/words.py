@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from m2s.base.wording import told
-from m2s.change import Blocked, Change, Unchanged, Update
 from m2s.domain.versions import Served
-from m2s.plan import models_of, served_of
+from m2s.plan.changes import Blocked, Change, Unchanged, Update
+from m2s.plan.plan import models_of, served_of
 
 MAX_QUIET = 20
 """How many unchanged rows are listed one by one; more are only counted."""

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from m2s import document, reconcile, render
 from m2s.cluster.folder import FolderCluster
-from m2s.plan import Plan
+from m2s.plan.plan import Plan
 from m2s.settings import build
 from m2s.sources.templates import TemplateFolder
 from tests.fakes import FakeRegistry

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from m2s.change import Create, Update
 from m2s.cluster.folder import FolderCluster
 from m2s.domain.deployments import LiveDeployment
+from m2s.plan.changes import Create, Update
 from m2s.reconcile import make_plan
 from m2s.settings import build
 from m2s.settings.build import Settings

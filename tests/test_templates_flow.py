@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from m2s import reconcile
-from m2s.change import Action
 from m2s.cluster.folder import FolderCluster
 from m2s.execute import Status, execute
+from m2s.plan.changes import Action
 from m2s.settings.build import build
 from m2s.sources.templates import TemplateFolder
 from tests.fakes import FakeRegistry

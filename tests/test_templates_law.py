@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s import reconcile
-from m2s.change import Action, Blocked, Unchanged
 from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.execute import Status, execute
+from m2s.plan.changes import Action, Blocked, Unchanged
 from m2s.settings.build import Settings, build
 from m2s.sources.templates import TemplateFolder
 from tests.fakes import FakeRegistry

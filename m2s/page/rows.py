@@ -8,10 +8,10 @@ from functools import cached_property
 
 from m2s import render, status, words
 from m2s.base.wording import minute
-from m2s.change import Blocked, Change, Create, Delete, Update
 from m2s.domain import serving
 from m2s.execute import Outcome, Status
-from m2s.plan import Plan, served_of, summary
+from m2s.plan.changes import Blocked, Change, Create, Delete, Update
+from m2s.plan.plan import Plan, served_of, summary
 
 
 @dataclass(frozen=True, slots=True)

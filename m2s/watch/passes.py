@@ -14,7 +14,7 @@ from m2s.cluster import Cluster
 from m2s.desired import Memo
 from m2s.execute import Outcome, Status, execute
 from m2s.gate import Gate
-from m2s.plan import Plan
+from m2s.plan.plan import Plan
 from m2s.report import PassReport, Result
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry, TemplateSource

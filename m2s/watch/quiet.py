@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from m2s.change import Unchanged
 from m2s.domain.manifests import Templates
 from m2s.domain.versions import Selector
+from m2s.plan.changes import Unchanged
 from m2s.report import PassReport
 from m2s.sources.source import TemplateSource
 

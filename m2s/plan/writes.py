@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m2s import holding, reason
 from m2s.base.labels import FIELD_MANAGER
-from m2s.change import Blocked, Change, Create, Unchanged, Update
 from m2s.domain import history
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.field_owners import owned_by
 from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
-from m2s.holding import Held
 from m2s.objects import diff
 from m2s.objects.body import Body
+from m2s.plan import holds, reasons
+from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update
+from m2s.plan.holds import Held
 from m2s.settings.build import Settings
 
 
@@ -39,7 +39,7 @@ def writes(
 
     ``now`` (RFC 3339) goes on record with what begins to serve; a record without times takes "".
     """
-    held = holding.held(desired, ())
+    held = holds.held(desired, ())
     return tuple(
         _write(item, live.get(item.key), scope, settings, held, now)
         for item in desired
@@ -134,7 +134,7 @@ def judge(
 
 def _keeping(changes: tuple[Change, ...]) -> tuple[Change, ...]:
     """Block what would be written over the deployment of a model whose own change is blocked."""
-    held = holding.held((), changes)
+    held = holds.held((), changes)
     return tuple(_kept(each, held) if isinstance(each, Update) else each for each in changes)
 
 
@@ -149,11 +149,11 @@ def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
         return replace(_blocked(manifest, merged, live), manifest=manifest)
     if live is None:
         fields = diff.leaves(merged, "added")
-        return Create(manifest, merged, fields, reason.of_create(manifest))
+        return Create(manifest, merged, fields, reasons.of_create(manifest))
     fields = diff.fields(live.body, merged, ignore)
     if not fields:
         return Unchanged(live, manifest.pin, manifest, ordered=bool(manifest.pin))
-    why = reason.of_update(manifest, live, fields)
+    why = reasons.of_update(manifest, live, fields)
     return Update(manifest, live, merged, fields, f"{manifest.pin}; {why}" if manifest.pin else why)
 
 

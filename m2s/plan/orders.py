@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from m2s import reason
 from m2s.base.labels import PAUSED, PINNED, RUN_ID, SELECTOR, is_set
 from m2s.base.wording import told
 from m2s.domain import history
@@ -24,6 +23,7 @@ from m2s.objects import diff
 from m2s.objects.body import Body
 from m2s.objects.diff import Step
 from m2s.objects.origins import Source
+from m2s.plan import reasons
 from m2s.platforms.seldon.units import first_uri
 
 _Item = Manifest | Undeployable
@@ -138,7 +138,7 @@ def _allowed(item: Desired, tags: _Tags) -> Desired:
 
 def _followed(live: LiveDeployment, tags: _Tags, about: Iterable[_Item]) -> Desired:
     waiting = "".join(
-        f"; {reason.of_create(item)}"
+        f"; {reasons.of_create(item)}"
         for item in about
         if isinstance(item, Manifest) and item.served != live.served
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from m2s.change import Blocked, Change
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
 from m2s.domain.versions import Key
+from m2s.plan.changes import Blocked, Change
 
 _Reasons = dict[tuple[str | None, str], str]
 """(owner, name) → why."""

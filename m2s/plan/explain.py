@@ -9,13 +9,13 @@ from typing import Any
 from m2s.base import mask
 from m2s.base.errors import M2sError, UsageError
 from m2s.base.names import near
-from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.domain.manifests import Manifest
 from m2s.objects import diff
 from m2s.objects.body import Body
 from m2s.objects.diff import FieldChange
 from m2s.objects.origins import Source
-from m2s.plan import Plan
+from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.plan import Plan
 
 _CLUSTER = Source("the cluster's default")
 _OTHERS = Source("left to others by --ignore")

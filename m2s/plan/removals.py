@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from m2s import holding
 from m2s.base.labels import KEEP, PAUSED
 from m2s.base.wording import told
-from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key, Whereabouts
-from m2s.holding import Held
 from m2s.objects import diff
+from m2s.plan import holds
+from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.holds import Held
 
 
 def untemplated(
@@ -43,7 +43,7 @@ def candidates(
 ) -> tuple[LiveDeployment, ...]:
     """Return our objects in scope that nothing wants and nothing holds: to be looked up again."""
     wanted = {item.key for item in desired if isinstance(item, Manifest)}
-    held = holding.held(desired, written)
+    held = holds.held(desired, written)
     return tuple(
         item
         for item in live
@@ -62,7 +62,7 @@ def assemble(
 
     Args:
         desired: what the registry asks for.
-        written: what :func:`m2s.writes.judge` made of it.
+        written: what :func:`m2s.plan.plan.writes.judge` made of it.
         live: every object of the namespace.
         whereabouts: the second look at each object that :func:`candidates` named.
         scope: whose objects this run is about.
@@ -70,7 +70,7 @@ def assemble(
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
     refused = [_refused(item, mine) for item in desired if isinstance(item, Undeployable)]
     shown = {change.key for change in (*written, *refused)}
-    held, successors = holding.held(desired, written), _successors(written)
+    held, successors = holds.held(desired, written), _successors(written)
     rest = [
         _unwanted(item, whereabouts.get(item.key), held, successors)
         for item in mine

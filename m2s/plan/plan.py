@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from m2s.base.errors import Refused
-from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.domain.budget import MaxDelete
 from m2s.domain.manifests import Skipped
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Selector, Served
+from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 
 
 @dataclass(frozen=True)
