@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from m2s.base.workers import Workers
-from m2s.cluster import Cluster
 from m2s.desired.locating import map_uri
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
@@ -14,6 +13,7 @@ from m2s.platforms.findings import Facts, unchecked
 from m2s.platforms.seldon import preflight, storage
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
+from m2s.targets.cluster import Cluster
 
 _T = TypeVar("_T")
 

@@ -11,7 +11,6 @@ from m2s import desired
 from m2s.base import mask
 from m2s.base.errors import Rejected, UsageError
 from m2s.base.workers import Begin, Workers, silently
-from m2s.cluster import Cluster
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Skipped, Templates
 from m2s.domain.scope import Scope
@@ -26,6 +25,7 @@ from m2s.plan.proof import changes_nothing
 from m2s.plan.writes import Write
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry, TemplateSource
+from m2s.targets.cluster import Cluster
 
 
 def make_plan(

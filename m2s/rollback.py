@@ -11,7 +11,6 @@ from m2s.base.errors import M2sError
 from m2s.base.labels import PINNED
 from m2s.base.names import near
 from m2s.base.wording import told
-from m2s.cluster import Cluster
 from m2s.domain import history
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
@@ -22,6 +21,7 @@ from m2s.plan.changes import Change, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.reconcile import now, preview
 from m2s.settings.build import Settings
+from m2s.targets.cluster import Cluster
 
 
 def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | None) -> Plan:

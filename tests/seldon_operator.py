@@ -8,8 +8,8 @@ from typing import Any
 
 from kubernetes import client
 
-from m2s.cluster.kubernetes import KubernetesCluster
 from m2s.domain.deployments import LiveDeployment
+from m2s.targets.kubernetes.namespace import KubernetesCluster
 from tests import deployments
 from tests.servers import ApiServer
 

@@ -16,7 +16,7 @@ import pytest
 from kubernetes import client
 
 from m2s.base.errors import ClusterError, Rejected
-from m2s.cluster.kubernetes import KubernetesCluster, connect
+from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests.deployments import manifest
 from tests.servers import ApiServer, wait_for
 

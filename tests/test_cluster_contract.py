@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from m2s.base.errors import Conflict, Rejected
-from m2s.cluster import Cluster
-from m2s.cluster.folder import FolderCluster
-from m2s.cluster.kubernetes import connect
 from m2s.domain.versions import Key
 from m2s.objects.body import comparable, digest
+from m2s.targets.cluster import Cluster
+from m2s.targets.folder.namespace import FolderCluster
+from m2s.targets.kubernetes.namespace import connect
 from tests import deployments
 from tests.deployments import CONTAINER, body, manifest, manifest_of, uri_of
 

@@ -13,8 +13,8 @@ import yaml
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from m2s.base.errors import ClusterError
-from m2s.cluster import credentials
-from m2s.cluster.kubernetes import connect
+from m2s.targets.kubernetes import credentials
+from m2s.targets.kubernetes.namespace import connect
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT
 

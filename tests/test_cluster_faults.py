@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from m2s.base.errors import ClusterError, ClusterUnavailable, M2sError, Rejected
-from m2s.cluster.kubernetes import KubernetesCluster, connect
 from m2s.domain.deployments import LiveDeployment
+from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests import deployments
 from tests.deployments import manifest, uri_of
 from tests.servers import ApiServer, FaultProxy, free_port, kubernetes_status
@@ -156,7 +156,7 @@ def test_pages_that_expired_are_read_afresh(
     proxy: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("m2s.cluster.api.PAGE", 2)
+    monkeypatch.setattr("m2s.targets.kubernetes.api.PAGE", 2)
     for number in range(5):
         deployments.create(api_server, deployments.body(cluster.namespace, f"m{number}"))
     expired = kubernetes_status(410, "Expired", "The provided continue parameter is too old")

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from m2s.base.errors import ClusterError, Rejected, UsageError
 from m2s.base.strictyaml import load_all
-from m2s.cluster.folder import FolderCluster
 from m2s.domain.versions import Key
 from m2s.objects.yaml_writer import dump
+from m2s.targets.folder.namespace import FolderCluster
 from tests.deployments import body, manifest, manifest_of
 
 OTHERS = """\

@@ -11,10 +11,10 @@ import pytest
 from kubernetes import client
 
 from m2s.base.errors import ClusterError, Conflict, Rejected
-from m2s.cluster.kubernetes import KubernetesCluster, connect
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.objects.body import comparable, digest
+from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests import deployments
 from tests.deployments import CONTAINER, body, manifest, manifest_of, uri_of
 from tests.servers import ApiServer, wait_for

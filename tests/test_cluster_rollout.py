@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from m2s.cluster.kubernetes import KubernetesCluster, connect
 from m2s.domain.rollout import Rollout
+from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests import deployments
 from tests.deployments import body, manifest, manifest_of
 from tests.seldon_operator import Operator

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from m2s.cluster.kubernetes import KubernetesCluster, connect
 from m2s.domain.deployments import LiveDeployment
+from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests.seldon_operator import Operator
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT

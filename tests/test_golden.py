@@ -19,10 +19,10 @@ import yaml
 from rich.console import Console
 
 from m2s import document, reconcile, render
-from m2s.cluster.folder import FolderCluster
 from m2s.plan.plan import Plan
 from m2s.settings import build
 from m2s.sources.templates import TemplateFolder
+from m2s.targets.folder.namespace import FolderCluster
 from tests.fakes import FakeRegistry
 
 GOLDEN = Path(__file__).parent / "golden"

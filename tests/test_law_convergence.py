@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 
 from m2s import reconcile
-from m2s.cluster import Cluster
-from m2s.cluster.folder import FolderCluster
-from m2s.cluster.kubernetes import connect
 from m2s.execute import Status, execute
 from m2s.plan.changes import Blocked, Unchanged
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
+from m2s.targets.cluster import Cluster
+from m2s.targets.folder.namespace import FolderCluster
+from m2s.targets.kubernetes.namespace import connect
 from tests.generated import Version, all_settings, filled, histories
 from tests.servers import ApiServer
 from tests.support import tried

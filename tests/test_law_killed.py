@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from m2s import reconcile
-from m2s.cluster import Cluster
-from m2s.cluster.folder import FolderCluster
-from m2s.cluster.kubernetes import connect
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.execute import execute
 from m2s.settings.build import build
+from m2s.targets.cluster import Cluster
+from m2s.targets.folder.namespace import FolderCluster
+from m2s.targets.kubernetes.namespace import connect
 from tests.fakes import FakeRegistry
 from tests.servers import wait_for
 from tests.support import description

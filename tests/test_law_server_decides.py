@@ -9,10 +9,10 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from m2s import reconcile
-from m2s.cluster.kubernetes import connect
 from m2s.execute import execute
 from m2s.plan.changes import Blocked, Unchanged, Update
 from m2s.settings.build import build
+from m2s.targets.kubernetes.namespace import connect
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
 from tests.support import tried

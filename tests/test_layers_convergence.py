@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m2s.cluster.kubernetes import connect
 from m2s.settings import build
+from m2s.targets.kubernetes.namespace import connect
 from tests.fakes import FakeRegistry
 from tests.servers import ApiServer
 from tests.support import description, seldon, tried

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from m2s.base.errors import ClusterError
-from m2s.cluster.kubernetes import connect
-from m2s.cluster.lease import DURATION, RENEW_DEADLINE, Lease
+from m2s.targets.kubernetes.lease import DURATION, RENEW_DEADLINE, Lease
+from m2s.targets.kubernetes.namespace import connect
 from tests.servers import ApiServer, FaultProxy
 from tests.servers.faults import kubernetes_status
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from m2s.cluster.folder import FolderCluster
 from m2s.domain.deployments import LiveDeployment
 from m2s.plan.changes import Create, Update
 from m2s.reconcile import make_plan
 from m2s.settings import build
 from m2s.settings.build import Settings
 from m2s.sources.templates import TemplateFolder
+from m2s.targets.folder.namespace import FolderCluster
 from tests.chart_kit import CHART
 from tests.fakes import FakeRegistry
 from tests.support import description, m2s, seldon

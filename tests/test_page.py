@@ -17,7 +17,6 @@ from wsgiref.validate import validator
 import pytest
 
 from m2s.base.errors import RegistryError
-from m2s.cluster.folder import FolderCluster
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, ModelVersion, Selector
 from m2s.gate import Gate
@@ -25,6 +24,7 @@ from m2s.page import Page
 from m2s.report import PassReport
 from m2s.settings import build
 from m2s.sight import Sight
+from m2s.targets.folder.namespace import FolderCluster
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
 from tests.fakes import FakeRegistry

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from kubernetes import client
 
 from m2s import reconcile
-from m2s.cluster.kubernetes import connect
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, PLURAL, VERSION
@@ -25,6 +24,7 @@ from m2s.plan.changes import Blocked, Create, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.plan.proof import changes_nothing
 from m2s.settings.build import Settings, build
+from m2s.targets.kubernetes.namespace import connect
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer

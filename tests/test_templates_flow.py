@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from m2s import reconcile
-from m2s.cluster.folder import FolderCluster
 from m2s.execute import Status, execute
 from m2s.plan.changes import Action
 from m2s.settings.build import build
 from m2s.sources.templates import TemplateFolder
+from m2s.targets.folder.namespace import FolderCluster
 from tests.fakes import FakeRegistry
 from tests.support import Result, m2s
 from tests.worlds import World

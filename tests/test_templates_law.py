@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s import reconcile
-from m2s.cluster import Cluster
-from m2s.cluster.folder import FolderCluster
-from m2s.cluster.kubernetes import connect
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.execute import Status, execute
 from m2s.plan.changes import Action, Blocked, Unchanged
 from m2s.settings.build import Settings, build
 from m2s.sources.templates import TemplateFolder
+from m2s.targets.cluster import Cluster
+from m2s.targets.folder.namespace import FolderCluster
+from m2s.targets.kubernetes.namespace import connect
 from tests.fakes import FakeRegistry
 from tests.generated import descriptions
 from tests.servers import ApiServer

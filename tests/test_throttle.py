@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.base.errors import UsageError
-from m2s.cluster.api import Api
-from m2s.cluster.credentials import log_in
-from m2s.cluster.throttle import Throttle
 from m2s.settings.build import build
 from m2s.sources.mlflow.registry import MlflowRegistry
+from m2s.targets.kubernetes.api import Api
+from m2s.targets.kubernetes.credentials import log_in
+from m2s.targets.kubernetes.throttle import Throttle
 from tests.registry_kit import STAGING
 from tests.servers import ApiServer, FaultProxy, MlflowServer, kubernetes_status
 

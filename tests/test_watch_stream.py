@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from m2s.base.errors import ClusterError
-from m2s.cluster.kubernetes import connect
-from m2s.cluster.watching import Watching
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
+from m2s.targets.kubernetes.namespace import connect
+from m2s.targets.kubernetes.watching import Watching
 from tests import deployments
 from tests.servers import ApiServer, FaultProxy, wait_for
 from tests.servers.apiserver import SELDON_EDIT

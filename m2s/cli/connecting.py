@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import UsageError
-from m2s.cluster import Cluster
 from m2s.settings.build import Settings
 from m2s.sources.templates import TemplateFolder
+from m2s.targets.cluster import Cluster
 
 if TYPE_CHECKING:
-    from m2s.cluster.events import Events
-    from m2s.cluster.kubernetes import KubernetesCluster
-    from m2s.cluster.lease import Lease
-    from m2s.cluster.watching import Seen
     from m2s.sources.mlflow.registry import MlflowRegistry
     from m2s.sources.mlflow.tagging import Tagging
+    from m2s.targets.kubernetes.events import Events
+    from m2s.targets.kubernetes.lease import Lease
+    from m2s.targets.kubernetes.namespace import KubernetesCluster
+    from m2s.targets.kubernetes.watching import Seen
     from m2s.watch.passes import Edges
 
 _LEASE_TIMEOUT = 3.0
@@ -53,11 +53,11 @@ def registry(chosen: Settings) -> MlflowRegistry:
 def cluster(chosen: Settings) -> Cluster:
     """Return the cluster or the folder of these settings; it is not asked anything yet."""
     if chosen.folder:
-        from m2s.cluster.folder import FolderCluster
+        from m2s.targets.folder.namespace import FolderCluster
 
         return FolderCluster(chosen.folder, chosen.namespace or "default")
-    from m2s.cluster.deferred import deferred
-    from m2s.cluster.names import namespace_name
+    from m2s.targets.deferred import deferred
+    from m2s.targets.names import namespace_name
 
     if chosen.namespace:
         namespace_name(chosen.namespace)
@@ -65,8 +65,8 @@ def cluster(chosen: Settings) -> Cluster:
 
 
 def _kubernetes(chosen: Settings) -> Cluster:
-    from m2s.cluster.kubernetes import connect
-    from m2s.cluster.throttle import Throttle
+    from m2s.targets.kubernetes.namespace import connect
+    from m2s.targets.kubernetes.throttle import Throttle
 
     return connect(
         namespace=chosen.namespace,
@@ -96,7 +96,7 @@ def edges(chosen: Settings, seen: Seen | None) -> Edges:
     models = whole.incremental(chosen.resync)
     if chosen.folder:
         return Edges(models, target, templates=folder, forget=models.forget)
-    from m2s.cluster.watching import Watching
+    from m2s.targets.kubernetes.watching import Watching
     from m2s.watch.quiet import Quiet
 
     own = _alone(chosen)
@@ -108,7 +108,7 @@ def edges(chosen: Settings, seen: Seen | None) -> Edges:
 
 def _alone(chosen: Settings, **options: Any) -> KubernetesCluster:
     """Return a connection that no pass waits for."""
-    from m2s.cluster.kubernetes import connect
+    from m2s.targets.kubernetes.namespace import connect
 
     where = (chosen.namespace, chosen.kubeconfig, chosen.context)
     return connect(*where, workers=1, **options)
@@ -118,7 +118,7 @@ def events(chosen: Settings) -> Events | None:
     """Return where Events go, over a connection of their own so that no pass waits for them."""
     if chosen.folder:
         return None
-    from m2s.cluster.events import Events
+    from m2s.targets.kubernetes.events import Events
 
     return Events(_alone(chosen).api)
 
@@ -132,7 +132,7 @@ def candidate(chosen: Settings, target: Cluster, changed: Callable[[], None]) ->
     """Return who contends for the Lease; ``changed`` is called once it leads."""
     if not chosen.leader_elect:
         return None
-    from m2s.cluster.lease import Lease, identity
+    from m2s.targets.kubernetes.lease import Lease, identity
 
     api = _alone(chosen, request_timeout=min(chosen.request_timeout, _LEASE_TIMEOUT)).api
     return Lease(api, target.namespace, chosen.lease, identity(), changed=changed)

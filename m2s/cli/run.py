@@ -14,7 +14,6 @@ from m2s import document, livetags, planfile, reconcile, render, tables
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.cli import connecting
-from m2s.cluster import Cluster
 from m2s.execute import Outcome, SecondLook, execute, wait
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
@@ -23,6 +22,7 @@ from m2s.settings import build
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
 from m2s.sources.templates import TemplateFolder
+from m2s.targets.cluster import Cluster
 
 CHANGES_PENDING = 2
 STRUCTURED = ("json", "yaml")

@@ -28,7 +28,7 @@ from m2s.writeback import WriteBack
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from m2s.cluster.lease import Lease
+    from m2s.targets.kubernetes.lease import Lease
 
 _log = logging.getLogger("m2s.watch")
 

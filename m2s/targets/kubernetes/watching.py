@@ -15,11 +15,11 @@ from urllib3.exceptions import HTTPError
 
 from m2s.base.errors import ClusterError
 from m2s.base.labels import MANAGED_BY, OWNER
-from m2s.cluster.api import Api
-from m2s.cluster.failures import Answer, Asked, refusal
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.domain.versions import Key
+from m2s.targets.kubernetes.api import Api
+from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 
 _log = logging.getLogger("m2s.watch")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from m2s.base.errors import ClusterUnavailable, Rejected
-from m2s.cluster.api import Api
-from m2s.cluster.failures import Answer, Asked, refusal
-from m2s.cluster.names import namespace_name, object_name
 from m2s.domain.versions import Key, Unchecked
+from m2s.targets.kubernetes.api import Api
+from m2s.targets.kubernetes.failures import Answer, Asked, refusal
+from m2s.targets.names import namespace_name, object_name
 
 
 def secret_keys(api: Api, key: Key) -> frozenset[str] | Unchecked | None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from m2s.base.errors import Conflict, Rejected
-from m2s.cluster.files import Files, without_servers_fields
-from m2s.cluster.names import namespace_name
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.objects.yaml_writer import dump
+from m2s.targets.folder.files import Files, without_servers_fields
+from m2s.targets.names import namespace_name
 
 
 class FolderCluster:
-    """The files of ``PATH/NAMESPACE``; implements :class:`~m2s.cluster.Cluster`.
+    """The files of ``PATH/NAMESPACE``; implements :class:`~m2s.targets.cluster.Cluster`.
 
     A deployment is ``NAME.yaml``, replaced atomically and wholly ours: what the manifest leaves out
     is not kept. Other files are read, never written. A folder that does not exist is an empty
@@ -72,7 +72,7 @@ class FolderCluster:
         return _content(manifest.body)
 
     def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
-        """Write the file; see :class:`~m2s.cluster.Cluster`.
+        """Write the file; see :class:`~m2s.targets.cluster.Cluster`.
 
         A file that moved meanwhile, but to exactly what would be written, is no conflict.
         """
@@ -88,7 +88,7 @@ class FolderCluster:
         return written
 
     def delete(self, live: LiveDeployment) -> None:
-        """Delete the file; see :class:`~m2s.cluster.Cluster`."""
+        """Delete the file; see :class:`~m2s.targets.cluster.Cluster`."""
         with self._lock:
             now = self._ours_to_write(live.key)
             if now is not None:

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from m2s.base.errors import Conflict
 from m2s.base.labels import FIELD_MANAGER
-from m2s.cluster import lookups
-from m2s.cluster.api import APPLY, Api
-from m2s.cluster.credentials import log_in
-from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
-from m2s.cluster.names import namespace_name, object_name
-from m2s.cluster.throttle import Throttle
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, PLURAL, VERSION
@@ -17,6 +11,12 @@ from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.platforms.seldon.rollout import owned_by, progress, seldon_ids
+from m2s.targets.kubernetes import lookups
+from m2s.targets.kubernetes.api import APPLY, Api
+from m2s.targets.kubernetes.credentials import log_in
+from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
+from m2s.targets.kubernetes.throttle import Throttle
+from m2s.targets.names import namespace_name, object_name
 
 _ATTEMPTS = 5
 
@@ -32,12 +32,12 @@ def connect(
 ) -> KubernetesCluster:
     """Return a namespace of the cluster that the credentials at hand lead to; asks it nothing yet.
 
-    Credentials are those of :func:`~m2s.cluster.credentials.log_in`. Without ``namespace`` it is
-    the kubeconfig context's, or the pod's own, else ``default``. ``request_timeout`` is in seconds
-    and for each attempt; ``workers`` is how many threads may ask at once, ``throttle`` how often
-    they may. Raises
-    :class:`~m2s.base.errors.ClusterError` without usable credentials and
-    :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a namespace's name.
+    Credentials are those of :func:`~m2s.targets.kubernetes.credentials.log_in`. Without
+    ``namespace`` it is the kubeconfig context's, or the pod's own, else ``default``.
+    ``request_timeout`` is in seconds and for each attempt; ``workers`` is how many threads may ask
+    at once, ``throttle`` how often they may. Raises :class:`~m2s.base.errors.ClusterError` without
+    usable credentials and :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a
+    namespace's name.
     """
     login = log_in(kubeconfig, context)
     chosen = namespace_name(namespace or login.namespace or "default")
@@ -52,7 +52,7 @@ def connect(
 
 
 class KubernetesCluster:
-    """The SeldonDeployments of one namespace; implements :class:`~m2s.cluster.Cluster`.
+    """The SeldonDeployments of one namespace; implements :class:`~m2s.targets.cluster.Cluster`.
 
     With ``force_conflicts`` a field that another manager owns is taken back; without, writing it
     is a :class:`~m2s.base.errors.Conflict`. Safe to use from several threads.
@@ -101,7 +101,7 @@ class KubernetesCluster:
         return self._written(answer, manifest.key)
 
     def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
-        """Write ``manifest`` over ``live``, or create it; see :class:`~m2s.cluster.Cluster`.
+        """Write ``manifest`` over ``live``, or create it; see ``Cluster``.
 
         An object that moved meanwhile, but to exactly what would be written, is no conflict: it
         is also what a repeated request finds when the first one's answer was lost.

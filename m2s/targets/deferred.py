@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
-from m2s.cluster import Cluster
+from m2s.targets.cluster import Cluster
 
 
 def deferred(connect: Callable[[], Cluster]) -> Cluster:

@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import ClusterError, Rejected
-from m2s.cluster.failures import Answer, Asked, one_line, refusal
-from m2s.cluster.names import namespace_name, object_name
 from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
+from m2s.targets.kubernetes.failures import Answer, Asked, one_line, refusal
+from m2s.targets.names import namespace_name, object_name
 
 if TYPE_CHECKING:
-    from m2s.cluster.api import Api
+    from m2s.targets.kubernetes.api import Api
 
 _log = logging.getLogger("m2s.events")
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from m2s.base import strictyaml
 from m2s.base.errors import ClusterError
-from m2s.cluster.names import object_name
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.resource import GROUP, KIND
 from m2s.domain.versions import Key
+from m2s.targets.names import object_name
 
 _SERVERS_OWN = frozenset(
     {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
