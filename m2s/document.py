@@ -16,7 +16,7 @@ from m2s.base import mask
 from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest, Skipped
-from m2s.execute import Outcome
+from m2s.engine.execute import Outcome
 from m2s.objects.diff import FieldChange
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from m2s.base.labels import SELECTOR
 from m2s.domain.deployments import LiveDeployment
-from m2s.execute import NOT_ATTEMPTED
+from m2s.engine.execute import NOT_ATTEMPTED
 from m2s.plan.changes import Action, Create, Delete, Update
 from m2s.report import PassReport, Result
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from m2s.base.labels import CHECKSUM
 from m2s.domain.versions import Key
-from m2s.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.plan.changes import Create, Delete, Update
 from m2s.report import PassReport
 from m2s.targets.kubernetes.events import Event, Events

@@ -20,7 +20,7 @@ from m2s.base import mask, wording
 from m2s.document import not_checked
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.execute import Outcome, Status
+from m2s.engine.execute import Outcome, Status
 from m2s.objects.diff import FieldChange, steps
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.explain import Explanation

@@ -12,10 +12,11 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from m2s import status, words
+from m2s import words
 from m2s.base import mask
 from m2s.domain.serving import Serving
-from m2s.status import UNKNOWN, Status
+from m2s.engine import status
+from m2s.engine.status import UNKNOWN, Status
 from m2s.tables import WIDTH, folded, room
 
 _STYLES = {"Available": "green", "Creating": "yellow", "Failed": "bold red"}

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from m2s.base.workers import Begin, silently
-from m2s.execute import Outcome, Status
+from m2s.engine.execute import Outcome, Status
 
 WIDTH = 80
 """Columns that a table has."""

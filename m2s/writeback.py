@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from m2s import livetags
 from m2s.base.errors import M2sError, TagRefused
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
-from m2s.livetags import Tags
+from m2s.engine import live_tags
+from m2s.engine.live_tags import Tags
 from m2s.report import PassReport
 
 if TYPE_CHECKING:
@@ -130,9 +130,9 @@ class WriteBack:
     def _tell(self, work: _Work) -> None:
         if work.known is None or time.monotonic() >= work.due:
             work.due = time.monotonic() + self._resync
-            work.known = livetags.there(work.tagging, work.scope)
-        goal = livetags.wanted(self._look(), work.scope)
-        livetags.update(
+            work.known = live_tags.there(work.tagging, work.scope)
+        goal = live_tags.wanted(self._look(), work.scope)
+        live_tags.update(
             work.tagging, goal, work.known, lambda: self._work is work and self._leading()
         )
 

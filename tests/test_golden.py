@@ -18,7 +18,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from m2s import document, reconcile, render
+from m2s import document, render
+from m2s.engine import reconcile
 from m2s.plan.plan import Plan
 from m2s.settings import build
 from m2s.sources.templates import TemplateFolder

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given
 
-from m2s import reconcile
-from m2s.execute import Status, execute
+from m2s.engine import reconcile
+from m2s.engine.execute import Status, execute
 from m2s.plan.changes import Blocked, Unchanged
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry

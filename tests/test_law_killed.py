@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from m2s import reconcile
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.execute import execute
+from m2s.engine import reconcile
+from m2s.engine.execute import execute
 from m2s.settings.build import build
 from m2s.targets.cluster import Cluster
 from m2s.targets.folder.namespace import FolderCluster

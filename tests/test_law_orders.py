@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from m2s.base.errors import M2sError
 from m2s.base.labels import PAUSED
 from m2s.domain.deployments import LiveDeployment
-from m2s.execute import execute
+from m2s.engine.execute import execute
+from m2s.engine.rollback import make_rollback, make_unpin
 from m2s.objects.yaml_writer import dump
-from m2s.rollback import make_rollback, make_unpin
 from m2s.settings.build import Settings
 from m2s.targets.folder.namespace import FolderCluster
 from tests.generated import Version, all_settings, filled, histories

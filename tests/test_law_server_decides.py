@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from m2s import reconcile
-from m2s.execute import execute
+from m2s.engine import reconcile
+from m2s.engine.execute import execute
 from m2s.plan.changes import Blocked, Unchanged, Update
 from m2s.settings.build import build
 from m2s.targets.kubernetes.namespace import connect

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from m2s.domain.deployments import LiveDeployment
+from m2s.engine.reconcile import make_plan
 from m2s.plan.changes import Create, Update
-from m2s.reconcile import make_plan
 from m2s.settings import build
 from m2s.settings.build import Settings
 from m2s.sources.templates import TemplateFolder

@@ -19,7 +19,7 @@ import pytest
 from m2s.base.errors import RegistryError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, ModelVersion, Selector
-from m2s.gate import Gate
+from m2s.engine.gate import Gate
 from m2s.page import Page
 from m2s.report import PassReport
 from m2s.settings import build

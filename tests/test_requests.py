@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from m2s.cli import connecting
-from m2s.gate import Gate
+from m2s.engine.gate import Gate
 from m2s.settings.build import Settings, build
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass

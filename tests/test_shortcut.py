@@ -12,11 +12,11 @@ from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from kubernetes import client
 
-from m2s import reconcile
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, PLURAL, VERSION
-from m2s.execute import execute
+from m2s.engine import reconcile
+from m2s.engine.execute import execute
 from m2s.objects import diff
 from m2s.objects.body import comparable
 from m2s.objects.diff import dropped

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from m2s import document, status, statusview
+from m2s import document, statusview
 from m2s.base.labels import HISTORY, PAUSED, PINNED
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
+from m2s.engine import status
 from tests.deployments import body as deployment
 from tests.support import Result, description, m2s
 from tests.worlds import World

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from m2s import reconcile
-from m2s.execute import Status, execute
+from m2s.engine import reconcile
+from m2s.engine.execute import Status, execute
 from m2s.plan.changes import Action
 from m2s.settings.build import build
 from m2s.sources.templates import TemplateFolder

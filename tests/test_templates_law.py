@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m2s import reconcile
 from m2s.domain.manifests import TemplateFile, Templates
-from m2s.execute import Status, execute
+from m2s.engine import reconcile
+from m2s.engine.execute import Status, execute
 from m2s.plan.changes import Action, Blocked, Unchanged
 from m2s.settings.build import Settings, build
 from m2s.sources.templates import TemplateFolder

@@ -10,8 +10,8 @@ import pytest
 
 from m2s.base.labels import PAUSED
 from m2s.cli.connecting import edges as connected
-from m2s.execute import Status
-from m2s.gate import Gate
+from m2s.engine.execute import Status
+from m2s.engine.gate import Gate
 from m2s.report import PassReport
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass

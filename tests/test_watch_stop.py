@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from m2s.gate import Gate
+from m2s.engine.gate import Gate
 from tests.servers import ApiServer, FaultProxy, wait_for
 from tests.support import description
 from tests.test_watch import version_of

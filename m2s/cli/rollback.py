@@ -8,7 +8,7 @@ from typing import Any
 
 from m2s.base.errors import UsageError
 from m2s.cli import connecting, run
-from m2s.rollback import make_rollback, make_unpin
+from m2s.engine.rollback import make_rollback, make_unpin
 from m2s.settings import build
 
 

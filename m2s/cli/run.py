@@ -10,11 +10,12 @@ from typing import Any
 
 import typer
 
-from m2s import document, livetags, planfile, reconcile, render, tables
+from m2s import document, planfile, render, tables
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.cli import connecting
-from m2s.execute import Outcome, SecondLook, execute, wait
+from m2s.engine import live_tags, reconcile
+from m2s.engine.execute import Outcome, SecondLook, execute, wait
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
@@ -260,7 +261,7 @@ def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
     """Tell MLflow what is live now; that this fails is no failure of what was done."""
     try:
         tagging = connecting.registry(chosen).tagging()
-        goal = livetags.wanted(cluster.list(), made.scope)
-        livetags.update(tagging, goal, livetags.there(tagging, made.scope))
+        goal = live_tags.wanted(cluster.list(), made.scope)
+        live_tags.update(tagging, goal, live_tags.there(tagging, made.scope))
     except M2sError as error:
         typer.echo(f"Warning: MLflow is not told what is live: {mask.text(str(error))}", err=True)

@@ -8,10 +8,11 @@ from typing import Any
 
 import typer
 
-from m2s import document, status, statusview, tables
+from m2s import document, statusview, tables
 from m2s.cli import connecting
 from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
+from m2s.engine import status
 from m2s.settings import build
 
 

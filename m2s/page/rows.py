@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from m2s import render, status, words
+from m2s import render, words
 from m2s.base.wording import minute
 from m2s.domain import serving
-from m2s.execute import Outcome, Status
+from m2s.engine import status
+from m2s.engine.execute import Outcome, Status
 from m2s.plan.changes import Blocked, Change, Create, Delete, Update
 from m2s.plan.plan import Plan, served_of, summary
 

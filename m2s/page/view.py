@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from m2s import status
 from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
-from m2s.execute import Status
+from m2s.engine import status
+from m2s.engine.execute import Status
 from m2s.page.rows import Planned, Row
 from m2s.report import PassReport
 from m2s.settings.build import Settings

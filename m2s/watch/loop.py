@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from m2s.base.errors import M2sError
-from m2s.gate import Gate
+from m2s.engine.gate import Gate
 from m2s.report import PassReport
 from m2s.settings.build import Settings
 from m2s.watch.absences import Absences

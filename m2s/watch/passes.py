@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from m2s import reconcile
 from m2s.base import mask
 from m2s.base.errors import M2sError
 from m2s.desired import Memo
-from m2s.execute import Outcome, Status, execute
-from m2s.gate import Gate
+from m2s.engine import reconcile
+from m2s.engine.execute import Outcome, Status, execute
+from m2s.engine.gate import Gate
 from m2s.plan.plan import Plan
 from m2s.report import PassReport, Result
 from m2s.settings.build import Settings

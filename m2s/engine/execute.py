@@ -14,7 +14,7 @@ from m2s.base import mask
 from m2s.base.errors import ClusterUnavailable, M2sError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, Whereabouts
-from m2s.gate import Gate
+from m2s.engine.gate import Gate
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, brings
 from m2s.targets.cluster import Cluster

@@ -16,10 +16,10 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
 from m2s.domain.manifests import Manifest
 from m2s.domain.scope import Scope
+from m2s.engine.reconcile import now, preview
 from m2s.plan import orders, writes
 from m2s.plan.changes import Change, Unchanged, Update
 from m2s.plan.plan import Plan
-from m2s.reconcile import now, preview
 from m2s.settings.build import Settings
 from m2s.targets.cluster import Cluster
 
