@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from m2s.base import mask
-from m2s.document import not_checked
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.output.document import not_checked
 from m2s.plan.plan import models_of
 from m2s.report import PassReport
 

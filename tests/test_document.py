@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from m2s import document, planfile
 from m2s.base.errors import PlanFileError
+from m2s.output import document, saved_plan
 
 GOLDEN = Path(__file__).parent / "golden"
 NULLABLE = (str, type(None))
@@ -65,7 +65,7 @@ def test_refuses_what_is_no_saved_plan(tmp_path: Path, content: str, message: st
     file = tmp_path / "plan.json"
     file.write_text(content)
     with pytest.raises(PlanFileError, match=f"plan.json: .*{message}"):
-        planfile.load(str(file))
+        saved_plan.load(str(file))
 
 
 def change(**given: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def change(**given: Any) -> dict[str, Any]:
 def test_says_what_moved_since_a_plan_was_saved(given: dict[str, Any], words: str) -> None:
     sides = {"registry": "r", "target": "t"}
     saved = {**sides, "changes": [change()]}
-    (move,) = planfile.moved(saved, {**sides, "changes": [change(**given)]})
+    (move,) = saved_plan.moved(saved, {**sides, "changes": [change(**given)]})
     assert move.startswith("iris: ")
     assert words in move
 
@@ -98,13 +98,13 @@ def test_says_what_moved_since_a_plan_was_saved(given: dict[str, Any], words: st
 def test_a_status_update_does_not_make_a_plan_stale() -> None:
     saved = {"registry": "r", "target": "t", "changes": [change()]}
     live = {"uid": "u", "resource_version": "2", "digest": "d"}
-    assert planfile.moved(saved, {**saved, "changes": [change(live=live)]}) == []
+    assert saved_plan.moved(saved, {**saved, "changes": [change(live=live)]}) == []
 
 
 def test_says_when_a_plan_was_made_elsewhere_or_for_other_objects() -> None:
     saved = {"registry": "r", "target": "t", "changes": [change()]}
     fresh = {"registry": "r", "target": "T", "changes": [change(name="wine", model="wine")]}
-    assert planfile.moved(saved, fresh) == [
+    assert saved_plan.moved(saved, fresh) == [
         "the target was t and is T",
         "iris: update is no longer wanted",
         "wine: update is new",

@@ -18,8 +18,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from m2s import document, render
 from m2s.engine import reconcile
+from m2s.output import document, plan_view
 from m2s.plan.plan import Plan
 from m2s.settings import build
 from m2s.sources.templates import TemplateFolder
@@ -56,14 +56,14 @@ def plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def printed(plan: Plan) -> dict[str, str]:
     text = io.StringIO()
-    Console(file=text, width=80, highlight=False).print(render.plan_table(plan))
+    Console(file=text, width=80, highlight=False).print(plan_view.plan_table(plan))
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     assert all(len(line) <= 80 for line in lines)
     values = document.of_plan(plan)
     return {
         "plan.txt": "\n".join([*lines, ""]),
         "plan.json": json.dumps(values, indent=2, ensure_ascii=False) + "\n",
-        "plan.md": render.plan_markdown(plan),
+        "plan.md": plan_view.plan_markdown(plan),
     }
 
 

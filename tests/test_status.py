@@ -10,12 +10,12 @@ import pytest
 import yaml
 from rich.console import Console
 
-from m2s import document, statusview
 from m2s.base.labels import HISTORY, PAUSED, PINNED
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
 from m2s.engine import status
+from m2s.output import document, status_view
 from tests.deployments import body as deployment
 from tests.support import Result, description, m2s
 from tests.worlds import World
@@ -221,17 +221,17 @@ def test_whatever_is_there_fits_80_columns_and_shows_no_secret() -> None:
     found = hostile()
     text = io.StringIO()
     console = Console(file=text, width=80, highlight=False)
-    console.print(statusview.table(found))
+    console.print(status_view.table(found))
     for one in found.deployments:
-        console.print(statusview.details(status.only(found, one.key.name)))
+        console.print(status_view.details(status.only(found, one.key.name)))
     lines = text.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert "4 models" in text.getvalue()
     assert text.getvalue().count("2026-11-21 12:03 UTC") == 1
     printed = [
         text.getvalue(),
-        statusview.markdown(found),
-        statusview.details_markdown(status.only(found, "n" * 253)),
+        status_view.markdown(found),
+        status_view.details_markdown(status.only(found, "n" * 253)),
         json.dumps(status.document(found)),
     ]
     assert not any("hunter2" in "".join(each.split()) for each in printed)

@@ -10,12 +10,12 @@ from typing import Any
 
 import typer
 
-from m2s import document, planfile, render, tables
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.cli import connecting
 from m2s.engine import live_tags, reconcile
 from m2s.engine.execute import Outcome, SecondLook, execute, wait
+from m2s.output import document, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
@@ -42,7 +42,7 @@ def plan(
     refusal = made.refusal(chosen.max_delete)
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
     if out:
-        planfile.save(out, made, chosen, warnings)
+        saved_plan.save(out, made, chosen, warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
@@ -57,9 +57,9 @@ def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
         typer.echo(document.text(result, output))
     elif output == "markdown":
-        typer.echo(render.explanation_markdown(found))
+        typer.echo(plan_view.explanation_markdown(found))
     else:
-        tables.console().print(render.explanation_table(found))
+        tables.console().print(plan_view.explanation_table(found))
     return 0
 
 
@@ -67,9 +67,9 @@ def apply(
     flags: Mapping[str, Any], config: str | None, output: str, plan_file: str | None, *, yes: bool
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
-    saved = planfile.load(plan_file) if plan_file else None
+    saved = saved_plan.load(plan_file) if plan_file else None
     if saved:
-        flags = planfile.flags_of(saved, flags)
+        flags = saved_plan.flags_of(saved, flags)
     chosen = build.build(flags, os.environ, config)
     registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
     templates = connecting.templates(chosen)
@@ -195,7 +195,7 @@ def offers(registry: Registry) -> str:
 
 
 def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
-    moves = planfile.moved(saved, document.of_plan(made))
+    moves = saved_plan.moved(saved, document.of_plan(made))
     if moves:
         more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
@@ -204,9 +204,9 @@ def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
 def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     """Print the plan for people; the structured formats are one document, printed at the end."""
     if output == "table":
-        tables.console().print(render.plan_table(made))
+        tables.console().print(plan_view.plan_table(made))
     elif output == "markdown":
-        typer.echo(render.plan_markdown(made))
+        typer.echo(plan_view.plan_markdown(made))
     for warning in warnings:
         typer.echo(f"Warning: {mask.text(warning)}", err=True)
 
@@ -248,9 +248,9 @@ def _execute(
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
     if output == "table":
-        tables.console().print(render.outcomes_table(outcomes))
+        tables.console().print(plan_view.outcomes_table(outcomes))
     elif output == "markdown":
-        typer.echo(render.outcomes_markdown(outcomes))
+        typer.echo(plan_view.outcomes_markdown(outcomes))
     else:
         result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
         typer.echo(document.text({"format_version": document.FORMAT_VERSION, **result}, output))

@@ -8,11 +8,11 @@ from typing import Any
 
 import typer
 
-from m2s import document, statusview, tables
 from m2s.cli import connecting
 from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
 from m2s.engine import status
+from m2s.output import document, status_view, tables
 from m2s.settings import build
 
 
@@ -28,7 +28,7 @@ def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | 
         result = {"format_version": document.FORMAT_VERSION, **status.document(found)}
         typer.echo(document.text(result, output))
     elif output == "markdown":
-        typer.echo((statusview.details_markdown if name else statusview.markdown)(found))
+        typer.echo((status_view.details_markdown if name else status_view.markdown)(found))
     else:
-        tables.console().print((statusview.details if name else statusview.table)(found))
+        tables.console().print((status_view.details if name else status_view.table)(found))
     return 0

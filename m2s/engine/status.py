@@ -121,7 +121,7 @@ def since(time: str) -> str:
 def document(status: Status) -> dict[str, Any]:
     """Return JSON values, without any secret (law 7); None is what is not known.
 
-    The shape is pinned by ``tests/test_status.py``, as that of :mod:`m2s.document` is.
+    The shape is pinned by ``tests/test_status.py``, as that of :mod:`m2s.output.document` is.
     """
     result: dict[str, Any] = mask.value(
         {

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from m2s import render, words
 from m2s.base.wording import minute
 from m2s.domain import serving
 from m2s.engine import status
 from m2s.engine.execute import Outcome, Status
+from m2s.output import plan_view, words
 from m2s.plan.changes import Blocked, Change, Create, Delete, Update
 from m2s.plan.plan import Plan, served_of, summary
 
@@ -73,7 +73,7 @@ class Line:
     @property
     def details(self) -> list[str]:
         """What stands below it in the plan's table."""
-        return render.details(self.change)
+        return plan_view.details(self.change)
 
     @property
     def status(self) -> str:

@@ -12,12 +12,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from m2s import words
 from m2s.base import mask
 from m2s.domain.serving import Serving
 from m2s.engine import status
 from m2s.engine.status import UNKNOWN, Status
-from m2s.tables import WIDTH, folded, room
+from m2s.output import words
+from m2s.output.tables import WIDTH, folded, room
 
 _STYLES = {"Available": "green", "Creating": "yellow", "Failed": "bold red"}
 _WIDEST = 20

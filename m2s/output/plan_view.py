@@ -15,17 +15,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from m2s import words
 from m2s.base import mask, wording
-from m2s.document import not_checked
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.engine.execute import Outcome, Status
 from m2s.objects.diff import FieldChange, steps
+from m2s.output import words
+from m2s.output.document import not_checked
+from m2s.output.tables import folded, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.explain import Explanation
 from m2s.plan.plan import Plan, models_of, served_of, summary
-from m2s.tables import folded, room
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",

@@ -1,4 +1,4 @@
-"""Plan and outcomes as versioned, masked JSON; a saved plan (:mod:`m2s.planfile`) is one, too.
+"""Plan and outcomes as versioned, masked JSON; a saved plan (``saved_plan``) is one, too.
 
 The shape is pinned by ``tests/test_document.py``: a field may be added within a format version,
 never removed or given another meaning.

@@ -11,7 +11,7 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.base.errors import PlanFileError, UsageError
-from m2s.document import FORMAT_VERSION, of_plan, text
+from m2s.output.document import FORMAT_VERSION, of_plan, text
 from m2s.plan.plan import Plan
 from m2s.settings import split
 from m2s.settings.build import OPTIONS, Settings
