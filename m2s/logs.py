@@ -14,7 +14,7 @@ from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
 from m2s.plan.plan import models_of
-from m2s.report import PassReport
+from m2s.watch.report import PassReport
 
 _log = logging.getLogger("m2s.pass")
 _EXTRA = "m2s"

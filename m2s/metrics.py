@@ -21,7 +21,7 @@ from m2s.base.labels import SELECTOR
 from m2s.domain.deployments import LiveDeployment
 from m2s.engine.execute import NOT_ATTEMPTED
 from m2s.plan.changes import Action, Create, Delete, Update
-from m2s.report import PassReport, Result
+from m2s.watch.report import PassReport, Result
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication

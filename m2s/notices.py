@@ -6,8 +6,8 @@ from m2s.base.labels import CHECKSUM
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.plan.changes import Create, Delete, Update
-from m2s.report import PassReport
 from m2s.targets.kubernetes.events import Event, Events
+from m2s.watch.report import PassReport
 
 _BAD = (Status.BLOCKED, Status.FAILED)
 _MOVES = {"promoted": "Promoted", "rolled": "RolledBack"}

@@ -6,7 +6,7 @@ import threading
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
-from m2s.report import PassReport
+from m2s.watch.report import PassReport
 
 
 class Sight:

@@ -19,7 +19,7 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
 from m2s.engine import live_tags
 from m2s.engine.live_tags import Tags
-from m2s.report import PassReport
+from m2s.watch.report import PassReport
 
 if TYPE_CHECKING:
     from m2s.sources.mlflow.tagging import Tagging

@@ -21,12 +21,12 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, ModelVersion, Selector
 from m2s.engine.gate import Gate
 from m2s.page import Page
-from m2s.report import PassReport
 from m2s.settings import build
 from m2s.sight import Sight
 from m2s.targets.folder.namespace import FolderCluster
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
+from m2s.watch.report import PassReport
 from tests.fakes import FakeRegistry
 from tests.support import description
 

@@ -13,8 +13,8 @@ import pytest
 
 from m2s import logs
 from m2s.base.errors import UsageError
-from m2s.report import PassReport, Result
 from m2s.settings import build
+from m2s.watch.report import PassReport, Result
 from tests.support import description, m2s, process
 from tests.watch_kit import Start
 from tests.worlds import World

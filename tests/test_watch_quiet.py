@@ -12,9 +12,9 @@ from m2s.base.labels import PAUSED
 from m2s.cli.connecting import edges as connected
 from m2s.engine.execute import Status
 from m2s.engine.gate import Gate
-from m2s.report import PassReport
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
+from m2s.watch.report import PassReport
 from m2s.watch.triggers import CLUSTER, INTERVAL, Triggers, merged
 from tests.servers import wait_for
 from tests.support import description

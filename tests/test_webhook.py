@@ -21,8 +21,8 @@ from mlflow.webhooks.constants import (
 from mlflow.webhooks.delivery import _generate_hmac_signature
 
 from m2s.base.errors import M2sError
-from m2s.httpd import Httpd, probe
-from m2s.webhook import LARGEST, Delivery, Receiver, fault, sign
+from m2s.watch.http_server import Httpd, probe
+from m2s.watch.webhook import LARGEST, Delivery, Receiver, fault, sign
 from tests.support import process
 
 SECRET = "a secret of some length"

@@ -17,7 +17,7 @@ import pytest
 from m2s.base.labels import LIVE, MODELS, OWNER
 from m2s.sources.mlflow import listing
 from m2s.sources.mlflow.registry import MlflowRegistry
-from m2s.webhook import is_own
+from m2s.watch.webhook import is_own
 from tests.registry_kit import STAGING
 from tests.servers import MlflowServer
 from tests.servers.mlflowserver import ADMIN

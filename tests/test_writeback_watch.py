@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from m2s.webhook import Receiver
+from m2s.watch.webhook import Receiver
 from tests.servers import FaultProxy, MlflowServer, wait_for
 from tests.servers.faults import Recorded
 from tests.support import Models, description, m2s

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from m2s import httpd, logs, metrics, notices
+from m2s import logs, metrics, notices
 from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
@@ -16,13 +16,14 @@ from m2s.cli.supervise import Signals, handled, leave, supervise
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.page import Page
-from m2s.report import PassReport
 from m2s.settings.build import Settings
 from m2s.sight import Sight
+from m2s.watch import http_server
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
+from m2s.watch.report import PassReport
 from m2s.watch.triggers import LEADER, WEBHOOK, Triggers
-from m2s.webhook import Receiver
+from m2s.watch.webhook import Receiver
 from m2s.writeback import WriteBack
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class _Parts:
             stack.callback(self._told.close, _FLUSH_ONCE if once else _FLUSH)
             stack.callback(self._back.close, _WRITE_ONCE if once else 0)
             if chosen.listen and not once:
-                server = httpd.Httpd(chosen.listen, self._routes())
+                server = http_server.Httpd(chosen.listen, self._routes())
                 stack.callback(server.close)
                 server.start()
             if self._lease:
@@ -145,8 +146,8 @@ class _Parts:
         """Return what is answered under which path."""
         table: dict[str, WSGIApplication] = {
             "/": self._page.application,
-            "/healthz": httpd.probe(self.loop.stuck),
-            "/readyz": httpd.probe(self.loop.unready),
+            "/healthz": http_server.probe(self.loop.stuck),
+            "/readyz": http_server.probe(self.loop.unready),
             "/metrics": self._counted.application,
         }
         return table | ({"/mlflow": self._receiver} if self._receiver else {})

@@ -20,10 +20,10 @@ from markupsafe import Markup
 from m2s import __version__
 from m2s.base import mask
 from m2s.page.view import Moment, Passes
-from m2s.report import PassReport
 from m2s.settings.build import Settings
 from m2s.sight import Sight
 from m2s.watch.passes import Edges
+from m2s.watch.report import PassReport
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

@@ -13,9 +13,9 @@ from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.engine.execute import Status
 from m2s.page.rows import Planned, Row
-from m2s.report import PassReport
 from m2s.settings.build import Settings
 from m2s.watch.passes import Edges
+from m2s.watch.report import PassReport
 
 _ACTS = (Status.CREATED, Status.UPDATED, Status.DELETED, Status.FAILED)
 

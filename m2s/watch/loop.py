@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from m2s.base.errors import M2sError
 from m2s.engine.gate import Gate
-from m2s.report import PassReport
 from m2s.settings.build import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.pace import Pace, Window
 from m2s.watch.passes import Edges, Pass
+from m2s.watch.report import PassReport
 from m2s.watch.triggers import LEADER, RELOAD, Triggers, merged
 
 _log = logging.getLogger("m2s.watch")

@@ -14,12 +14,12 @@ from m2s.engine import reconcile
 from m2s.engine.execute import Outcome, Status, execute
 from m2s.engine.gate import Gate
 from m2s.plan.plan import Plan
-from m2s.report import PassReport, Result
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
+from m2s.watch.report import PassReport, Result
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
 
 _UNSEEN = frozenset({LEADER, WEBHOOK})

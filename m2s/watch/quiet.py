@@ -8,8 +8,8 @@ from typing import Protocol
 from m2s.domain.manifests import Templates
 from m2s.domain.versions import Selector
 from m2s.plan.changes import Unchanged
-from m2s.report import PassReport
 from m2s.sources.source import TemplateSource
+from m2s.watch.report import PassReport
 
 
 class Unmoved(Protocol):
