@@ -20,9 +20,9 @@ from m2s.base.errors import RegistryError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, ModelVersion, Selector
 from m2s.engine.gate import Gate
-from m2s.page import Page
+from m2s.observers.last_seen import Sight
+from m2s.observers.page import Page
 from m2s.settings import build
-from m2s.sight import Sight
 from m2s.targets.folder.namespace import FolderCluster
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from m2s import logs
 from m2s.base.errors import UsageError
+from m2s.observers import logs
 from m2s.settings import build
 from m2s.watch.report import PassReport, Result
 from tests.support import description, m2s, process

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from m2s import logs, metrics, notices
 from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
@@ -15,16 +14,17 @@ from m2s.cli.source import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
-from m2s.page import Page
+from m2s.observers import events, logs, metrics
+from m2s.observers.last_seen import Sight
+from m2s.observers.page import Page
+from m2s.observers.writeback import WriteBack
 from m2s.settings.build import Settings
-from m2s.sight import Sight
 from m2s.watch import http_server
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 from m2s.watch.triggers import LEADER, WEBHOOK, Triggers
 from m2s.watch.webhook import Receiver
-from m2s.writeback import WriteBack
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -90,7 +90,7 @@ class _Parts:
         self.edges = connecting.edges(chosen, None if once else self._seen)
         self._lease = connecting.candidate(chosen, self.edges.cluster, self._took_over)
         self._back.move(connecting.tagging(chosen), chosen.resync)
-        self._told = notices.Notices(connecting.events(chosen))
+        self._told = events.Notices(connecting.events(chosen))
         self._page = Page(chosen, self.edges, self._sight, self._leading)
         self._receiver = Receiver(read_secret, self._poked) if read_secret else None
         came = _deliveries(self._receiver) if self._receiver else None
