@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from m2s.cli import connecting
+from m2s.cli import connect
 from m2s.engine.gate import Gate
 from m2s.settings.build import Settings, build
 from m2s.watch.absences import Absences
@@ -176,8 +176,8 @@ def test_drift_costs_one_preview_and_one_write(shop: Shop) -> None:
 
 @pytest.fixture
 def watching(shop: Shop) -> Edges:
-    registry = connecting.registry(shop.settings).incremental(600)
-    return Edges(registry, connecting.cluster(shop.settings))
+    registry = connect.registry(shop.settings).incremental(600)
+    return Edges(registry, connect.cluster(shop.settings))
 
 
 def one_pass(shop: Shop, edges: Edges) -> Counter[str]:

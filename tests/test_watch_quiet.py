@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from m2s.base.labels import PAUSED
-from m2s.cli.connecting import edges as connected
+from m2s.cli.connect import edges as connected
 from m2s.engine.execute import Status
 from m2s.engine.gate import Gate
 from m2s.watch.absences import Absences

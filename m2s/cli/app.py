@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from m2s import __version__
-from m2s.cli.late import Late
+from m2s.cli.lazy_options import Late
 from m2s.cli.options import with_settings
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from m2s.cli.late import late
+from m2s.cli.lazy_options import late
 
 REPEATABLE = "Repeatable."
 
@@ -79,7 +79,7 @@ def with_settings(
     watching: bool = False,
     only: Container[str] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a :class:`~m2s.cli.late.Late` command the shared options, as one mapping ``flags``.
+    """Give a ``Late`` command the shared options, as one mapping ``flags``.
 
     ``applying``, ``pruning`` and ``watching`` add those of apply, prune and watch, ``only`` leaves
     all others out.

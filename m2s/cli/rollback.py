@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base.errors import UsageError
-from m2s.cli import connecting, run
+from m2s.cli import connect, run
 from m2s.engine.rollback import make_rollback, make_unpin
 from m2s.settings import build
 
@@ -26,7 +26,7 @@ def rollback(
     if unpin and to:
         raise UsageError("--unpin and --to exclude each other")
     chosen = build.build(flags, os.environ, config)
-    cluster = connecting.cluster(chosen)
+    cluster = connect.cluster(chosen)
     lifted = make_unpin(cluster, chosen, name) if unpin else None
     made = lifted or make_rollback(cluster, chosen, name, to)
     run.show(made, output)

@@ -12,7 +12,7 @@ import typer
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
-from m2s.cli import connecting
+from m2s.cli import connect
 from m2s.engine import live_tags, reconcile
 from m2s.engine.execute import Outcome, SecondLook, execute, wait
 from m2s.output import document, plan_view, saved_plan, tables
@@ -71,8 +71,8 @@ def apply(
     if saved:
         flags = saved_plan.flags_of(saved, flags)
     chosen = build.build(flags, os.environ, config)
-    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
-    templates = connecting.templates(chosen)
+    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
+    templates = connect.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
     if saved:
         _raise_if_moved(str(plan_file), saved, made)
@@ -121,12 +121,12 @@ def prune(
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
         raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
-    cluster = connecting.cluster(chosen)
+    cluster = connect.cluster(chosen)
     look = None
     if everything:
         made = reconcile.make_teardown(cluster, chosen)
     else:
-        registry, templates = connecting.registry(chosen), connecting.templates(chosen)
+        registry, templates = connect.registry(chosen), connect.templates(chosen)
         look = _second_look(registry, chosen, templates)
         made = _read(chosen, registry, cluster, templates).only_deletions()
     show(made, output)
@@ -175,8 +175,8 @@ def spare_imports() -> None:
 
 
 def _look(chosen: Settings) -> Plan:
-    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
-    return _read(chosen, registry, cluster, connecting.templates(chosen))
+    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
+    return _read(chosen, registry, cluster, connect.templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
@@ -260,7 +260,7 @@ def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
 def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
     """Tell MLflow what is live now; that this fails is no failure of what was done."""
     try:
-        tagging = connecting.registry(chosen).tagging()
+        tagging = connect.registry(chosen).tagging()
         goal = live_tags.wanted(cluster.list(), made.scope)
         live_tags.update(tagging, goal, live_tags.there(tagging, made.scope))
     except M2sError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from m2s.cli import connecting
+from m2s.cli import connect
 from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
 from m2s.engine import status
@@ -19,7 +19,7 @@ from m2s.settings import build
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
     chosen = build.build(flags, os.environ, config)
-    cluster = connecting.cluster(chosen)
+    cluster = connect.cluster(chosen)
     scope = Scope(chosen.owners, chosen.models)
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
     if name is not None:

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import M2sError, Refused, UsageError
-from m2s.cli import connecting, run
-from m2s.cli.secret import secret_reader
-from m2s.cli.source import Source
+from m2s.cli import connect, run
+from m2s.cli.reload import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
+from m2s.cli.webhook_secret import secret_reader
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.observers import events, logs, metrics
@@ -87,10 +87,10 @@ class _Parts:
         self.triggers, self._sight = Triggers(), Sight()
         self._back = WriteBack(self._sight.deployments, self._leading)
         self._lease: Lease | None = None
-        self.edges = connecting.edges(chosen, None if once else self._seen)
-        self._lease = connecting.candidate(chosen, self.edges.cluster, self._took_over)
-        self._back.move(connecting.tagging(chosen), chosen.resync)
-        self._told = events.Notices(connecting.events(chosen))
+        self.edges = connect.edges(chosen, None if once else self._seen)
+        self._lease = connect.candidate(chosen, self.edges.cluster, self._took_over)
+        self._back.move(connect.tagging(chosen), chosen.resync)
+        self._told = events.Notices(connect.events(chosen))
         self._page = Page(chosen, self.edges, self._sight, self._leading)
         self._receiver = Receiver(read_secret, self._poked) if read_secret else None
         came = _deliveries(self._receiver) if self._receiver else None
@@ -121,10 +121,10 @@ class _Parts:
 
     def _load(self, old: Settings) -> tuple[Settings, Edges]:
         new = self._source.read_again(old)
-        connected = connecting.edges(new, self._seen)
-        self._told.move(connecting.events(new))
+        connected = connect.edges(new, self._seen)
+        self._told.move(connect.events(new))
         self._page.move(new, connected)
-        self._back.move(connecting.tagging(new), new.resync)
+        self._back.move(connect.tagging(new), new.resync)
         return new, connected
 
     @contextmanager
@@ -175,7 +175,7 @@ def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
 
 
 def _offers(chosen: Settings) -> str:
-    return run.offers(connecting.registry(chosen))
+    return run.offers(connect.registry(chosen))
 
 
 def _exit_code(report: PassReport | None) -> int:

@@ -10,8 +10,8 @@ import typer
 
 from m2s.base import mask
 from m2s.base.errors import UsageError
-from m2s.cli.connecting import registry_uri
-from m2s.cli.secret import secret_reader
+from m2s.cli.connect import registry_uri
+from m2s.cli.webhook_secret import secret_reader
 from m2s.settings import build
 from m2s.settings.build import Settings
 from m2s.sources.mlflow.webhooks import Webhooks
