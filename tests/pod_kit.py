@@ -17,7 +17,7 @@ AS_POD = """
 import sys
 from pathlib import Path
 from m2s.cli import main
-from m2s.cluster import credentials
+from m2s.targets.kubernetes import credentials
 credentials.SERVICE_ACCOUNT = Path(sys.argv.pop(1))
 sys.exit(main())
 """

@@ -125,7 +125,7 @@ def test_what_a_killed_process_left_half_written_goes(folder: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from m2s.registry.cache import Cache
+from m2s.sources.mlflow.cache import Cache
 cache = Cache(Path(sys.argv[1]), limit=200_000)
 for number in range(2000):
     cache.put({"text": sys.argv[2] * (number % 5000), "length": number % 5000}, "shared")
