@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from m2s.settings.build import OPTIONS
+from m2s.settings.options import OPTIONS
 from tests.support import m2s
 
 WRONG = {

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from m2s import __version__
-from m2s.settings import build
+from m2s.settings import options
 from tests.chart_kit import CHART, Helm
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -93,7 +93,7 @@ def test_a_password_in_the_uri_goes_nowhere(helm: Helm, uri: str, sets: tuple[st
 def test_config_takes_every_other_option_of_m2s() -> None:
     here = set(SCHEMA["properties"]["config"]["properties"])
     remedy = "put it into config of values.schema.json, or into NOT_IN_CONFIG here"
-    assert here == {*build.OPTIONS, "defaults"} - NOT_IN_CONFIG, remedy
+    assert here == {*options.OPTIONS, "defaults"} - NOT_IN_CONFIG, remedy
 
 
 def test_every_value_is_in_the_schema_and_said_what_it_is() -> None:

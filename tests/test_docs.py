@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from m2s.cli import main
-from m2s.settings import build
+from m2s.settings.options import OPTIONS
+from tests import reference
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -42,23 +43,32 @@ def test_completion_offers_the_commands() -> None:
     assert printed.stdout.split() == ["plan", "prune"]
 
 
-def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    assert main([command, "--help"]) == 0
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
+def test_the_page_of_options_is_the_table() -> None:
+    assert reference.PAGE.read_text() == reference.page(), "run `make docs`"
 
 
-COMMANDS = ["plan", "apply", "prune", "rollback", "status", "watch", "demo"]
+COMMANDS = dict(reference.commands())
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_readme_has_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    positive = {flag for flag in options_of(command, capsys) if not flag.startswith("--no-")}
-    assert positive - set(re.findall(r"--[a-z][a-z-]+", README)) == set()
+def test_help_fits_a_screen_and_names_each_variable(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = command.split()
+    assert main([*words, "--help"]) == 0
+    short = capsys.readouterr().out
+    assert main([*words, "--help-all"]) == 0
+    whole = capsys.readouterr().out
+    assert len(short.splitlines()) <= 60
+    shown = {name: f"[{option.variable}]" in short for name, option in OPTIONS.items()}
+    here = [option for option in OPTIONS.values() if words[0] in option.commands]
+    assert [option.name for option in here if shown[option.name] is option.rare] == []
+    assert [option.name for option in here if f"[{option.variable}]" not in whole] == []
 
 
-def test_every_setting_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
-    flags = options_of("apply", capsys) | options_of("watch", capsys)
-    assert {f"--{name}" for name in build.OPTIONS} <= flags
+def test_each_summary_is_short_enough_for_a_list() -> None:
+    summaries = {name: (command.help or "").splitlines()[0] for name, command in COMMANDS.items()}
+    assert {name: text for name, text in summaries.items() if len(text) > 60} == {}
 
 
 def test_help_imports_no_client() -> None:

@@ -14,7 +14,7 @@ import yaml
 from m2s.domain.deployments import LiveDeployment
 from m2s.engine.reconcile import make_plan
 from m2s.plan.changes import Create, Update
-from m2s.settings import build
+from m2s.settings import build, options
 from m2s.settings.build import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.folder.namespace import FolderCluster
@@ -336,7 +336,7 @@ def _gives(variable: str, field: str, value: Any) -> None:
         found = bench.settings({variable: NEURO[variable]})
         assert getattr(found, field) == value
         option = field.replace("_", "-").removesuffix("s")
-        own = build.variable("image-pull-secret" if "pull" in field else option)
+        own = options.variable("image-pull-secret" if "pull" in field else option)
         other = {"M2S_NAMESPACE": "mine", "M2S_IMAGE_PULL_SECRET": "mine"}.get(own, "mine:1")
         higher = bench.settings({variable: NEURO[variable], own: other})
         assert getattr(higher, field) in (other, (other,)), "its own name wins"

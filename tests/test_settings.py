@@ -10,7 +10,7 @@ import pytest
 from m2s.base.errors import UsageError
 from m2s.domain.budget import MaxDelete
 from m2s.domain.versions import Selector
-from m2s.settings import build
+from m2s.settings import build, options
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_reads_lists_from_every_layer(config: Path) -> None:
     ],
 )  # fmt: skip
 def test_reads_a_value(name: str, raw: Any, value: Any) -> None:
-    assert build.OPTIONS[name].parse(raw) == value
+    assert options.OPTIONS[name].parse(raw) == value
 
 
 BAD: list[tuple[str, Any]] = [
@@ -122,6 +122,6 @@ def test_a_config_that_is_named_must_be_there() -> None:
     [("5,30%", 10, 5), ("5,30%", 100, 30), ("100%", 7, 7), ("0", 9, 0), ("3", 1000, 3)],
 )
 def test_the_deletion_budget_is_the_larger_of_both(budget: str, owned: int, most: int) -> None:
-    allows = build.OPTIONS["max-delete"].parse(budget).allows
+    allows = options.OPTIONS["max-delete"].parse(budget).allows
     assert allows(most, owned)
     assert not allows(most + 1, owned)

@@ -14,18 +14,13 @@ from m2s.base.errors import PlanFileError, UsageError
 from m2s.output.document import FORMAT_VERSION, of_plan, text
 from m2s.plan.plan import Plan
 from m2s.settings import split
-from m2s.settings.build import OPTIONS, Settings
+from m2s.settings.build import Settings
+from m2s.settings.options import OPTIONS
 
-# What decides a plan, and so is taken from it when it is applied. Where the two sides are and who
-# asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the one
-# that applies, and what matters of it is compared.
-_BOUND = (
-    "stage", "alias", "split", "templates", "base-template", "model", "owner", "namespace",
-    "target", "model-uri-map", "on-conflict", "adopt", "force-conflicts", "ignore", "preflight",
-    "strict",
-    "artifact-root", "deploy-file", "default-image", "image-tag", "image-registry", "init-image",
-    "image-pull-secret", "env-secret", "service-account", "protocol",
-)  # fmt: skip
+# Bound is what decides a plan, and so is taken from it when it is applied. Where the two sides are
+# and who asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the
+# one that applies, and what matters of it is compared.
+_BOUND = tuple(name for name, option in OPTIONS.items() if option.binds)
 
 
 def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> None:
@@ -48,41 +43,21 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
 
 
 def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
-    return {
+    root = settings.artifact_root
+    special = {
         "stage": [item.name for item in settings.selectors if item.kind == "stage"],
         "alias": _aliases(settings),
         "split": split.text(settings.split) if settings.split else None,
-        "templates": settings.templates,
-        "base-template": settings.base_template,
-        "model": list(settings.models),
-        "owner": settings.owner,
         "namespace": plan.namespace,
-        "target": settings.target,
         "model-uri-map": [mask.text(f"{left}={right}") for left, right in settings.uri_map],
-        "on-conflict": settings.on_conflict,
-        "adopt": settings.adopt,
-        "force-conflicts": settings.force_conflicts,
-        "ignore": list(settings.ignore),
-        "preflight": settings.preflight,
-        "strict": settings.strict,
-        **_serving(settings),
-    }
-
-
-def _serving(settings: Settings) -> dict[str, Any]:
-    root = settings.artifact_root
-    return {
         "artifact-root": mask.text(root) if root else None,
-        "deploy-file": settings.deploy_file,
-        "default-image": settings.default_image,
-        "image-tag": settings.image_tag,
-        "image-registry": settings.image_registry,
-        "init-image": settings.init_image,
-        "image-pull-secret": list(settings.image_pull_secrets),
-        "env-secret": settings.env_secret,
-        "service-account": settings.service_account,
-        "protocol": settings.protocol,
     }
+    return {name: special[name] if name in special else _plain(settings, name) for name in _BOUND}
+
+
+def _plain(settings: Settings, name: str) -> Any:
+    value = getattr(settings, OPTIONS[name].attribute)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _aliases(settings: Settings) -> list[str]:

@@ -7,7 +7,7 @@ Every option is a flag (``--max-delete``), a variable (``M2S_MAX_DELETE``) and a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from m2s.base.errors import UsageError
 from m2s.base.names import dns_label, meant
 from m2s.domain.budget import MaxDelete
 from m2s.domain.versions import Selector
-from m2s.settings import config_file, defaults, neuro, split
-from m2s.settings import values as read
+from m2s.settings import config_file, defaults, neuro
 from m2s.settings.defaults import Fragment
+from m2s.settings.options import OPTIONS
 from m2s.settings.split import Split
 
 
@@ -118,80 +118,6 @@ class Settings:
         return frozenset(self.owner_of(selector) for selector in self.selectors)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One setting: how a raw value is read, and what it is when nobody says.
-
-    A ``many`` option is repeated as a flag, a list in m2s.yaml, and separated by commas or line
-    ends in its variable.
-    """
-
-    parse: Callable[[Any], Any]
-    default: Any = None
-    many: bool = False
-
-
-OPTIONS: Mapping[str, Option] = {
-    "stage": Option(read.stages, (), many=True),
-    "alias": Option(read.texts, (), many=True),
-    "split": Option(split.parse),
-    "templates": Option(read.text),
-    "base-template": Option(read.text),
-    "model": Option(read.texts, (), many=True),
-    "owner": Option(read.label("label value")),
-    "namespace": Option(read.label("namespace name")),
-    "tracking-uri": Option(read.text),
-    "kubeconfig": Option(read.text),
-    "context": Option(read.text),
-    "target": Option(read.target, "kubernetes"),
-    "model-uri-map": Option(read.uri_map, (), many=True),
-    "on-conflict": Option(read.word("highest", "block"), "highest"),
-    "adopt": Option(read.flag, False),
-    "force-conflicts": Option(read.flag, True),
-    "ignore": Option(read.pointers, ("/spec/replicas",), many=True),
-    "preflight": Option(read.flag),
-    "strict": Option(read.flag, False),
-    "max-delete": Option(read.max_delete, MaxDelete(5, 30)),
-    "request-timeout": Option(read.duration, 30.0),
-    "concurrency": Option(read.count(99), 8),
-    "qps": Option(read.rate, 500.0),
-    "burst": Option(read.count(999_999, "requests"), 1000),
-    "cache": Option(read.flag, True),
-    "prune": Option(read.flag, False),
-    "wait": Option(read.flag, False),
-    "timeout": Option(read.duration, 600.0),
-    "write-back": Option(read.flag, False),
-    "interval": Option(read.interval, 30.0),
-    "resync": Option(read.interval, 600.0),
-    "policy": Option(read.word("sync", "upsert-only")),
-    "prune-after": Option(read.count(9_999, "passes"), 3),
-    "leader-elect": Option(read.flag, False),
-    "lease-name": Option(read.label("name of a Lease")),
-    "listen": Option(read.address),
-    "webhook-secret-file": Option(read.text),
-    "log-format": Option(read.word("console", "json"), "console"),
-    "deploy-file": Option(read.word("required", "optional", "ignored")),
-    "default-image": Option(read.image),
-    "image-tag": Option(read.text),
-    "image-registry": Option(read.image_registry),
-    "init-image": Option(read.image, "docker.io/seldonio/rclone-storage-initializer:1.17.1"),
-    "image-pull-secret": Option(read.object_names, (), many=True),
-    "env-secret": Option(read.object_name),
-    "service-account": Option(read.object_name),
-    "protocol": Option(read.word("seldon", "v2")),
-    "artifact-root": Option(read.text),
-}
-
-_RENAMED = {
-    "model": "models", "model-uri-map": "uri_map", "image-pull-secret": "image_pull_secrets",
-}  # fmt: skip
-
-
-def variable(name: str) -> str:
-    """Return the environment variable of an option: ``M2S_MAX_DELETE``."""
-    return "M2S_" + name.upper().replace("-", "_")
-
-
 def build(
     flags: Mapping[str, Any], environ: Mapping[str, str], config: str | None = None
 ) -> Settings:
@@ -221,7 +147,7 @@ def build(
     selectors = [Selector("stage", name) for name in values.pop("stage")]
     selectors += [Selector("alias", name) for name in values.pop("alias")]
     selectors += [Selector("alias", share.alias) for share in (values["split"] or ())[:1]]
-    fields = {_RENAMED.get(name, name.replace("-", "_")): v for name, v in values.items()}
+    fields = {OPTIONS[name].attribute if name in OPTIONS else name: v for name, v in values.items()}
     return Settings(selectors=tuple(selectors), **fields)
 
 
@@ -235,10 +161,10 @@ def _selecting(layer: Mapping[str, Any]) -> bool:
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values = {}
     for name, option in OPTIONS.items():
-        raw = environ.get(variable(name), "")
+        raw = environ.get(option.variable, "")
         if raw.strip():
             items = [item.strip() for item in re.split(r"[,\n]", raw) if item.strip()]
-            values[name] = _parsed(name, items if option.many else raw, variable(name))
+            values[name] = _parsed(name, items if option.many else raw, option.variable)
     return values
 
 
