@@ -78,7 +78,7 @@ completions: $(INSTALLED)
 
 # The page of options, from the table of options.
 docs: $(INSTALLED)
-	@$(BIN)/python -m tests.reference
+	@$(BIN)/python -m tests.kits.reference
 
 # New pins: a fresh environment without constraints, and what came of it.
 constraints:
