@@ -15,7 +15,7 @@ from m2s.settings import split
 from m2s.settings.build import build
 from m2s.settings.split import Share
 from tests.kits.support import Result, description, m2s, seldon
-from tests.kits.worlds import World
+from tests.kits.worlds import ON_CLUSTER, World
 
 SPLIT = "champion=90,challenger=10"
 
@@ -140,9 +140,9 @@ class Shop:
         }
 
 
-@pytest.fixture(params=["folder", "cluster"])
+@pytest.fixture(params=["on_folder", ON_CLUSTER])
 def shop(request: pytest.FixtureRequest) -> Shop:
-    return Shop(request.getfixturevalue(f"on_{request.param}"))
+    return Shop(request.getfixturevalue(request.param))
 
 
 @pytest.fixture
