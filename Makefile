@@ -85,7 +85,7 @@ constraints:
 	@rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
 	@.venv-constraints/bin/python -m pip install --quiet --disable-pip-version-check '.[local,dev]'
 	@sed -i.old '/^[^#]/d' constraints.txt && rm constraints.txt.old
-	@.venv-constraints/bin/python -m pip freeze --exclude m2s >> constraints.txt
+	@.venv-constraints/bin/python -m pip freeze --exclude mlflow-m2s >> constraints.txt
 	@rm -rf .venv-constraints
 
 # One release per stage, into the cluster that kubectl is pointed at; charts/release.sh has the variables.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 
 from m2s.base.errors import RegistryError
 from m2s.sources.mlflow.registry import MlflowRegistry
+from m2s.sources.mlflow.trouble import diagnose
+from tests.kits.core import PROJECT
 from tests.kits.registry_kit import (
     CHAMPION,
     STAGING,
@@ -237,6 +241,17 @@ def test_models_may_be_registered_elsewhere(
     there = MlflowRegistry(mlflow_server.uri, registry_uri=mlflow_server.uri)
     assert there.identity == mlflow_server.uri
     assert "iris" not in {version.model for version in there.select(CHAMPION)}
+
+
+@pytest.mark.parametrize("module", ["boto3", "botocore", "google", "azure"])
+def test_a_missing_storage_client_is_an_extra_of_this_project(module: str) -> None:
+    cause = diagnose(ImportError(name=f"{module}.client")).cause
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    named = dict(re.findall(r"pip install '([\w.-]+)\[(\w+)\]'", cause))
+    assert list(named) == [project["name"], "."]
+    assert set(named.values()) <= set(project["optional-dependencies"])
+    assert f"EXTRAS='[{named['.']}]'" in cause
+    assert "ARG EXTRAS" in (PROJECT / "Dockerfile").read_text()
 
 
 def test_the_users_own_mlflow_variables_win() -> None:

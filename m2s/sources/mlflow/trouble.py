@@ -44,6 +44,14 @@ class Trouble(NamedTuple):
     remedy: str = ""
 
 
+def install(extra: str) -> str:
+    """Return how to install m2s with an extra: from the index, in a checkout, in an image."""
+    return (
+        f"pip install 'mlflow-m2s[{extra}]', in a checkout pip install '.[{extra}]', "
+        f"for an image docker build --build-arg EXTRAS='[{extra}]' ."
+    )
+
+
 def diagnose(error: BaseException) -> Trouble:
     """Name the cause of ``error``: the transport's, the HTTP status, else its own first line."""
     chain = tuple(_chain(error))
@@ -81,7 +89,7 @@ def _library(error: BaseException) -> Trouble | None:
         return None
     module = (error.name or str(error)).split(".")[0]
     if extra := _EXTRAS.get(module):
-        return Trouble(f"the storage client {module} is not installed: pip install 'm2s[{extra}]'")
+        return Trouble(f"the storage client {module} is not installed: {install(extra)}")
     return Trouble(f"the Python package {module} is not installed", f"pip install {module}")
 
 
