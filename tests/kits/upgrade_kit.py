@@ -17,7 +17,7 @@ from kubernetes import client
 from tests.kits.support import Result, m2s
 from tests.servers import ApiServer, sqlite_uri
 
-STATE = Path(__file__).parent / "data" / "upgrade"
+STATE = Path(__file__).parents[1] / "data" / "upgrade"
 ACTIONS: dict[str, dict[str, dict[str, str]]] = json.loads((STATE / "actions.json").read_text())
 """What was planned for each deployment, by environment and target."""
 GROUP, VERSION, PLURAL = "machinelearning.seldon.io", "v1", "seldondeployments"

@@ -20,7 +20,7 @@ from tests.kits.support import Models, Result, m2s
 from tests.kits.worlds import World
 
 PINNED: dict[str, Any] = yaml.safe_load(
-    (Path(__file__).parent / "data" / "pinned.yaml").read_text()
+    (Path(__file__).parents[1] / "data" / "pinned.yaml").read_text()
 )
 COMMANDS: dict[str, dict[str, list[str]]] = PINNED["commands"]
 USAGE = 64

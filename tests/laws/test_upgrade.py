@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from tests.kits.support import m2s
+from tests.kits.upgrade_kit import ACTIONS, NAMESPACE, Left, restore_cluster, restore_folder
 from tests.servers import ApiServer
-from tests.upgrade_kit import ACTIONS, NAMESPACE, Left, restore_cluster, restore_folder
 
 ENVIRONMENTS = tuple(ACTIONS)
 CLUSTER = pytest.param("cluster", marks=pytest.mark.cluster)

@@ -1,7 +1,7 @@
 """Make ``tests/data/upgrade``: the state that an m2s leaves behind, for later ones to find.
 
 It is run in a checkout of the m2s whose state is wanted, with this file put into its ``tests``:
-``python -m tests.upgrade_make FOLDER``. The README in that folder says which one made it.
+``python -m tests.kits.upgrade_make FOLDER``. The README in that folder says which one made it.
 """
 
 from __future__ import annotations
