@@ -25,6 +25,7 @@ from m2s.registry import database, environment, listing
 from m2s.registry.artifacts import Store, StoreError
 from m2s.registry.cache import Cache
 from m2s.registry.descriptions import Descriptions
+from m2s.registry.generations import Generation, Learned
 from m2s.registry.incremental import IncrementalRegistry
 from m2s.registry.mlmodel import PATIENCE
 from m2s.registry.server import Server
@@ -72,6 +73,7 @@ class MlflowRegistry:
         self._server = _open(tracking_uri)
         elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
         self._models = self._server if elsewhere == tracking_uri else _open(elsewhere)
+        self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
@@ -85,6 +87,15 @@ class MlflowRegistry:
         if self._models is self._server:
             return self._server.identity
         return f"{self._server.identity} with models at {self._models.identity}"
+
+    @property
+    def generation(self) -> Generation:
+        """What the server with the models can do; it is asked once.
+
+        Raises:
+            RegistryError: it cannot be reached.
+        """
+        return self._learned.generation
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.
