@@ -13,12 +13,13 @@ from mlflow.entities import FileInfo, Run
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.abstract_store import AbstractStore
 from mlflow.store.model_registry.rest_store import RestStore
 from mlflow.tracking._model_registry.client import ModelRegistryClient
 from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.rest_utils import http_request
+from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from mlflow.version import VERSION
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "RegisteredModel",
     "RestStore",
     "Run",
+    "artifacts_url",
     "get",
     "get_artifact_repository",
     "get_default_host_creds",
@@ -40,6 +42,7 @@ __all__ = [
     "is_nowhere",
     "is_refused",
     "list_artifacts",
+    "nobody",
 ]
 
 
@@ -62,12 +65,23 @@ def is_refused(error: BaseException) -> bool:
     return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"
 
 
-def get(uri: str, path: str, longest: int) -> tuple[int, str]:
+def get(credentials: MlflowHostCreds, path: str, longest: int) -> tuple[int, bytes]:
     """Return the status and the first ``longest`` bytes of what a server answers under ``path``.
 
-    It is asked with MLflow's credentials, retries and time-outs, and no redirect is followed.
+    It is asked with MLflow's retries and time-outs, and no redirect is followed.
     """
-    credentials, how = get_default_host_creds(uri), {"allow_redirects": False, "stream": True}
+    how = {"allow_redirects": False, "stream": True}
     with http_request(credentials, path, "GET", raise_on_status=False, **how) as answer:
-        content = answer.raw.read(longest, decode_content=True)
-        return answer.status_code, content.decode(errors="replace")
+        return answer.status_code, answer.raw.read(longest, decode_content=True)
+
+
+def nobody(uri: str) -> MlflowHostCreds:
+    """Return what connects to a server as MLflow is set up to, with no credentials."""
+    known = get_default_host_creds(uri)
+    trust = known.ignore_tls_verification, known.server_cert_path
+    return MlflowHostCreds(uri, ignore_tls_verification=trust[0], server_cert_path=trust[1])
+
+
+def artifacts_url(uri: str, tracking_uri: str) -> str:
+    """Return the URL that stands for a ``mlflow-artifacts:`` URI."""
+    return str(MlflowArtifactsRepository.resolve_uri(uri, tracking_uri))

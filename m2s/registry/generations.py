@@ -115,9 +115,10 @@ class Learned:
         if not self._server.is_http:
             return UNKNOWN, True
         with self._server.asking("ask for its version"):
-            status, text = mlflow.get(self._server.uri, _ENDPOINT, _LONGEST)
+            credentials = mlflow.get_default_host_creds(self._server.uri)
+            status, content = mlflow.get(credentials, _ENDPOINT, _LONGEST)
         if status == 200:
-            return parse(text), True
+            return parse(content.decode(errors="replace")), True
         return UNKNOWN, status < 500 and status not in _PASSING
 
 
