@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 from m2s.base import mask
 from m2s.domain.versions import DeployFile
 from m2s.sources.mlflow.client import FileInfo, get_artifact_repository, list_artifacts
+from m2s.sources.mlflow.elsewhere import elsewhere
 from m2s.sources.mlflow.trouble import brief, diagnose
 
 FILE_NAME = "deploy.yaml"
@@ -104,6 +105,8 @@ class Store:
     def entries(self, uri: str) -> list[FileInfo]:
         """Return the files and folders right under ``uri``, [] where there are none."""
         try:
+            if found := elsewhere(uri, self.tracking_uri):
+                return found.entries()
             return list_artifacts(artifact_uri=uri, tracking_uri=self.tracking_uri)
         except Exception as error:
             raise self._error(f"cannot list {uri}", uri, error) from error
@@ -111,18 +114,25 @@ class Store:
     def read(self, folder: str, name: str, origin: str) -> bytes:
         """Return the bytes of a file that :meth:`entries` of ``folder`` has."""
         uri = child(folder, name)
+        try:
+            return self._content(folder, name, origin)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise self._error(f"cannot read {uri}", uri, error) from error
+
+    def _content(self, folder: str, name: str, origin: str) -> bytes:
+        if found := elsewhere(folder, self.tracking_uri):
+            content = found.read(name, MAX_DEPLOY_FILE + 1)
+            _refuse_large(origin, len(content))
+            return content
         with TemporaryDirectory(prefix="m2s-") as place:
             local = Path(place) / name
-            try:
-                store = get_artifact_repository(folder, tracking_uri=self.tracking_uri)
-                # What every store implements; the public method lists once more before it.
-                store._download_file(name, str(local))
-                _refuse_large(origin, local.stat().st_size)
-                return local.read_bytes()
-            except StoreError:
-                raise
-            except Exception as error:
-                raise self._error(f"cannot read {uri}", uri, error) from error
+            store = get_artifact_repository(folder, tracking_uri=self.tracking_uri)
+            # What every store implements; the public method lists once more before it.
+            store._download_file(name, str(local))
+            _refuse_large(origin, local.stat().st_size)
+            return local.read_bytes()
 
     def _error(self, doing: str, uri: str, error: BaseException) -> StoreError:
         cause = diagnose(error).cause

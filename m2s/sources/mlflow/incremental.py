@@ -84,6 +84,8 @@ class IncrementalRegistry:
             snapshot = self._begin(listing=by_alias)
         elif by_alias and not self._listed:
             snapshot = self._snapshot = self._read(snapshot, listing=True)
+        if by_alias and not any(model.aliases for model in snapshot.models.values()):
+            self._reader.unaliased()
         self._asked.add(selector)
         return snapshot.aliased(selector.name) if by_alias else snapshot.staged(selector.name)
 

@@ -53,17 +53,26 @@ def _in_run(client: mlflow.MlflowClient, uri: str) -> str:
 
 def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.Run | None:
     try:
-        return client.get_run(run_id)
+        run = client.get_run(run_id)
     except mlflow.MlflowException as error:
         if mlflow.is_absent(error):
             return None
         raise
+    _check("run", run_id, run.info.run_id)
+    return run
 
 
 def _logged_model(client: mlflow.MlflowClient, model_id: str) -> tuple[str, str]:
     """Return a logged model's name and the URI of its folder."""
     model = client.get_logged_model(model_id)
+    _check("logged model", model_id, model.model_id)
     return str(model.name), str(model.artifact_location)
+
+
+def _check(kind: str, asked: str, answered: str) -> None:
+    # A proxy's bare `{}` decodes into an entity without a name.
+    if asked != answered:
+        raise StoreError(f"the answer about the {kind} {asked} is about {answered!r}")
 
 
 def _logged_folder(client: mlflow.MlflowClient, uri: str) -> str:

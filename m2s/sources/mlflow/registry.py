@@ -26,6 +26,7 @@ from m2s.sources.mlflow import database, environment, listing
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
+from m2s.sources.mlflow.generations import ALIASES, Client, Generation, Learned
 from m2s.sources.mlflow.incremental import IncrementalRegistry
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
@@ -72,9 +73,10 @@ class MlflowRegistry:
         self._server = _open(tracking_uri)
         elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
         self._models = self._server if elsewhere == tracking_uri else _open(elsewhere)
+        self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
-            self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
+            self._client = Client(self._server.uri, self._models.uri)
         store = Store(self._server.uri, self._server.scrub)
         patience = min(request_timeout, PATIENCE)
         self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
@@ -86,6 +88,15 @@ class MlflowRegistry:
             return self._server.identity
         return f"{self._server.identity} with models at {self._models.identity}"
 
+    @property
+    def generation(self) -> Generation:
+        """What the server with the models can do; it is asked once.
+
+        Raises:
+            RegistryError: it cannot be reached.
+        """
+        return self._learned.generation
+
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.
 
@@ -94,7 +105,7 @@ class MlflowRegistry:
         yields one of status ``MISSING``, so that it is reported and what is deployed stays.
 
         Raises:
-            UsageError: MLflow has no such stage.
+            UsageError: MLflow has no such stage, or the server no aliases.
             RegistryError: a page could not be read.
         """
         by_alias = selector.kind == "alias"
@@ -173,6 +184,7 @@ class MlflowRegistry:
             ),
             versions=lambda: listing.versions(*where),
             versions_of=lambda names: listing.versions_of(*where, names),
+            unaliased=self._check_aliases,
         )
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
 
@@ -191,6 +203,8 @@ class MlflowRegistry:
 
     def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
         models = self._every_model()
+        if not any(each.aliases for each in models):
+            self._check_aliases()
         wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
         known: dict[tuple[str, int], ModelVersion] = {}
         if len(wanted) > _FEW:
@@ -202,6 +216,12 @@ class MlflowRegistry:
 
         with ThreadPoolExecutor(self._workers) as pool:
             return listing.distinct(pool.map(one, wanted))
+
+    def _check_aliases(self) -> None:
+        """Raise a UsageError where no model has an alias because the server has none."""
+        lack = self.generation.lack(ALIASES)
+        if lack and (self.generation.version or self._client.knows_no_alias()):
+            raise UsageError(f"MLflow at {self._models.identity} has no aliases: {lack}")
 
     def _model(self, name: str) -> mlflow.RegisteredModel | None:
         """Return a registered model, None only when MLflow says that there is none."""

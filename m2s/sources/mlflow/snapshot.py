@@ -38,6 +38,7 @@ class Reader:
     """How to read the registry; each raises RegistryError when its answer would be incomplete.
 
     ``newest`` yields pages of models, the last changed first. ``clock`` is in seconds since 1970.
+    ``unaliased`` is called where no model has an alias, and raises UsageError where none can have.
     """
 
     models: Callable[[], Iterable[Model]]
@@ -45,6 +46,7 @@ class Reader:
     versions: Callable[[], Iterable[ModelVersion]]
     versions_of: Callable[[Collection[str]], Iterable[ModelVersion]]
     clock: Callable[[], float] = time.time
+    unaliased: Callable[[], None] = lambda: None
 
 
 class OutOfDate(Exception):

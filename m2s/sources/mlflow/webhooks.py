@@ -11,6 +11,7 @@ from m2s.base import mask
 from m2s.base.errors import RegistryError, UsageError
 from m2s.sources.mlflow import client as mlflow
 from m2s.sources.mlflow import environment, listing
+from m2s.sources.mlflow.generations import WEBHOOKS, Learned
 from m2s.sources.mlflow.server import Server
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Webhooks:
         environment.prepare()
         environment.set_timeout(request_timeout)
         self._server = Server.parse(tracking_uri)
+        self._learned = Learned(self._server)
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)
 
@@ -77,7 +79,12 @@ class Webhooks:
         def ask(token: str | None) -> mlflow.PagedList[Webhook]:
             return self._client.list_webhooks(_PAGE, token)
 
-        every = list(listing.pages(self._server, "webhooks", ask))
+        try:
+            every = list(listing.pages(self._server, "webhooks", ask))
+        except RegistryError as error:
+            if lack := self._learned.lack(WEBHOOKS):
+                raise RegistryError(f"{error}: {lack}") from error
+            raise
         named = (each for each in every if each.name == name)
         placed = (each for each in every if each.url == url)
         return next(named, None) or next(placed, None)
