@@ -1,4 +1,9 @@
-"""The MLflow edge: a complete answer, or an error. The only room that imports mlflow."""
+"""The Protocols of what m2s reads: a registry of models, and a folder of templates.
+
+An implementation must give a complete answer or raise; it never answers with a part. To add a
+registry, write ``sources/NAME/`` with a class that has the members of ``Registry``, and choose it
+by its URI's scheme in ``cli/connect.py``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from m2s.domain.versions import (
     ModelVersion,
     Offers,
     Selector,
+    Served,
     Unchecked,
     Unreadable,
     Whereabouts,
@@ -69,3 +75,20 @@ class TemplateSource(Protocol):
 
     def look(self, live: LiveDeployment) -> Whereabouts:
         """Look a second time, before what was made from a template is deleted."""
+
+
+class Tagging(Protocol):
+    """The tags ``m2s.io/live/…`` on a registry's model versions.
+
+    Every method raises RegistryError, or its subclass TagRefused when the registry answers and
+    refuses this one tag.
+    """
+
+    def read(self, key: str) -> dict[Served, Mapping[str, str]]:
+        """Return each version that has the tag ``key``, with all of its ``m2s.io/live/`` tags."""
+
+    def set(self, version: Served, key: str, value: str) -> None:
+        """Set a tag. A version that does not exist is no error."""
+
+    def delete(self, version: Served, key: str) -> None:
+        """Delete a tag. A tag that does not exist is no error."""
