@@ -154,7 +154,7 @@ def _read(
     templates: TemplateFolder | None = None,
 ) -> Plan:
     if not chosen.selectors:
-        raise UsageError(f"serve what? give --stage or --alias; {offers(registry)}")
+        raise UsageError(f"no selector: give --stage or --alias; {offers(registry)}")
     spare_imports()
     with tables.stages("Reading the registry") as begin:
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)

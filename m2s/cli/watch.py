@@ -167,7 +167,7 @@ def _heading(chosen: Settings, edges: Edges) -> str:
 
 def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
     if not chosen.selectors:
-        raise UsageError(f"serve what? give --stage or --alias; {_offers(chosen)}")
+        raise UsageError(f"no selector: give --stage or --alias; {_offers(chosen)}")
     if chosen.leader_elect and chosen.folder:
         raise UsageError("--leader-elect wants a Kubernetes cluster: a folder has no Lease")
     if chosen.leader_elect and once:

@@ -126,7 +126,7 @@ def duration(raw: Any) -> float:
 
 def _positive(seconds: float, raw: Any) -> float:
     if seconds <= 0:
-        raise ValueError(f"wants more than no time, not {raw!r}")
+        raise ValueError(f"must be longer than 0s, not {raw!r}")
     return seconds
 
 
