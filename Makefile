@@ -7,12 +7,13 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench check format completions docs constraints helm_deploy helm_delete clean
+.PHONY: help demo test test-quick test-all bench check format completions docs constraints helm_deploy helm_delete clean
 
 # What there is.
 help:
 	@echo 'make demo         m2s from end to end on this machine, without a cluster'
 	@echo 'make test         the tests, on a real MLflow server and a real Kubernetes API server'
+	@echo 'make test-quick   those that need no server and no registry, in seconds; ARGS=tests/test_x.py for some'
 	@echo 'make test-all     the slow ones too, as CI does'
 	@echo 'make bench        what m2s costs, side by side with kubectl; BENCH_ARGS=--quick for a glance'
 	@echo 'make check        style, types and import laws'
@@ -45,6 +46,10 @@ test: $(INSTALLED)
 	helm="$$($(BIN)/python -m tests.helm.binary)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
 	azurite="$$($(BIN)/python -m tests.azurite.program)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
 	AZURITE="$$azurite" HELM="$$helm" KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+
+# The pure ones, while one works on something. ARGS are pytest's.
+test-quick: $(INSTALLED)
+	@M2S_TEST_QUICK=1 $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow' $(ARGS)
 
 # The controller's processes, the chart's rights and a fresh installation as well, and the laws on
 # three times as many examples; and MLflow servers of other generations, in environments that are made

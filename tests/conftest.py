@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.controlplane import assets
@@ -26,18 +27,24 @@ pytest_plugins = (
     "tests.kits.watch_kit",
 )
 
-_OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "MLFLOW_DISABLE_TELEMETRY"}
+if os.environ.get("M2S_TEST_QUICK") == "1":
+    hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+    hypothesis.settings.load_profile("quick")
+
+
+_OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "M2S_TEST_QUICK", "MLFLOW_DISABLE_TELEMETRY"}
 _STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
 NO_CLUSTER = "no cluster: "
 _CLUSTER = {"api_server_binaries"}
-_SERVER = {"mlflow_server", "mlflow_server_factory", "s3", "azurite", "google_storage", "helm"}
+_SERVER = {"mlflow_template", "s3", "azurite", "google_storage", "helm"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what needs an API server as ``cluster``, and what needs any server as ``server``.
+    """Mark what needs an API server as ``cluster``; that, and any other server, as ``server``.
 
-    A test that asks for a server by a parameter, or starts one itself, says so with the mark.
+    A registry in a database is MLflow's server in this process. A test that asks for a server by a
+    parameter, or starts one itself, says so with the mark.
     """
     wanted = set(getattr(item, "fixturenames", ()))
     if wanted & _CLUSTER:

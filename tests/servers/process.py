@@ -86,6 +86,8 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
+        if os.environ.get("M2S_TEST_QUICK") == "1":
+            raise AssertionError(f"make test-quick starts no server: @pytest.mark.server, {argv}")
         self.log = log
         self.name = Path(argv[0]).name
         guard = [sys.executable, "-I", "-S", "-c", _GUARD] if sys.platform == "linux" else []

@@ -254,6 +254,7 @@ def test_a_missing_storage_client_is_an_extra_of_this_project(module: str) -> No
     assert "ARG EXTRAS" in (PROJECT / "Dockerfile").read_text()
 
 
+@pytest.mark.server
 def test_the_users_own_mlflow_variables_win() -> None:
     code = (
         "import json, os; from m2s.sources.mlflow.registry import MlflowRegistry;"

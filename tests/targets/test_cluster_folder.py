@@ -240,8 +240,8 @@ def disk_full_after(size: int) -> Iterator[None]:
 def test_a_write_that_fails_leaves_the_file_as_it_was(cluster: FolderCluster, folder: Path) -> None:
     live = cluster.apply(manifest("shop"), None)
     before = (folder / "fraud.yaml").read_bytes()
-    large = manifest("shop", uri="s3://" + "x" * 5_000_000)
-    with disk_full_after(4_000_000), pytest.raises(ClusterError, match="file too large") as refused:
+    large = manifest("shop", uri="s3://" + "x" * 500_000)
+    with disk_full_after(400_000), pytest.raises(ClusterError, match="file too large") as refused:
         cluster.apply(large, live)
     assert "fraud.yaml" in one_line(refused)
     assert (folder / "fraud.yaml").read_bytes() == before

@@ -15,7 +15,7 @@ from m2s.settings import split
 from m2s.settings.build import build
 from m2s.settings.split import Share
 from tests.kits.support import Result, description, m2s, seldon
-from tests.kits.worlds import ON_CLUSTER, World
+from tests.kits.worlds import ON_CLUSTER, ON_FOLDER, World
 
 SPLIT = "champion=90,challenger=10"
 
@@ -140,7 +140,7 @@ class Shop:
         }
 
 
-@pytest.fixture(params=["on_folder", ON_CLUSTER])
+@pytest.fixture(params=[ON_FOLDER, ON_CLUSTER])
 def shop(request: pytest.FixtureRequest) -> Shop:
     return Shop(request.getfixturevalue(request.param))
 
