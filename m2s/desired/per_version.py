@@ -108,7 +108,9 @@ class Own:
             return stacked(version, described.file, uri, settings, self.model_tags, base)
 
         # Made again where somebody asks: to keep all layers at hand takes half the memory there is.
-        return manifest_of(want, merged().body, uri, owner, key, lambda: merged().sources())
+        return manifest_of(
+            want, merged().body, uri, owner, key, settings, lambda: merged().sources()
+        )
 
     def _base(
         self, selector: Selector, version: ModelVersion, described: Description

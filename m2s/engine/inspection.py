@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from m2s.base.workers import Workers
-from m2s.desired.locating import map_uri
+from m2s.desired.location import servable
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
 from m2s.platforms.findings import Facts, unchecked
-from m2s.platforms.seldon import preflight, storage
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import preflight
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
 from m2s.targets.cluster import Cluster
@@ -73,11 +75,8 @@ def _folders(
     folders = {}
     for item in described:
         if isinstance(item, Description):
-            mapped = map_uri(item.uri, uri_map)
-            try:
-                folders[storage.readable(mapped)] = item.uri
-            except ValueError:
-                continue  # no manifest came of this one
+            with suppress(Problem):  # no manifest came of such a one
+                folders[servable(item.uri, uri_map)] = item.uri
     return folders
 
 

@@ -16,6 +16,7 @@ from m2s.domain.manifests import Desired, Skipped, Templates
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.engine.inspection import inspect
+from m2s.locating import resolved
 from m2s.objects.body import Body
 from m2s.plan import removals, writes
 from m2s.plan.changes import Change
@@ -107,6 +108,7 @@ def _build(
         chosen.every,
         memo,
     )
+    built = resolved(built, registry, settings, workers)
     return inspect(built, described.values(), registry, cluster, settings, workers)
 
 

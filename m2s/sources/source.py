@@ -54,6 +54,12 @@ class Registry(Protocol):
         refuses, its file is too large); a registry that is gone is a RegistryError.
         """
 
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Return the storage URI of a ``models:/…`` or ``runs:/…`` that a person wrote.
+
+        What a stage, an alias or ``latest`` means is asked each time; this never raises.
+        """
+
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what the MLmodel file in a ``Description``'s ``uri`` says.
 

@@ -16,9 +16,11 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.names import dns_label
 from m2s.base.strictyaml import Document
+from m2s.desired import places
 from m2s.desired.choosing import default_name
 from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named
+from m2s.desired.places import Reader
 from m2s.desired.templating.names import Catalog
 from m2s.desired.templating.placeholders import Placeholder, Scalar
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
@@ -27,7 +29,7 @@ from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import description
-from m2s.platforms.seldon.units import first_uri
+from m2s.platforms.seldon.units import blanked, first_uri
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""
@@ -234,10 +236,12 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
         raise Problem(f"{layer.name}:1: no placeholder names a model: there is nothing to follow")
     merged = over_defaults(layer, catalog.settings)
     key, notes = named(merged.body, default)
-    uri = first_uri(merged.body)
+    known = catalog.uris
+    body = places.read(merged.body, known, Reader(catalog.settings, frozenset(known)))
+    uri = first_uri(body)
     models, name = catalog.used_at(uri), filling.file.name
     bare = Manifest(key, owner, catalog.selector, models, {}, uri, notes, template=name)
-    made = marked(bare, merged.body)
+    made = marked(bare, body)
     return replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
 
 
@@ -268,4 +272,4 @@ def _layer(filling: Filling) -> Layer:
     if fault:
         path, words = fault
         raise Problem(f"{origin}:{filling.line(*path)}: {words}")
-    return Layer(origin, body, filling.line)
+    return Layer(origin, blanked(body), filling.line)

@@ -162,6 +162,10 @@ class IncrementalRegistry:
             self._described.put(key, found, doubtful=read and found.file is None)
         return self._described[key]
 
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Ask the registry itself: what an alias or a stage names moves."""
+        return self._registry.resolve(uri)
+
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says; see ``mlmodel``."""
         if folder not in self._folders:

@@ -28,6 +28,7 @@ from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
 from m2s.sources.mlflow.generations import ALIASES, Client, Generation, Learned
 from m2s.sources.mlflow.incremental import IncrementalRegistry
+from m2s.sources.mlflow.locations import location
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
 from m2s.sources.mlflow.snapshot import Reader, missing
@@ -149,6 +150,15 @@ class MlflowRegistry:
             return self._descriptions.find(version, read=False).uri
         except Exception:  # noqa: BLE001 - why it fails was said of its files already
             return ""
+
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Return where ``uri`` lies: see :meth:`m2s.sources.source.Registry.resolve`."""
+        try:
+            return location(self._client, uri)
+        except StoreError as error:
+            return Unreadable(self._server.scrub(str(error)))
+        except Exception as error:  # noqa: BLE001 - mlflow raises anything
+            return Unreadable(str(self._models.error(f"look up {uri}", error)))
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says: see ``mlmodel``."""
