@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from m2s.base.workers import Workers
-from m2s.desired.location import UNRESOLVED, scheme, servable
+from m2s.desired.locating import UNRESOLVED, scheme, servable
 from m2s.desired.places import dotted
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Unreadable

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from m2s.desired.location import scheme, servable
 from mlflow.store.artifact.artifact_repository_registry import (
     get_registered_artifact_repositories,
 )
 
+from m2s.desired.locating import scheme, servable
 from m2s.platforms.problem import Problem
 from m2s.settings.build import build
 

@@ -11,6 +11,7 @@ from m2s.desired.layering import described as stacked
 from m2s.desired.locating import servable
 from m2s.desired.manifest import manifest_of
 from m2s.desired.memo import Memo
+from m2s.desired.names import warned
 from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
@@ -65,7 +66,11 @@ class Own:
             tuple(sorted(self.model_tags.get(version.model, {}).items()))
             for version in want.versions
         )
-        return self.memo.get((want, described, tags), lambda: self._deployment(want))
+        return self.memo.get((want, described, tags), lambda: self._warned(want))
+
+    def _warned(self, want: Wanted) -> Manifest | Undeployable | Skipped:
+        made = self._deployment(want)
+        return warned(made) if isinstance(made, Manifest) else made
 
     def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)

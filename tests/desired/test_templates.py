@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from m2s.desired.catalog import Catalog, base_names
-from m2s.desired.choice import choose
-from m2s.desired.templates import deployment, fragment
 
+from m2s.desired.choosing import choose
+from m2s.desired.templating.filling import deployment, fragment
+from m2s.desired.templating.names import Catalog, base_names
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer

@@ -20,6 +20,7 @@ from m2s.desired import places
 from m2s.desired.choosing import default_name
 from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named
+from m2s.desired.names import warned
 from m2s.desired.places import Reader
 from m2s.desired.templating.names import Catalog
 from m2s.desired.templating.placeholders import Placeholder, Scalar
@@ -192,7 +193,7 @@ def deployment(
         filling = Filling(template, catalog.names())
         key = _key(filling, template, default)
         filling.raise_fault()
-        return _manifest(filling, catalog, owner, default)
+        return warned(_manifest(filling, catalog, owner, default))
     except Problem as problem:
         models = catalog.asked or mentioned(file, catalog.models)
         first = next(iter(catalog.used), None)

@@ -33,7 +33,7 @@ def needs(manifests: Iterable[Manifest]) -> Needs:
 def checked(manifest: Manifest, facts: Facts) -> Manifest:
     """Return ``manifest`` with its warnings, and with Azure's remote as its Secret names it."""
     body = manifest.body
-    warnings: list[str] = []
+    warnings = [*manifest.warnings]
     for unit in units(body):
         warnings += _of_secret(unit, facts, manifest.key.namespace)
         if unit.is_mlflow_server and unit.uri:

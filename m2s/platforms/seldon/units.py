@@ -24,7 +24,7 @@ _INITIALIZER = "-model-initializer"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A graph node or an explainer; texts are "" where nothing is stated.
+    """A graph node or an explainer, which has no name; texts are "" where nothing is stated.
 
     ``path`` leads to it from the object's root. ``stated``: it has a ``modelUri``, be it blank.
     ``contained``: componentSpecs have a container of its name; ``image`` is what they name there.
@@ -33,6 +33,7 @@ class Unit:
     """
 
     path: Path
+    name: str
     label: str
     uri: str
     stated: bool
@@ -161,6 +162,7 @@ def _unit(
 ) -> Unit:
     return Unit(
         path=path,
+        name=_text(node, "name"),
         label=label,
         uri=_text(node, "modelUri"),
         stated="modelUri" in node and isinstance(node["modelUri"], str | None),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from m2s.desired.traffic import fault
 
 from m2s.base.errors import UsageError
 from m2s.domain.versions import Selector
+from m2s.platforms.seldon.traffic import fault
 from m2s.settings import split
 from m2s.settings.build import build
 from m2s.settings.split import Share
