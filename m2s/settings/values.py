@@ -71,8 +71,17 @@ def uri_map(raw: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _uri_pair(item: str) -> tuple[str, str]:
-    left, equals, right = item.partition("=")
-    if not (left and equals and right):
+    """Split at the "=" behind which a location begins: a prefix may have others in its folders."""
+    places = [found.start() for found in re.finditer("=", item)]
+    if len(places) > 1:
+        places = [at for at in places if re.match(r"=[a-zA-Z][\w+.-]*:", item[at:])]
+        if len(places) != 1:
+            raise ValueError(
+                f"wants PREFIX=REPLACEMENT, and {item!r} can be split in several ways: write it in "
+                "m2s.yaml as a mapping, PREFIX: REPLACEMENT"
+            )
+    left, right = (item[: places[0]], item[places[0] + 1 :]) if places else (item, "")
+    if not (left and right):
         raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
     return left, right
 
