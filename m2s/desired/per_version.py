@@ -93,7 +93,7 @@ class Own:
             if isinstance(described, Unreadable):
                 raise Problem(described.reason)
             if described.file is None and self._wants_file:
-                return self._skipped(want, "no deploy.yaml in the run or in the model's folder")
+                return self._skipped(want, _no_file(described.near))
             return self._described(want, described, owner, key)
         except Problem as problem:
             return Undeployable(key, owner, want.selector, version, str(problem))
@@ -124,3 +124,8 @@ class Own:
             return ()
         names = base_names(selector, version, described, self.settings)
         return (filling.fragment(self.base, names, whole=described.file is None),)
+
+
+def _no_file(near: str) -> str:
+    line = "no deploy.yaml in the run or in the model's folder"
+    return f"{line}; there is {near}: log it as deploy.yaml, in no folder" if near else line
