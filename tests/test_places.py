@@ -367,3 +367,17 @@ def test_mlflows_own_words_are_resolved_by_mlflow(on_folder: World) -> None:
             "spec.predictors[default].graph.children[child].modelUri: "
         )
         assert "Traceback" not in change["reason"]
+
+
+def test_a_chart_beside_ours_ends_no_run(on_folder: World) -> None:
+    on_folder.models.add("iris", deployment(predictor(server(modelUri=""))))
+    chart = on_folder.objects.path / "chart.yaml"
+    chart.parent.mkdir(parents=True)
+    chart.write_text("metadata:\n  name: {{ .Values.name }}\n")
+    result = on_folder("apply")
+    assert result.code == 0
+    told = " ".join(result.out.split())
+    assert told.count("not checked: ") == 1
+    assert "line 2: a key must be a string: quote it; it is not m2s's, and left alone" in told
+    assert on_folder.actions() == {"iris": "unchanged"}
+    assert len(on_folder("plan", "-o", "json").document["warnings"]) == 1

@@ -66,7 +66,7 @@ def make_plan(
     question = removals.untemplated(templates, built, live.values(), scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
-    return replace(made, unchecked=unchecked, untemplated=question)
+    return replace(made, unchecked=(*unchecked, *cluster.unread()), untemplated=question)
 
 
 @dataclass(frozen=True)

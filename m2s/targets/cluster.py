@@ -31,6 +31,9 @@ class Cluster(Protocol):
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment of the namespace, anybody's: all of them, or an error."""
 
+    def unread(self) -> tuple[str, ...]:
+        """Return what the last :meth:`list` could not read, a line each; none of it is m2s's."""
+
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None only when the cluster says that there is none."""
 

@@ -49,12 +49,16 @@ class FolderCluster:
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment in the folder's files, ordered by name.
 
-        Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, that cannot be
-        read.
+        Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, of m2s's own
+        that cannot be read.
         """
         with self._lock:
             found = self._files.scan()
         return tuple(found[name].live for name in sorted(found))
+
+    def unread(self) -> tuple[str, ...]:
+        """Return what the last listing could not read and left alone, as it is not m2s's."""
+        return self._files.unread
 
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None when no file has it."""
