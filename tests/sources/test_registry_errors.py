@@ -123,6 +123,42 @@ def test_tls_that_is_not_trusted(api_server: Any, monkeypatch: pytest.MonkeyPatc
     assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in line
 
 
+def test_a_server_without_tls(mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    line = refusal(with_password(mlflow_server.uri.replace("http://", "https://")))
+    assert "it speaks no TLS: write http:// for https:// in --tracking-uri" in line
+
+
+def test_a_server_with_tls_alone(api_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    line = refusal(api_server.url.replace("https://", "http://"))
+    assert "it wants TLS: write https:// for http:// in --tracking-uri" in line
+
+
+def test_a_token_is_trimmed_as_the_uri_is(
+    mlflow_server: MlflowServer,
+    fault_proxy: Callable[..., FaultProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxy = fault_proxy(mlflow_server)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc\r\n")
+    MlflowRegistry(f" {proxy.uri}\n").select(STAGING)
+    assert proxy.requests
+    for request in proxy.requests:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        assert headers["authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize("token", ["a\nb", "w0rd\u2028"])
+def test_a_token_that_cannot_be_sent(
+    token: str, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
+    line = refusal(mlflow_server.uri)
+    assert "a credential has a character that cannot be sent: check MLFLOW_TRACKING_TOKEN" in line
+
+
 @pytest.mark.slow
 def test_credentials_are_asked_for_and_then_do(
     mlflow_server_factory: Callable[..., MlflowServer], monkeypatch: pytest.MonkeyPatch
@@ -149,6 +185,14 @@ def test_credentials_are_asked_for_and_then_do(
     ("status", "body", "words"),
     [
         (401, "no", "it refuses the credentials (401): set MLFLOW_TRACKING_USERNAME"),
+        (401, {"message": "Unauthorized"}, "it refuses the credentials (401): set MLFLOW_TRACKING"),
+        (401, {"error": "invalid_token"}, "it refuses the credentials (401): set MLFLOW_TRACKING"),
+        (401, {"error_code": "X", "message": "x"}, "it refuses the credentials (401): set MLFLOW"),
+        (403, {"message": "no plan"}, "permission denied (403): no plan: the account needs READ"),
+        (404, {"message": "no Route matched"}, "not found (404): no Route matched: is the path"),
+        (429, {"message": "API rate limit exceeded"}, "it is overloaded (429"),
+        (502, {"message": "upstream"}, "it answers 502 each time: see the MLflow server's log"),
+        (400, "Client sent an HTTP request to an HTTPS server.\n", "it wants TLS: write https://"),
         (403, {"error_code": "PERMISSION_DENIED", "message": "no"}, "permission denied (403): no"),
         (404, "<html>", "not found (404): is the path of the URI right?"),
         (404, {"detail": "Not Found"}, "the answer is not MLflow's ({'detail': 'Not Found', "),

@@ -26,13 +26,23 @@ _DEFAULTS = {
     # Else mlflow warns where git is not installed.
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _set_here: set[str] = set()
 
 
 def prepare() -> None:
-    """Set what the user has not set, and keep the libraries' warnings off the terminal."""
+    """Set what the user has not set, and keep the libraries' warnings off the terminal.
+
+    Credentials lose the line end that a file with one has, and no HTTP header can.
+    """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    for name in _CREDENTIALS:
+        if name in os.environ:
+            given = os.environ[name]
+            trimmed = given.strip() if name.endswith("TOKEN") else given.strip("\r\n")
+            if trimmed != given:
+                os.environ[name] = trimmed
     warnings.filterwarnings("ignore", message=r"``?mlflow", category=FutureWarning)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces every retry
 

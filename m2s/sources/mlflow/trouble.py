@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ _CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ML
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "google": "gcs", "azure": "azure"}
 _STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})")
 _LONGEST = 300
-_SERVER_ERRORS = 500
+_ERRORS, _NOT_FOUND, _SERVER_ERRORS = 400, 404, 500
 _RUNNING = f"is it running? Check {WHERE}"
+_HEADER = ("a credential has a character that cannot be sent", "check MLFLOW_TRACKING_TOKEN")
 _BROKEN = ("the connection broke off", _RUNNING)
 _SLOW = ("no answer in time", "try again, or raise MLFLOW_HTTP_REQUEST_TIMEOUT")
 # By the classes' names: requests, urllib3, ssl, botocore and Python itself agree on most of them,
@@ -34,7 +36,11 @@ _TRANSPORT = {
     "ProtocolError": _BROKEN,
     "ConnectionResetError": _BROKEN,
     "ChunkedEncodingError": _BROKEN,
+    "InvalidHeader": _HEADER,
+    "UnicodeEncodeError": _HEADER,
 }
+_NO_TLS = re.compile(r"(?i)wrong[ _]version[ _]number|record layer failure|unknown[ _]protocol")
+_WANTS_TLS = re.compile(r"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
 
 
 class Trouble(NamedTuple):
@@ -58,6 +64,8 @@ def diagnose(error: BaseException) -> Trouble:
     for link in chain:
         if found := _library(link) or _transport(link):
             return found
+    if _WANTS_TLS.search(str(error)):
+        return Trouble("it wants TLS", f"write https:// for http:// in {WHERE}")
     for link in chain:
         if status := _status(link):
             return _answer(status, _said(error))
@@ -95,6 +103,8 @@ def _library(error: BaseException) -> Trouble | None:
 
 def _transport(error: BaseException) -> Trouble | None:
     names = {each.__name__ for each in type(error).__mro__}
+    if "SSLError" in names and _NO_TLS.search(str(error)):
+        return Trouble("it speaks no TLS", f"write http:// for https:// in {WHERE}")
     for name, (cause, remedy) in _TRANSPORT.items():
         if name in names:
             why = str(error).rpartition("] ")[2].lower()  # "…: [Errno 111] Connection refused"
@@ -114,8 +124,23 @@ def _status(error: BaseException) -> int | None:
         return answered
     if found := _STATUS.search(str(error)):
         return int(found.group(1) or found.group(2))
+    if answered := _refused(error):
+        return answered
     known = isinstance(error, MlflowException) and error.error_code != "INTERNAL_ERROR"
     return int(error.get_http_status_code()) if known else None  # type: ignore[attr-defined]
+
+
+def _refused(error: BaseException) -> int | None:
+    """Return the status of an answer whose body is JSON, but not MLflow's: mlflow drops it.
+
+    It raises where the answer still is at hand (mlflow.utils.rest_utils, verify_rest_response).
+    """
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        status = getattr(frame.f_locals.get("response"), "status_code", None)
+        if isinstance(status, int):
+            strange = status == _NOT_FOUND and "Response: {" in str(error)
+            return None if status < _ERRORS or strange else status
+    return None
 
 
 def _answer(status: int, said: str) -> Trouble:
@@ -145,7 +170,7 @@ def _said(error: BaseException) -> str:
             continue
     plain = isinstance(error, MlflowException) and "\n" not in str(error)
     text = "" if not plain or _STATUS.search(str(error)) else str(error)
-    return brief(re.sub(r"^[A-Z_]+: ", "", text))
+    return brief(re.sub(r"^([A-Z_]+|Response): ", "", text))
 
 
 def _foreign(text: str) -> Trouble | None:
