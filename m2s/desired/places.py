@@ -36,7 +36,7 @@ class Reader:
     def read(self, unit: Unit) -> str:
         """Return what is written in a place as a model server reads it.
 
-        What only the registry can resolve stays as it is: see :mod:`m2s.locating`.
+        What only the registry can resolve stays as it is: see :mod:`m2s.engine.locating`.
 
         Raises:
             Problem: no model server can.

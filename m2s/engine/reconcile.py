@@ -16,7 +16,7 @@ from m2s.domain.manifests import Desired, Skipped, Templates
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.engine.inspection import inspect
-from m2s.locating import resolved
+from m2s.engine.locating import resolved
 from m2s.objects.body import Body
 from m2s.plan import removals, writes
 from m2s.plan.changes import Change

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from m2s.plan.changes import Blocked, Create
+from tests.desired.test_places import deployment, planned, predictor, server, step
 from tests.kits.worlds import World
-from tests.test_places import deployment, planned, predictor, server, step
 
 LONG = "p" * 70
 
