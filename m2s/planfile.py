@@ -25,6 +25,8 @@ _BOUND = (
     "artifact-root", "deploy-file", "default-image", "image-tag", "image-registry", "init-image",
     "image-pull-secret", "env-secret", "service-account", "protocol",
 )  # fmt: skip
+_ADDED = ("workspace",)
+"""The same, where a plan has it: those of an older m2s are still applied."""
 
 
 def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> None:
@@ -57,6 +59,7 @@ def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
         "owner": settings.owner,
         "namespace": plan.namespace,
         "target": settings.target,
+        "workspace": settings.workspace,
         "model-uri-map": [mask.text(f"{left}={right}") for left, right in settings.uri_map],
         "on-conflict": settings.on_conflict,
         "adopt": settings.adopt,
@@ -138,8 +141,8 @@ def flags_of(document: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str,
         UsageError: when a flag on the command line contradicts the plan.
     """
     result = dict(flags)
-    for name in _BOUND:
-        saved, given = document["settings"][name], flags.get(name)
+    for name in (*_BOUND, *_ADDED):
+        saved, given = document["settings"].get(name), flags.get(name)
         if given is not None and _meant(name, given) != _meant(name, saved):
             raise UsageError(f"--{name}: the saved plan was made with {saved!r}; leave it out")
         result[name] = saved

@@ -34,6 +34,7 @@ class Settings:
     models: tuple[str, ...]
     namespace: str | None
     tracking_uri: str | None
+    workspace: str | None
     kubeconfig: str | None
     context: str | None
     target: str
@@ -140,6 +141,7 @@ OPTIONS: Mapping[str, Option] = {
     "owner": Option(read.label("label value")),
     "namespace": Option(read.label("namespace name")),
     "tracking-uri": Option(read.text),
+    "workspace": Option(read.workspace),
     "kubeconfig": Option(read.text),
     "context": Option(read.text),
     "target": Option(read.target, "kubernetes"),

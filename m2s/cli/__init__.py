@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from m2s.errors import M2sError, UsageError
 
+_WORKSPACE = "MLFLOW_WORKSPACE"  # what m2s.registry sets for MLflow's client
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit code.
@@ -21,10 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # m2s.cli.run.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
+    workspace = os.environ.get(_WORKSPACE, "")
     try:
         return _run(argv)
     finally:
         gc.enable()
+        os.environ[_WORKSPACE] = workspace  # a later command of this process has its own
         if argv is None:  # the process ends with this command, and would look through it once more
             atexit.register(gc.freeze)
 

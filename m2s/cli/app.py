@@ -212,7 +212,10 @@ webhook = typer.Typer(
 )
 app.add_typer(webhook, name="webhook")
 
-_WEBHOOK = ("tracking-uri", "stage", "alias", "owner", "request-timeout", "webhook-secret-file")
+_WEBHOOK = (
+    "tracking-uri", "workspace", "stage", "alias", "owner", "request-timeout",
+    "webhook-secret-file",
+)  # fmt: skip
 Name = Annotated[
     str | None,
     typer.Option(

@@ -23,6 +23,7 @@ _SHARED: tuple[tuple[str, tuple[str, ...], str | None, str], ...] = (
     ("owner", (), "NAME", "Whose objects these are (default: the selector)."),
     ("namespace", ("-n",), "NAMESPACE", "Namespace (default: the context's)."),
     ("tracking-uri", (), "URI", "MLflow tracking URI (default: MLFLOW_TRACKING_URI)."),
+    ("workspace", (), "NAME", "Workspace of the MLflow server (default: MLFLOW_WORKSPACE)."),
     ("target", (), "TARGET", "kubernetes, or dir:PATH for a folder of manifests."),
     ("kubeconfig", (), "PATH", "Kubeconfig (default: KUBECONFIG, else in-cluster)."),
     ("context", (), "NAME", "Kubeconfig context."),

@@ -21,7 +21,7 @@ from m2s.model import (
     Whereabouts,
 )
 from m2s.registry import client as mlflow
-from m2s.registry import database, environment, listing
+from m2s.registry import database, environment, listing, workspaces
 from m2s.registry.artifacts import Store, StoreError
 from m2s.registry.cache import Cache
 from m2s.registry.descriptions import Descriptions
@@ -51,6 +51,8 @@ class MlflowRegistry:
         workers: how many aliased versions are looked up at the same time.
         registry_uri: where models are registered, if not at ``tracking_uri``; None leaves it to
             MLFLOW_REGISTRY_URI, as MLflow does.
+        workspace: whose models are meant, on a server that has workspaces; None leaves it to
+            MLFLOW_WORKSPACE, as MLflow does. It is the whole process's.
         cache: keeps the descriptions of versions that do not change; None fetches them each time.
 
     Raises:
@@ -65,13 +67,15 @@ class MlflowRegistry:
         request_timeout: float = 30,
         workers: int = 8,
         registry_uri: str | None = None,
+        workspace: str | None = None,
         cache: Cache | None = None,
     ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
-        self._server = _open(tracking_uri)
         elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
-        self._models = self._server if elsewhere == tracking_uri else _open(elsewhere)
+        uris = dict.fromkeys((tracking_uri, elsewhere))
+        servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
+        self._server, self._models = servers[0], servers[-1]
         self._workers = workers
         with self._models.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
@@ -81,10 +85,18 @@ class MlflowRegistry:
 
     @property
     def identity(self) -> str:
-        """The tracking URI, and the registry's where it is another, without user and password."""
+        """The tracking URI, and the registry's where it is another, without user and password.
+
+        The workspace is a part of it, where one was asked for.
+        """
         if self._models is self._server:
             return self._server.identity
-        return f"{self._server.identity} with models at {self._models.identity}"
+        return f"{self._server.address} with models at {self._models.identity}"
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that was asked for, "" for none."""
+        return self._models.workspace
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.
@@ -213,7 +225,7 @@ class MlflowRegistry:
             try:
                 entity = self._client.get_registered_model(name)
             except mlflow.MlflowException as error:
-                if mlflow.is_absent(error):
+                if self._says_absent(error):
                     return None
                 raise
         self._check_name(doing, name, entity.name)
@@ -229,12 +241,19 @@ class MlflowRegistry:
             try:
                 entity = self._client.get_model_version(model, str(version))
             except mlflow.MlflowException as error:
-                if mlflow.is_absent(error):
+                if self._says_absent(error):
                     return None
                 raise
             found = listing.version_of(entity)
         self._check_name(doing, model, found.model)
         return found
+
+    def _says_absent(self, error: mlflow.MlflowException) -> bool:
+        """Whether the thing is absent; of a workspace that is gone MLflow says the same."""
+        absent = mlflow.is_absent(error)
+        if absent and self.workspace:
+            self._client.search_registered_models(max_results=1)  # raises where that is so
+        return absent
 
     def _check_name(self, doing: str, asked: str, answered: str) -> None:
         # A proxy's bare `{}` decodes into an entity without a name.
@@ -243,8 +262,7 @@ class MlflowRegistry:
             raise RegistryError(f"MLflow at {self._models.identity}: cannot {doing}: {said}")
 
 
-def _open(uri: str) -> Server:
-    server = Server.parse(uri)
+def _checked(server: Server) -> Server:
     if server.is_database:
         database.check(server)
     return server

@@ -26,27 +26,34 @@ class Server:
 
     Args:
         uri: as MLflow takes it, credentials included.
+        workspace: whose models are meant, "" for those of a request that names none.
 
     Raises:
         RegistryError: from :meth:`parse`, for a URI that cannot be one of a registry.
     """
 
     uri: str
+    workspace: str = ""
 
     @classmethod
-    def parse(cls, uri: str) -> Server:
+    def parse(cls, uri: str, workspace: str = "") -> Server:
         """Return the server of ``uri`` or raise a RegistryError that says what is wrong with it."""
         uri = uri.strip()
         if not uri:
             raise RegistryError(f"there is no tracking URI: set {WHERE}")
-        server = cls(uri)
+        server = cls(uri, workspace)
         if reason := _refusal(uri):
-            raise RegistryError(f"tracking URI {server.identity!r}: {reason}")
+            raise RegistryError(f"tracking URI {server.address!r}: {reason}")
         return server
 
     @property
     def identity(self) -> str:
-        """The URI without user, password and query, as it is shown and kept in plans."""
+        """The address and the workspace, as they are shown and kept in plans."""
+        return f"{self.address}, workspace {self.workspace}" if self.workspace else self.address
+
+    @property
+    def address(self) -> str:
+        """The URI without user, password and query."""
         scheme, separator, rest = self.uri.partition("://")
         if not separator:
             return self.uri.rpartition("@")[2]
@@ -69,7 +76,7 @@ class Server:
 
     def scrub(self, text: str) -> str:
         """Return ``text`` with this URI's credentials, and every other known secret, hidden."""
-        text = text.replace(self.uri, self.identity)
+        text = text.replace(self.uri, self.address)
         if self._user:
             text = text.replace(self._user, "")
         password = self._user.removesuffix("@").partition(":")[2]

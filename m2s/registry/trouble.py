@@ -10,9 +10,12 @@ from typing import NamedTuple
 from m2s.registry.client import MlflowException
 
 WHERE = "--tracking-uri or MLFLOW_TRACKING_URI"
+_WORKSPACE = "--workspace and MLFLOW_WORKSPACE"
 _CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "google": "gcs", "azure": "azure"}
-_STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})")
+_STATUS = re.compile(
+    r"too many (\d{3}) error responses|failed with error code (\d{3})|Failed to query \S+: (\d{3})"
+)
 _LONGEST = 300
 _SERVER_ERRORS = 500
 _RUNNING = f"is it running? Check {WHERE}"
@@ -35,6 +38,8 @@ _TRANSPORT = {
     "ConnectionResetError": _BROKEN,
     "ChunkedEncodingError": _BROKEN,
 }
+_WORKSPACE_ABSENT = re.compile(r"Workspace '([^']*)' not found")
+_NO_WORKSPACES = re.compile(r"Active workspace '[^']*' cannot be used|Workspace APIs are not")
 
 
 class Trouble(NamedTuple):
@@ -48,7 +53,7 @@ def diagnose(error: BaseException) -> Trouble:
     """Name the cause of ``error``: the transport's, the HTTP status, else its own first line."""
     chain = tuple(_chain(error))
     for link in chain:
-        if found := _library(link) or _transport(link):
+        if found := _library(link) or _transport(link) or _workspace(str(link)):
             return found
     for link in chain:
         if status := _status(link):
@@ -94,6 +99,15 @@ def _transport(error: BaseException) -> Trouble | None:
     return None
 
 
+def _workspace(text: str) -> Trouble | None:
+    if found := _WORKSPACE_ABSENT.search(text):
+        return Trouble(f"it has no workspace {found[1]!r}", f"check {_WORKSPACE}")
+    if _NO_WORKSPACES.search(text):
+        start = "start it with --enable-workspaces (MLflow 3.10 and later)"
+        return Trouble("it has no workspaces", f"{start}, or leave out {_WORKSPACE}")
+    return None
+
+
 def _tls(error: BaseException) -> str:
     found = re.search(r"(certificate verify failed|\[SSL: (?!CERT))[^(]*", str(error))
     return found.group().strip(" :'") if found else "TLS failed"
@@ -105,7 +119,7 @@ def _status(error: BaseException) -> int | None:
     if isinstance(answered, int):
         return answered
     if found := _STATUS.search(str(error)):
-        return int(found.group(1) or found.group(2))
+        return int(found[found.lastindex or 0])
     known = isinstance(error, MlflowException) and error.error_code != "INTERNAL_ERROR"
     return int(error.get_http_status_code()) if known else None  # type: ignore[attr-defined]
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from m2s import mask
 from m2s.errors import RegistryError, UsageError
 from m2s.registry import client as mlflow
-from m2s.registry import environment, listing
+from m2s.registry import environment, listing, workspaces
 from m2s.registry.server import Server
 
 if TYPE_CHECKING:
@@ -35,15 +35,18 @@ class Webhooks:
     Args:
         tracking_uri: as for :class:`~m2s.registry.mlflow_registry.MlflowRegistry`.
         request_timeout: seconds for one request.
+        workspace: as for the same.
 
     Raises:
         RegistryError: from every method, in one line.
     """
 
-    def __init__(self, tracking_uri: str, *, request_timeout: float = 30) -> None:
+    def __init__(
+        self, tracking_uri: str, *, request_timeout: float = 30, workspace: str | None = None
+    ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
-        self._server = Server.parse(tracking_uri)
+        (self._server,) = workspaces.enter(workspace, [Server.parse(tracking_uri)])
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)
 

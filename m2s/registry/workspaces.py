@@ -1,0 +1,51 @@
+"""Workspaces, the tenants of one MLflow server: each request names one in a header, or none.
+
+A server without them refuses the header, one of before MLflow 3.10 does not know it: MLflow's
+client asks the server first, and :mod:`m2s.registry.trouble` puts the refusals into words.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+
+from m2s import values
+from m2s.errors import RegistryError, UsageError
+from m2s.registry import environment
+from m2s.registry.server import Server
+
+
+def enter(given: str | None, servers: Iterable[Server]) -> list[Server]:
+    """Return the servers in one workspace, which every request of this process names from now on.
+
+    Args:
+        given: the workspace; None leaves it to MLFLOW_WORKSPACE, which MLflow heeds of a server
+            and not of a database.
+        servers: the tracking server and the registry, mostly the same.
+
+    Raises:
+        RegistryError: a workspace of a database is asked for.
+        UsageError: MLFLOW_WORKSPACE has no name of a workspace.
+    """
+    servers = list(servers)
+    name = given or _own()
+    databases = [server for server in servers if server.is_database]
+    if not given and len(databases) == len(servers):
+        return servers
+    if name and databases:
+        raise RegistryError(
+            f"{databases[0].address} is a database, and workspaces are an MLflow server's: "
+            f"give the server's address, or leave out --workspace and {environment.WORKSPACE}"
+        )
+    if name:
+        environment.set_workspace(name)
+    return [replace(server, workspace=name) for server in servers]
+
+
+def _own() -> str:
+    name = os.environ.get(environment.WORKSPACE, "").strip()
+    try:
+        return values.workspace(name) if name else ""
+    except ValueError as error:
+        raise UsageError(f"{environment.WORKSPACE}: {error}") from error
