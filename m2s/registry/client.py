@@ -14,8 +14,13 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.entities.paged_list import PagedList
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+from mlflow.utils.workspace_utils import WORKSPACE_HEADER_NAME
+from mlflow.version import VERSION
 
 __all__ = [
+    "VERSION",
     "FileInfo",
     "MlflowClient",
     "MlflowException",
@@ -23,6 +28,7 @@ __all__ = [
     "PagedList",
     "RegisteredModel",
     "Run",
+    "get",
     "get_artifact_repository",
     "is_absent",
     "list_artifacts",
@@ -36,3 +42,18 @@ def is_absent(error: BaseException) -> bool:
     INTERNAL_ERROR and says nothing about the thing.
     """
     return isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def get(uri: str, path: str, longest: int) -> tuple[int, str]:
+    """Return the status and the first ``longest`` bytes of what a server answers under ``path``.
+
+    It is asked with MLflow's credentials, retries and time-outs, of no workspace, and no redirect
+    is followed.
+    """
+    credentials, how = get_default_host_creds(uri), {"allow_redirects": False, "stream": True}
+    nobody = {WORKSPACE_HEADER_NAME: ""}  # a workspace that is not there would hide the answer
+    with http_request(
+        credentials, path, "GET", raise_on_status=False, extra_headers=nobody, **how
+    ) as answer:
+        content = answer.raw.read(longest, decode_content=True)
+        return answer.status_code, content.decode(errors="replace")

@@ -25,6 +25,7 @@ from m2s.registry import database, environment, listing, workspaces
 from m2s.registry.artifacts import Store, StoreError
 from m2s.registry.cache import Cache
 from m2s.registry.descriptions import Descriptions
+from m2s.registry.generations import Generation, Learned
 from m2s.registry.incremental import IncrementalRegistry
 from m2s.registry.mlmodel import PATIENCE
 from m2s.registry.server import Server
@@ -76,6 +77,7 @@ class MlflowRegistry:
         uris = dict.fromkeys((tracking_uri, elsewhere))
         servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
         self._server, self._models = servers[0], servers[-1]
+        self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
@@ -97,6 +99,15 @@ class MlflowRegistry:
     def workspace(self) -> str:
         """The workspace that was asked for, "" for none."""
         return self._models.workspace
+
+    @property
+    def generation(self) -> Generation:
+        """What the server with the models can do; it is asked once.
+
+        Raises:
+            RegistryError: it cannot be reached.
+        """
+        return self._learned.generation
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.

@@ -74,6 +74,11 @@ class Server:
         """Whether MLflow opens it through SQLAlchemy, in this process."""
         return urlsplit(self.uri).scheme.partition("+")[0] in _DATABASES
 
+    @property
+    def is_http(self) -> bool:
+        """Whether it is a server, asked over HTTP."""
+        return urlsplit(self.uri).scheme in ("http", "https")
+
     def scrub(self, text: str) -> str:
         """Return ``text`` with this URI's credentials, and every other known secret, hidden."""
         text = text.replace(self.uri, self.address)
