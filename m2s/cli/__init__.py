@@ -6,11 +6,12 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from m2s.errors import M2sError, UsageError
 
-_WORKSPACE = "MLFLOW_WORKSPACE"  # what m2s.registry sets for MLflow's client
+_SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
+"""What m2s.registry sets for MLflow's client; a later command of this process has its own."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,14 +24,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # m2s.cli.run.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
-    workspace = os.environ.get(_WORKSPACE, "")
+    theirs = {name: os.environ.get(name) for name in _SHARED}
     try:
         return _run(argv)
     finally:
         gc.enable()
-        os.environ[_WORKSPACE] = workspace  # a later command of this process has its own
+        _restore(theirs)
         if argv is None:  # the process ends with this command, and would look through it once more
             atexit.register(gc.freeze)
+
+
+def _restore(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def _run(argv: Sequence[str] | None) -> int:

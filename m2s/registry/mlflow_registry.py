@@ -21,7 +21,7 @@ from m2s.model import (
     Whereabouts,
 )
 from m2s.registry import client as mlflow
-from m2s.registry import database, environment, listing, workspaces
+from m2s.registry import database, environment, listing, managed, workspaces
 from m2s.registry.artifacts import Store, StoreError
 from m2s.registry.cache import Cache
 from m2s.registry.descriptions import Descriptions
@@ -77,6 +77,7 @@ class MlflowRegistry:
         uris = dict.fromkeys((tracking_uri, elsewhere))
         servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
         self._server, self._models = servers[0], servers[-1]
+        managed.announce(self._server.uri)
         self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from m2s import mask
 from m2s.errors import M2sError, RegistryError
+from m2s.registry import managed
 from m2s.registry.trouble import WHERE, brief, diagnose
 
 _SHORTEST_SECRET = 4  # a shorter one would blank out half the line and hide nothing
@@ -123,8 +124,8 @@ def _refusal(uri: str) -> str:
         return "it is malformed: its host or its port cannot be read"
     if parts.scheme in ("http", "https"):
         return _refusal_http(parts)
-    if re.match(r"(databricks|uc)\b", uri):
-        return "m2s reads MLflow's own registries, not those of Databricks and Unity Catalog"
+    if reason := managed.refusal(uri):
+        return reason
     if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
         return f"it has no scheme: did you mean http://{uri}?"
     return _FILES if parts.scheme in ("", "file") else ""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from m2s import mask
 from m2s.errors import RegistryError, UsageError
 from m2s.registry import client as mlflow
-from m2s.registry import environment, listing, workspaces
+from m2s.registry import environment, listing, managed, workspaces
 from m2s.registry.server import Server
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Webhooks:
         environment.prepare()
         environment.set_timeout(request_timeout)
         (self._server,) = workspaces.enter(workspace, [Server.parse(tracking_uri)])
+        managed.announce(self._server.uri)
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)
 
