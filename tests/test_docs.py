@@ -47,7 +47,7 @@ def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", capsys.readouterr().out))
 
 
-COMMANDS = ["plan", "apply", "prune", "rollback", "status", "watch", "demo"]
+COMMANDS = ["check", "plan", "apply", "prune", "rollback", "status", "watch", "demo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -190,6 +190,18 @@ def test_a_workspace_that_is_not_there_is_one_line(tenants: Tenants) -> None:
     assert "it has no workspace 'team-x': check --workspace and MLFLOW_WORKSPACE" in result.error
 
 
+def test_the_check_tells_which_workspaces_there_are(tenants: Tenants) -> None:
+    there = tenants("check", "--workspace", "team-x", "-o", "json")
+    assert there.code == 1
+    registry = there.document["registry"]
+    assert registry["workspace"] == "team-x"
+    assert {"default", "team-a", "team-b"} <= set(registry["workspaces"])
+    assert registry["version"].startswith("3.")
+    assert "it has no workspace 'team-x'" in registry["problem"]
+    told = " ".join(tenants("check", "--workspace", "team-a").out.split())
+    assert "Workspace team-a; the server has default, team-a" in told
+
+
 def test_a_workspace_that_goes_takes_no_deployment_along(tenants: Tenants) -> None:
     tenants.make("team-gone")
     tenants.add("team-gone", "iris", "3.3")

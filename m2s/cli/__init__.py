@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from m2s.errors import M2sError, UsageError
+from m2s.errors import M2sError, UsageError, told
 
 _SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
 """What m2s.registry sets for MLflow's client; a later command of this process has its own."""
@@ -50,7 +50,7 @@ def _run(argv: Sequence[str] | None) -> int:
         code = app(args=argv, prog_name="m2s", standalone_mode=False)
         sys.stdout.flush()
     except M2sError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(told(error), error.exit_code)
     except typer.TyperException as error:
         # Typer's own 2 for wrong usage would read as "changes pending".
         return _fail(error.format_message(), UsageError.exit_code)

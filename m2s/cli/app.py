@@ -63,6 +63,21 @@ def _main(
     pass
 
 
+_CHECK = (
+    "stage", "alias", "model", "owner", "namespace", "tracking-uri", "workspace", "target",
+    "kubeconfig", "context", "request-timeout", "policy", "prune", "leader-elect", "lease-name",
+)  # fmt: skip
+
+
+@app.command(cls=Late)
+@with_settings(watching=True, only=_CHECK)
+def check(flags: dict[str, Any], config: Config = None, output: Format = Output.TABLE) -> None:
+    """Show whether both sides can be reached, and what may be done. The first thing to run."""
+    from m2s.cli.check import check as run
+
+    raise typer.Exit(run(flags, config, output.value))
+
+
 @app.command(cls=Late)
 @with_settings()
 def plan(

@@ -12,7 +12,7 @@ from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
 from m2s.cli.source import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
-from m2s.errors import M2sError, Refused, UsageError
+from m2s.errors import M2sError, Refused, UsageError, told
 from m2s.live import LiveDeployment
 from m2s.model import Key
 from m2s.page import Page
@@ -52,7 +52,7 @@ def watch(flags: Mapping[str, Any], config: str | None, secret: str | None, *, o
             if chosen.log_format != "json":
                 raise
             # Whoever reads the log takes it apart line by line, the last one too.
-            _log.critical("%s", error)
+            _log.critical("%s", told(error))
             return error.exit_code
 
 

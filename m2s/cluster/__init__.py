@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from m2s.ids import Body
 from m2s.live import LiveDeployment
 from m2s.model import Key, Unchecked
+from m2s.rights import Access, Right
 from m2s.wanted import Manifest
 
 
@@ -74,6 +76,9 @@ class Cluster(Protocol):
 
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
+
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what this cluster is, and which of these rights the account does not have."""
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.errors.ClusterError` now when :meth:`rollout` could not work later."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from m2s.cluster import Rollout, lookups
+from collections.abc import Iterable
+
+from m2s.cluster import Rollout, access, lookups
 from m2s.cluster.api import APPLY, Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
@@ -14,6 +16,7 @@ from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable
 from m2s.marks import FIELD_MANAGER, GROUP, PLURAL, VERSION
 from m2s.model import Key, Unchecked
+from m2s.rights import Access, Right
 from m2s.wanted import Manifest
 
 _ATTEMPTS = 5
@@ -144,6 +147,10 @@ class KubernetesCluster:
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount of this name."""
         return lookups.has_service_account(self._api, Key(self._namespace, name))
+
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what the server says of itself and of this account's rights in the namespace."""
+        return access.look(self._api, self._namespace, rights)
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.errors.ClusterError` when Deployments may not be listed here."""

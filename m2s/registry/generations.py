@@ -28,6 +28,8 @@ class Feature(NamedTuple):
 ALIASES = Feature("aliases", (2, 3))
 WEBHOOKS = Feature("webhooks", (3, 3))
 WORKSPACES = Feature("workspaces", (3, 10))
+FEATURES = (ALIASES, WEBHOOKS, WORKSPACES)
+"""What a user may miss."""
 NAME_LISTS = Feature("filters with several names", (3, 17))
 """``name IN (…)`` in a search for model versions."""
 

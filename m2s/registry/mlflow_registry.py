@@ -21,7 +21,7 @@ from m2s.model import (
     Whereabouts,
 )
 from m2s.registry import client as mlflow
-from m2s.registry import database, environment, listing, managed, workspaces
+from m2s.registry import database, environment, generations, listing, managed, workspaces
 from m2s.registry.artifacts import Store, StoreError
 from m2s.registry.cache import Cache
 from m2s.registry.descriptions import Descriptions
@@ -109,6 +109,14 @@ class MlflowRegistry:
             RegistryError: it cannot be reached.
         """
         return self._learned.generation
+
+    def lacks(self) -> tuple[str, ...]:
+        """Say what newer servers have and this one has not, a line each."""
+        return tuple(filter(None, map(self.generation.lack, generations.FEATURES)))
+
+    def workspaces(self) -> tuple[str, ...]:
+        """Return the names of the server's workspaces, () for a server without."""
+        return workspaces.names(self._models) if self._models.is_http else ()
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.

@@ -6,14 +6,22 @@ client asks the server first, and :mod:`m2s.registry.trouble` puts the refusals 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from m2s import values
 from m2s.errors import RegistryError, UsageError
+from m2s.registry import client as mlflow
 from m2s.registry import environment
 from m2s.registry.server import Server
+
+_INFO, _LIST = "/api/3.0/mlflow/server-info", "/api/3.0/mlflow/workspaces"
+_LONGEST = 1024 * 1024
+"""Bytes of a list that are looked at."""
+_OK = 200
 
 
 def enter(given: str | None, servers: Iterable[Server]) -> list[Server]:
@@ -41,6 +49,25 @@ def enter(given: str | None, servers: Iterable[Server]) -> list[Server]:
     if name:
         environment.set_workspace(name)
     return [replace(server, workspace=name) for server in servers]
+
+
+def names(server: Server) -> tuple[str, ...]:
+    """Return the names of a server's workspaces; () where it does not tell, or has none.
+
+    Raises:
+        RegistryError: it cannot be reached.
+    """
+    if _answer(server, _INFO).get("workspaces_enabled") is not True:
+        return ()  # its list would be a 503, which MLflow's client asks for again and again
+    listed = _answer(server, _LIST).get("workspaces") or []
+    return tuple(str(each["name"]) for each in listed)
+
+
+def _answer(server: Server, path: str) -> dict[str, Any]:
+    with server.asking("list its workspaces"):
+        status, text = mlflow.get(server.uri, path, _LONGEST)
+    answer = json.loads(text) if status == _OK else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _own() -> str:

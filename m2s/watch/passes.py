@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from m2s import mask, reconcile
 from m2s.cluster import Cluster
 from m2s.desired import Memo
-from m2s.errors import M2sError
+from m2s.errors import M2sError, told
 from m2s.execute import Outcome, Status, execute
 from m2s.gate import Gate
 from m2s.plan import Plan
@@ -81,7 +81,7 @@ class Pass:
                 outcomes = self._execute(plan, delete=self.settings.syncs and not refusal)
             result, message = _verdict(refusal, outcomes)
         except M2sError as error:
-            result, message = "error", str(error)
+            result, message = "error", told(error)
         seconds = self.clock() - begun
         return PassReport(
             started, seconds, self.trigger, result, mask.text(message), plan, outcomes
