@@ -46,8 +46,10 @@ test: $(INSTALLED)
 	AZURITE="$$azurite" HELM="$$helm" KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
 # The controller's processes, the chart's rights and a fresh installation as well, and the laws on
-# three times as many examples.
-test-all:
+# three times as many examples; and MLflow servers of other generations, in environments that are made
+# once, in the same cache.
+test-all: $(INSTALLED)
+	@$(BIN)/python -m tests.generations.environments || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1
 	@M2S_TEST_ALL=1 $(MAKE) --no-print-directory test PYTEST_ARGS=
 
 # What it costs, on servers of its own; the table goes to docs/benchmarks.md. It wants an idle machine.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.controlplane import assets
+from tests.generations import NO_MLFLOW
 from tests.servers import ApiServer, FaultProxy, MlflowServer, Upstream, sqlite_uri
 from tests.servers.crd import STAND_IN, crd_path
 from tests.servers.mlflowserver import make_template
@@ -143,6 +144,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.write_line(f"Seldon CRD: {crd}{note}")
     outcomes = terminalreporter.stats
     reports = [*outcomes.get("skipped", ()), *outcomes.get("error", ())]
+    for missing in sorted({str(report.longrepr) for report in reports}):
+        if NO_MLFLOW in missing:
+            terminalreporter.section("A GENERATION OF MLFLOW WAS NOT TESTED", sep="!", red=True)
+            terminalreporter.write_line(missing.partition(NO_MLFLOW)[2].rstrip("')"))
     missed = sum(NO_CLUSTER in str(report.longrepr) for report in reports)
     if missed:
         terminalreporter.section("NOT TESTED AGAINST A CLUSTER", sep="!", red=True, bold=True)

@@ -14,6 +14,9 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.model_registry.abstract_store import AbstractStore
+from mlflow.store.model_registry.rest_store import RestStore
+from mlflow.tracking._model_registry.client import ModelRegistryClient
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 from mlflow.utils.workspace_utils import WORKSPACE_HEADER_NAME
@@ -21,16 +24,22 @@ from mlflow.version import VERSION
 
 __all__ = [
     "VERSION",
+    "AbstractStore",
     "FileInfo",
     "MlflowClient",
     "MlflowException",
+    "ModelRegistryClient",
     "ModelVersion",
     "PagedList",
     "RegisteredModel",
+    "RestStore",
     "Run",
     "get",
     "get_artifact_repository",
+    "get_default_host_creds",
     "is_absent",
+    "is_nowhere",
+    "is_refused",
     "list_artifacts",
 ]
 
@@ -42,6 +51,16 @@ def is_absent(error: BaseException) -> bool:
     INTERNAL_ERROR and says nothing about the thing.
     """
     return isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def is_nowhere(error: BaseException) -> bool:
+    """Whether a server does not know of the path, or a proxy does not."""
+    return isinstance(error, MlflowException) and error.error_code == "ENDPOINT_NOT_FOUND"
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether MLflow says that it does not take what it was asked for, whoever asks."""
+    return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"
 
 
 def get(uri: str, path: str, longest: int) -> tuple[int, str]:

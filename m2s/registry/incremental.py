@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from m2s.model import (
     Description,
@@ -19,7 +20,7 @@ from m2s.model import (
 )
 from m2s.registry import Registry
 from m2s.registry.memory import Memory
-from m2s.registry.snapshot import OutOfDate, Reader, Snapshot
+from m2s.registry.snapshot import OutOfDate, Reader, Snapshot, has_no_stages
 
 _Key = tuple[ModelVersion, int, bool]
 _MlModel = MlModel | Unchecked | None
@@ -84,6 +85,10 @@ class IncrementalRegistry:
             snapshot = self._begin(listing=by_alias)
         elif by_alias and not self._listed:
             snapshot = self._snapshot = self._read(snapshot, listing=True)
+        if by_alias and not any(model.aliases for model in snapshot.models.values()):
+            self._reader.unaliased()
+        if not by_alias and has_no_stages(chain.from_iterable(snapshot.versions.values())):
+            self._reader.unstaged()
         self._asked.add(selector)
         return snapshot.aliased(selector.name) if by_alias else snapshot.staged(selector.name)
 

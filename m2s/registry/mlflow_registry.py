@@ -25,11 +25,11 @@ from m2s.registry import database, environment, generations, listing, managed, w
 from m2s.registry.artifacts import Store, StoreError
 from m2s.registry.cache import Cache
 from m2s.registry.descriptions import Descriptions
-from m2s.registry.generations import Generation, Learned
+from m2s.registry.generations import ALIASES, Client, Generation, Learned
 from m2s.registry.incremental import IncrementalRegistry
 from m2s.registry.mlmodel import PATIENCE
 from m2s.registry.server import Server
-from m2s.registry.snapshot import Reader, missing
+from m2s.registry.snapshot import Reader, has_no_stages, missing
 from m2s.registry.tagging import Tagging
 from m2s.registry.trouble import WHERE
 from m2s.registry.whereabouts import by_alias, by_stage
@@ -81,7 +81,7 @@ class MlflowRegistry:
         self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
-            self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
+            self._client = Client(self._server.uri, self._models.uri)
         store = Store(self._server.uri, self._server.scrub)
         patience = min(request_timeout, PATIENCE)
         self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
@@ -111,8 +111,9 @@ class MlflowRegistry:
         return self._learned.generation
 
     def lacks(self) -> tuple[str, ...]:
-        """Say what newer servers have and this one has not, a line each."""
-        return tuple(filter(None, map(self.generation.lack, generations.FEATURES)))
+        """Say what newer servers have and this one has not, a line each; () where it is unknown."""
+        features = generations.FEATURES if self.generation.version else ()
+        return tuple(filter(None, map(self.generation.lack, features)))
 
     def workspaces(self) -> tuple[str, ...]:
         """Return the names of the server's workspaces, () for a server without."""
@@ -126,7 +127,7 @@ class MlflowRegistry:
         yields one of status ``MISSING``, so that it is reported and what is deployed stays.
 
         Raises:
-            UsageError: MLflow has no such stage.
+            UsageError: MLflow has no such stage, or the server no stages or no aliases.
             RegistryError: a page could not be read.
         """
         by_alias = selector.kind == "alias"
@@ -188,7 +189,7 @@ class MlflowRegistry:
 
     def offers(self) -> Offers:
         """Return how many versions are in each stage, and how many models have each alias."""
-        stages = Counter(each.stage for each in self._every_version())
+        stages = Counter(each.stage for each in self._every_version() if each.stage)
         models = self._every_model()
         aliases = Counter(alias for model in models for alias in model.aliases)
         return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
@@ -205,6 +206,8 @@ class MlflowRegistry:
             ),
             versions=lambda: listing.versions(*where),
             versions_of=lambda names: listing.versions_of(*where, names),
+            unaliased=self._check_aliases,
+            unstaged=self._refuse_stages,
         )
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
 
@@ -219,10 +222,19 @@ class MlflowRegistry:
         return listing.models(self._models, self._client)
 
     def _staged(self, stage: str) -> tuple[ModelVersion, ...]:
-        return tuple(version for version in self._every_version() if version.stage == stage)
+        every = self._every_version()
+        if has_no_stages(every):
+            self._refuse_stages()
+        return tuple(version for version in every if version.stage == stage)
+
+    def _refuse_stages(self) -> None:
+        """Raise a UsageError: the server has no stages, as Unity Catalog has none."""
+        raise UsageError(f"MLflow at {self._models.identity} has no stages: select by --alias")
 
     def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
         models = self._every_model()
+        if not any(each.aliases for each in models):
+            self._check_aliases()
         wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
         known: dict[tuple[str, int], ModelVersion] = {}
         if len(wanted) > _FEW:
@@ -234,6 +246,12 @@ class MlflowRegistry:
 
         with ThreadPoolExecutor(self._workers) as pool:
             return listing.distinct(pool.map(one, wanted))
+
+    def _check_aliases(self) -> None:
+        """Raise a UsageError where no model has an alias because the server has none."""
+        lack = self.generation.lack(ALIASES)
+        if lack and (self.generation.version or self._client.knows_no_alias()):
+            raise UsageError(f"MLflow at {self._models.identity} has no aliases: {lack}")
 
     def _model(self, name: str) -> mlflow.RegisteredModel | None:
         """Return a registered model, None only when MLflow says that there is none."""

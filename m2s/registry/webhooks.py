@@ -11,6 +11,7 @@ from m2s import mask
 from m2s.errors import RegistryError, UsageError
 from m2s.registry import client as mlflow
 from m2s.registry import environment, listing, managed, workspaces
+from m2s.registry.generations import WEBHOOKS, Learned
 from m2s.registry.server import Server
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Webhooks:
         environment.set_timeout(request_timeout)
         (self._server,) = workspaces.enter(workspace, [Server.parse(tracking_uri)])
         managed.announce(self._server.uri)
+        self._learned = Learned(self._server)
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)
 
@@ -81,7 +83,12 @@ class Webhooks:
         def ask(token: str | None) -> mlflow.PagedList[Webhook]:
             return self._client.list_webhooks(_PAGE, token)
 
-        every = list(listing.pages(self._server, "webhooks", ask))
+        try:
+            every = list(listing.pages(self._server, "webhooks", ask))
+        except RegistryError as error:
+            if lack := self._learned.lack(WEBHOOKS):
+                raise RegistryError(f"{error}: {lack}") from error
+            raise
         named = (each for each in every if each.name == name)
         placed = (each for each in every if each.url == url)
         return next(named, None) or next(placed, None)
