@@ -112,7 +112,8 @@ class MlflowRegistry:
 
     def lacks(self) -> tuple[str, ...]:
         """Say what newer servers have and this one has not, a line each; () where it is unknown."""
-        features = generations.FEATURES if self.generation.version else ()
+        known = self.generation.version or self._client.knows_no_alias()  # as before 2.3
+        features = generations.FEATURES if known else ()
         return tuple(filter(None, map(self.generation.lack, features)))
 
     def workspaces(self) -> tuple[str, ...]:
