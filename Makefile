@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench check format completions constraints helm_deploy helm_delete clean
+.PHONY: help demo test test-all bench check format completions docs constraints helm_deploy helm_delete clean
 
 # What there is.
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make check        style, types and import laws'
 	@echo 'make format       let ruff put the style right'
 	@echo 'make completions  write the shell completions anew'
+	@echo 'make docs         write docs/reference/options.md anew'
 	@echo 'make constraints  take the newest versions of everything and pin them'
 	@echo 'make helm_deploy  install or upgrade a release of the chart; asks what is not set'
 	@echo 'make helm_delete  remove it'
@@ -77,12 +78,16 @@ completions: $(INSTALLED)
 	    sed -i.old '1{/^$$/d;}' $$script && rm $$script.old || exit 1; \
 	done
 
+# The page of options, from the table of options.
+docs: $(INSTALLED)
+	@$(BIN)/python -m tests.kits.reference
+
 # New pins: a fresh environment without constraints, and what came of it.
 constraints:
 	@rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
 	@.venv-constraints/bin/python -m pip install --quiet --disable-pip-version-check '.[local,dev]'
 	@sed -i.old '/^[^#]/d' constraints.txt && rm constraints.txt.old
-	@.venv-constraints/bin/python -m pip freeze --exclude m2s >> constraints.txt
+	@.venv-constraints/bin/python -m pip freeze --exclude mlflow-m2s >> constraints.txt
 	@rm -rf .venv-constraints
 
 # One release per stage, into the cluster that kubectl is pointed at; charts/release.sh has the variables.

@@ -19,12 +19,31 @@ from tests.servers.mlflowserver import make_template
 # Read by mlflow when it is imported, and inherited by every process that a test starts.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-pytest_plugins = ("tests.worlds", "tests.chart_kit", "tests.stores", "tests.watch_kit")
+pytest_plugins = (
+    "tests.kits.worlds",
+    "tests.kits.chart_kit",
+    "tests.kits.stores",
+    "tests.kits.watch_kit",
+)
 
 _OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "MLFLOW_DISABLE_TELEMETRY"}
 _STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
 NO_CLUSTER = "no cluster: "
+_CLUSTER = {"api_server_binaries"}
+_SERVER = {"mlflow_server", "mlflow_server_factory", "s3", "azurite", "google_storage", "helm"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs an API server as ``cluster``, and what needs any server as ``server``.
+
+    A test that asks for a server by a parameter, or starts one itself, says so with the mark.
+    """
+    wanted = set(getattr(item, "fixturenames", ()))
+    if wanted & _CLUSTER:
+        item.add_marker("cluster")
+    if wanted & _SERVER or item.get_closest_marker("cluster"):
+        item.add_marker("server")
 
 
 @pytest.fixture(autouse=True)
@@ -139,8 +158,7 @@ def fault_proxy() -> Iterator[Callable[[Upstream], FaultProxy]]:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say what the tests ran against, and loudly when there was no API server."""
     crd = crd_path()
-    stand_in = " (a small stand-in; ../shared/seldon or M2S_SELDON_CRD has Seldon Core's own)"
-    note = stand_in if crd == STAND_IN else ""
+    note = " (a stand-in; M2S_SELDON_CRD names Seldon Core's own)" if crd == STAND_IN else ""
     terminalreporter.write_line(f"Seldon CRD: {crd}{note}")
     outcomes = terminalreporter.stats
     reports = [*outcomes.get("skipped", ()), *outcomes.get("error", ())]

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from m2s.errors import M2sError, UsageError, told
+from m2s.base.errors import M2sError, UsageError, told
 
 _SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
 """What m2s.registry sets for MLflow's client; a later command of this process has its own."""
@@ -64,7 +64,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    from m2s import mask
+    from m2s.base import mask
 
     line = " ".join(mask.text(message).split())
     if line:

@@ -1,7 +1,7 @@
 """MLflow servers of several generations, and what m2s can do with each: one table of both.
 
-The scenario in ``tests/test_mlflow_generations.py`` shows on a real server that the table is true;
-``docs/mlflow-servers.md`` has the same table in words.
+The scenario in ``tests/sources/test_mlflow_generations.py`` shows on real servers that the table is
+true; ``docs/mlflow-servers.md`` has the same one in words.
 """
 
 from __future__ import annotations

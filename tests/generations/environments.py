@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests import programs
 from tests.generations import GENERATIONS, NEWEST, Generation
+from tests.kits import programs
 
 MODULE = Path(__file__).resolve().parent / "pins"
 _INSTALL_SECONDS = 1200

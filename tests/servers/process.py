@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,6 +57,19 @@ def wait_for(condition: Callable[[], T], what: str, *, timeout: float = 60.0) ->
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:.0f} s in vain for {what}")
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes started in here end by SIGINT, also where the tests themselves ignore it.
+
+    A shell without job control starts `make test &` so, and an ignored signal is inherited.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Process:
