@@ -40,6 +40,8 @@ deploy() {
         --set-literal "envFromSecret=$M2S_ENV_FROM_SECRET"
     image
     set -- "$@" --set-literal "image.repository=$repository" --set-literal "image.$pin=$value"
+    workspace=${M2S_WORKSPACE:-${MLFLOW_WORKSPACE:-}}
+    [ -z "$workspace" ] || set -- "$@" --set-literal "mlflow.workspace=$workspace"
     if [ -n "$M2S_MODEL_URI_MAP" ]; then
         case $M2S_MODEL_URI_MAP in
             *=*=*)

@@ -46,6 +46,7 @@ def registry(chosen: Settings) -> MlflowRegistry:
         uri,
         request_timeout=chosen.request_timeout,
         workers=chosen.concurrency,
+        workspace=chosen.workspace,
         cache=Cache(folder) if folder else None,
     )
 

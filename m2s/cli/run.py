@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -38,11 +39,13 @@ def plan(
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
     chosen = build.build(flags, os.environ, config)
-    made = _look(chosen)
+    registry = connect.registry(chosen)
+    made = _look(chosen, registry)
     refusal = made.refusal(chosen.max_delete)
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
     if out:
-        saved_plan.save(out, made, chosen, warnings)
+        # MLFLOW_WORKSPACE, too, decided what was planned.
+        saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
@@ -52,7 +55,7 @@ def plan(
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
     chosen = build.build(flags, os.environ, config)
-    found = explaining.of(_look(chosen), name)
+    found = explaining.of(_look(chosen, connect.registry(chosen)), name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
         typer.echo(document.text(result, output))
@@ -174,9 +177,8 @@ def spare_imports() -> None:
     gc.enable()
 
 
-def _look(chosen: Settings) -> Plan:
-    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
-    return _read(chosen, registry, cluster, connect.templates(chosen))
+def _look(chosen: Settings, registry: Registry) -> Plan:
+    return _read(chosen, registry, connect.cluster(chosen), connect.templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:

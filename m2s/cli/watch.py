@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.base.errors import M2sError, Refused, UsageError, told
 from m2s.cli import connect, run
 from m2s.cli.reload import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
@@ -53,7 +53,7 @@ def watch(flags: Mapping[str, Any], config: str | None, secret: str | None, *, o
             if chosen.log_format != "json":
                 raise
             # Whoever reads the log takes it apart line by line, the last one too.
-            _log.critical("%s", error)
+            _log.critical("%s", told(error))
             return error.exit_code
 
 

@@ -54,6 +54,10 @@ def label(what: str) -> Callable[[Any], str]:
     return parse
 
 
+workspace = label("name of a workspace")
+"""MLflow's names of workspaces are labels (mlflow/store/workspace/abstract_store.py)."""
+
+
 def target(raw: Any) -> str:
     """``kubernetes`` or ``dir:PATH``."""
     if raw == "kubernetes" or (isinstance(raw, str) and raw[:4] == "dir:" and raw[4:].strip()):

@@ -34,7 +34,7 @@ class Registry(Protocol):
 
     @property
     def identity(self) -> str:
-        """The tracking URI without any password in it."""
+        """The tracking URI without any password in it, and the workspace if one is asked for."""
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
+from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body
@@ -66,6 +68,9 @@ class Cluster(Protocol):
 
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
+
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what this cluster is, and which of these rights the account does not have."""
 
     def check_rollout_access(self) -> None:
         """Raise ``ClusterError`` now when ``rollout`` could not work later."""

@@ -68,10 +68,10 @@ def description(name: str | None = None, *, image: str = "1.18.2", replicas: int
 
 
 class Models:
-    """A registry to be filled, by MLflow's own client."""
+    """A registry to be filled, by MLflow's own client; ``experiment`` has its runs."""
 
-    def __init__(self, uri: str, database: Path | None = None) -> None:
-        self.uri = uri
+    def __init__(self, uri: str, database: Path | None = None, experiment: str = "0") -> None:
+        self.uri, self._experiment = uri, experiment
         self.database = database or Path(uri.removeprefix("sqlite:///"))
         self.client = MlflowClient(uri, uri)
 
@@ -93,7 +93,7 @@ class Models:
         """
         with contextlib.suppress(MlflowException):
             self.client.create_registered_model(model)
-        run = self.client.create_run("0").info
+        run = self.client.create_run(self._experiment).info
         if deploy is not None:
             self._log(run.run_id, description() if deploy == "" else deploy)
         where = source or f"s3://models/{run.run_id}"

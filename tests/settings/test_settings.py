@@ -67,6 +67,7 @@ BAD: list[tuple[str, Any]] = [
     ("ignore", ["spec.replicas"]), ("max-delete", "120%"), ("max-delete", "1.5"),
     ("max-delete", "many"), ("request-timeout", "soon"), ("timeout", "0s"), ("timeout", "-1"),
     ("concurrency", "0"), ("concurrency", "1000"), ("tracking-uri", " "), ("stage", [1]),
+    ("workspace", "Team A"),
 ]  # fmt: skip
 
 

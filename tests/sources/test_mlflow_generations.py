@@ -82,6 +82,26 @@ def test_its_version_is_known(mlflow_of: Server) -> None:
     assert found == (told if mlflow_of.generation.tells else "")
 
 
+def test_the_check_tells_what_it_lacks(mlflow_of: Server, tmp_path: Path) -> None:
+    world = mlflow_of.world(tmp_path, "checked", "--stage", "Staging")
+    world.models.add("checked")
+    registry = ran(world, "check", "-o", "json").document["registry"]
+    assert registry["problem"] is None
+    assert registry["stages"]["Staging"]
+    lacks = [line.split()[0] for line in registry["lacks"]]
+    of, newest = mlflow_of.generation, mlflow_of.generation.version == NEWEST
+    has = {"aliases": of.aliases, "webhooks": of.webhooks, "workspaces": newest}
+    assert lacks == [name for name, there in has.items() if not there]
+
+
+def test_a_workspace_of_a_server_without_any(mlflow_of: Server, tmp_path: Path) -> None:
+    """Not even a database of old models is served for another tenant's."""
+    world = mlflow_of.world(tmp_path, "checked", "--stage", "Staging")
+    result = world("plan", "--workspace", "team-a")
+    assert result.code == 1
+    assert "it has no workspaces: start it with --enable-workspaces (MLflow 3.10" in result.error
+
+
 def test_a_stage_from_the_first_plan_to_the_prune(mlflow_of: Server, tmp_path: Path) -> None:
     world = mlflow_of.world(tmp_path, "staged", "--stage", "Staging")
     models = world.models

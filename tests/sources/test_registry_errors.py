@@ -24,12 +24,16 @@ from tests.kits.registry_kit import (
     client,
     database_of,
     execute,
+    folder_with,
     register,
     selected,
+    stage,
 )
+from tests.kits.support import process
 from tests.servers import FaultProxy, MlflowServer, free_port
 from tests.servers.mlflowserver import ADMIN
 
+SAGEMAKER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/mine"
 SECRET = "p%40ss-w0rd"
 
 
@@ -63,7 +67,17 @@ def with_password(uri: str) -> str:
         ("http://host:5000/#/models", "'http://host:5000/': it is a page's address"),
         ("./mlruns", "migrate-filestore"),
         ("file:///srv/mlruns", "migrate-filestore"),
-        ("databricks", "not those of Databricks"),
+        ("databricks", "m2s does not read Databricks' workspace registry: register what is to be"),
+        ("databricks://prod", "m2s does not read Databricks' workspace registry"),
+        (
+            "databricks-uc",
+            "m2s does not read Unity Catalog: register what is to be served on an ML",
+        ),
+        ("databricks-uc://prod", "m2s does not read Unity Catalog"),
+        ("uc:http://localhost:8080", "m2s does not read Unity Catalog"),
+        ("azureml://eastus.api.azureml.ms/mlflow/v1.0/x", "m2s does not read Azure Machine Learn"),
+        (SAGEMAKER, "MLflow on SageMaker wants AWS's plugin: pip install sagemaker-mlflow"),
+        ("arn:aws:s3:::bucket", "it is no ARN of an MLflow server on SageMaker"),
         ("gopher://host", "unsupported URI 'gopher://host'"),
         ("sqlite://", "names no file: sqlite:////absolute/path does"),
         (f"postgresql://anna:{SECRET}@host/db", "postgresql://host/db: cannot open the database"),
@@ -317,3 +331,49 @@ def test_the_users_own_mlflow_variables_win() -> None:
         assert run.stderr == ""
         assert now["MLFLOW_HTTP_REQUEST_TIMEOUT"] == timeout
         assert now["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == retries
+
+
+PLUGIN = """\
+import os
+
+from mlflow.store.model_registry import rest_store as registry
+from mlflow.store.tracking import rest_store as tracking
+from mlflow.utils.rest_utils import MlflowHostCreds
+
+
+def credentials():
+    from mlflow import get_tracking_uri
+
+    assert get_tracking_uri().startswith("arn:"), "AWS's plugin takes the ARN from the variable"
+    return MlflowHostCreds(os.environ["ENDPOINT"])
+
+
+def registry_store(store_uri):
+    return registry.RestStore(credentials)
+
+
+def tracking_store(store_uri, artifact_uri):
+    return tracking.RestStore(credentials)
+"""
+
+
+def test_sagemaker_is_read_through_its_plugin(mlflow_server: MlflowServer, tmp_path: Path) -> None:
+    """AWS's own plugin cannot be here: it would put its headers onto every request of the tests."""
+    register(mlflow_server.uri, "on-sagemaker", "s3://bucket/model")
+    stage(mlflow_server.uri, "on-sagemaker", 1)
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    folder_with(
+        tmp_path / "plugin-1.dist-info",
+        {
+            "METADATA": "Metadata-Version: 2.1\nName: plugin\nVersion: 1\n",
+            "entry_points.txt": "[mlflow.model_registry_store]\narn = plugin:registry_store\n"
+            "[mlflow.tracking_store]\narn = plugin:tracking_store\n",
+        },
+    )
+    env = {"PYTHONPATH": str(tmp_path), "ENDPOINT": mlflow_server.uri}
+    where = ("--tracking-uri", SAGEMAKER, "--target", f"dir:{tmp_path}/cluster")
+    only = ("--stage", "Staging", "--model", "on-sagemaker", "--deploy-file", "ignored")
+    planned = process("plan", *only, *where, "-o", "json", env=env)
+    assert planned.code == 0, planned
+    assert planned.document["registry"] == SAGEMAKER
+    assert planned.changes["on-sagemaker-staging"]["action"] == "create"

@@ -20,6 +20,7 @@ from mlflow.store.model_registry.rest_store import RestStore
 from mlflow.tracking._model_registry.client import ModelRegistryClient
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
+from mlflow.utils.workspace_utils import WORKSPACE_HEADER_NAME
 from mlflow.version import VERSION
 
 __all__ = [
@@ -65,13 +66,19 @@ def is_refused(error: BaseException) -> bool:
     return isinstance(error, MlflowException) and error.error_code == "INVALID_PARAMETER_VALUE"
 
 
-def get(credentials: MlflowHostCreds, path: str, longest: int) -> tuple[int, bytes]:
+def get(
+    credentials: MlflowHostCreds, path: str, longest: int, *, workspace: bool = True
+) -> tuple[int, bytes]:
     """Return the status and the first ``longest`` bytes of what a server answers under ``path``.
 
-    It is asked with MLflow's retries and time-outs, and no redirect is followed.
+    It is asked with MLflow's retries and time-outs, and no redirect is followed. Without
+    ``workspace`` the request names none: one that is not there would hide the answer.
     """
     how = {"allow_redirects": False, "stream": True}
-    with http_request(credentials, path, "GET", raise_on_status=False, **how) as answer:
+    more = {} if workspace else {WORKSPACE_HEADER_NAME: ""}
+    with http_request(
+        credentials, path, "GET", raise_on_status=False, extra_headers=more, **how
+    ) as answer:
         return answer.status_code, answer.raw.read(longest, decode_content=True)
 
 

@@ -13,6 +13,7 @@ import os
 import warnings
 
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+WORKSPACE = "MLFLOW_WORKSPACE"
 _DEFAULTS = {
     # MLflow's own, 7 retries with a factor of 2, take four minutes to give up a dead server.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -52,3 +53,8 @@ def set_timeout(seconds: float) -> None:
     if TIMEOUT not in os.environ or TIMEOUT in _set_here:
         _set_here.add(TIMEOUT)
         os.environ[TIMEOUT] = str(max(1, math.ceil(seconds)))
+
+
+def set_workspace(name: str) -> None:
+    """Have every MLflow request of this process name a workspace, as a header."""
+    os.environ[WORKSPACE] = name

@@ -37,6 +37,8 @@ class Feature(NamedTuple):
 ALIASES = Feature("aliases", (2, 3))
 WEBHOOKS = Feature("webhooks", (3, 3))
 WORKSPACES = Feature("workspaces", (3, 10))
+FEATURES = (ALIASES, WEBHOOKS, WORKSPACES)
+"""What a user may miss."""
 
 
 class Generation(NamedTuple):
@@ -116,7 +118,7 @@ class Learned:
             return UNKNOWN, True
         with self._server.asking("ask for its version"):
             credentials = mlflow.get_default_host_creds(self._server.uri)
-            status, content = mlflow.get(credentials, _ENDPOINT, _LONGEST)
+            status, content = mlflow.get(credentials, _ENDPOINT, _LONGEST, workspace=False)
         if status == 200:
             return parse(content.decode(errors="replace")), True
         return UNKNOWN, status < 500 and status not in _PASSING

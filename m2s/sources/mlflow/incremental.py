@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from m2s.domain.versions import (
     Description,
@@ -18,7 +19,7 @@ from m2s.domain.versions import (
     Whereabouts,
 )
 from m2s.sources.mlflow.memory import Memory
-from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot
+from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot, has_no_stages
 from m2s.sources.source import Registry
 
 _Key = tuple[ModelVersion, int, bool]
@@ -86,6 +87,8 @@ class IncrementalRegistry:
             snapshot = self._snapshot = self._read(snapshot, listing=True)
         if by_alias and not any(model.aliases for model in snapshot.models.values()):
             self._reader.unaliased()
+        if not by_alias and has_no_stages(chain.from_iterable(snapshot.versions.values())):
+            self._reader.unstaged()
         self._asked.add(selector)
         return snapshot.aliased(selector.name) if by_alias else snapshot.staged(selector.name)
 

@@ -191,7 +191,7 @@ def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
         version=int(entity.version),
         status=entity.status or "READY",
         status_message=entity.status_message or "",
-        stage=entity.current_stage or "None",
+        stage=entity.current_stage or "",  # MLflow's own servers always have one
         run_id=entity.run_id or None,
         source=entity.source or "",
         # What m2s itself says of a version is no part of what the registry says of it.

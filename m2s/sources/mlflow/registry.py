@@ -22,7 +22,7 @@ from m2s.domain.versions import (
     Whereabouts,
 )
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import database, environment, listing
+from m2s.sources.mlflow import database, environment, generations, listing, managed, workspaces
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
@@ -31,7 +31,7 @@ from m2s.sources.mlflow.incremental import IncrementalRegistry
 from m2s.sources.mlflow.locations import location
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
-from m2s.sources.mlflow.snapshot import Reader, missing
+from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
 from m2s.sources.mlflow.tagging import Tagging
 from m2s.sources.mlflow.trouble import WHERE
 from m2s.sources.mlflow.whereabouts import by_alias, by_stage
@@ -53,6 +53,8 @@ class MlflowRegistry:
         workers: how many aliased versions are looked up at the same time.
         registry_uri: where models are registered, if not at ``tracking_uri``; None leaves it to
             MLFLOW_REGISTRY_URI, as MLflow does.
+        workspace: whose models are meant, on a server that has workspaces; None leaves it to
+            MLFLOW_WORKSPACE, as MLflow does. It is the whole process's.
         cache: keeps the descriptions of versions that do not change; None fetches them each time.
 
     Raises:
@@ -67,13 +69,16 @@ class MlflowRegistry:
         request_timeout: float = 30,
         workers: int = 8,
         registry_uri: str | None = None,
+        workspace: str | None = None,
         cache: Cache | None = None,
     ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
-        self._server = _open(tracking_uri)
         elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
-        self._models = self._server if elsewhere == tracking_uri else _open(elsewhere)
+        uris = dict.fromkeys((tracking_uri, elsewhere))
+        servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
+        self._server, self._models = servers[0], servers[-1]
+        managed.announce(self._server.uri)
         self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
@@ -84,10 +89,18 @@ class MlflowRegistry:
 
     @property
     def identity(self) -> str:
-        """The tracking URI, and the registry's where it is another, without user and password."""
+        """The tracking URI, and the registry's where it is another, without user and password.
+
+        The workspace is a part of it, where one was asked for.
+        """
         if self._models is self._server:
             return self._server.identity
-        return f"{self._server.identity} with models at {self._models.identity}"
+        return f"{self._server.address} with models at {self._models.identity}"
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that was asked for, "" for none."""
+        return self._models.workspace
 
     @property
     def generation(self) -> Generation:
@@ -98,6 +111,16 @@ class MlflowRegistry:
         """
         return self._learned.generation
 
+    def lacks(self) -> tuple[str, ...]:
+        """Say what newer servers have and this one has not, a line each; () where it is unknown."""
+        known = self.generation.version or self._client.knows_no_alias()  # as before 2.3
+        features = generations.FEATURES if known else ()
+        return tuple(filter(None, map(self.generation.lack, features)))
+
+    def workspaces(self) -> tuple[str, ...]:
+        """Return the names of the server's workspaces, () for a server without."""
+        return workspaces.names(self._models) if self._models.is_http else ()
+
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.
 
@@ -106,7 +129,7 @@ class MlflowRegistry:
         yields one of status ``MISSING``, so that it is reported and what is deployed stays.
 
         Raises:
-            UsageError: MLflow has no such stage, or the server no aliases.
+            UsageError: MLflow has no such stage, or the server no stages or no aliases.
             RegistryError: a page could not be read.
         """
         by_alias = selector.kind == "alias"
@@ -177,7 +200,7 @@ class MlflowRegistry:
 
     def offers(self) -> Offers:
         """Return how many versions are in each stage, and how many models have each alias."""
-        stages = Counter(each.stage for each in self._every_version())
+        stages = Counter(each.stage for each in self._every_version() if each.stage)
         models = self._every_model()
         aliases = Counter(alias for model in models for alias in model.aliases)
         return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
@@ -195,6 +218,7 @@ class MlflowRegistry:
             versions=lambda: listing.versions(*where),
             versions_of=lambda names: listing.versions_of(*where, names),
             unaliased=self._check_aliases,
+            unstaged=self._refuse_stages,
         )
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
 
@@ -209,7 +233,14 @@ class MlflowRegistry:
         return listing.models(self._models, self._client)
 
     def _staged(self, stage: str) -> tuple[ModelVersion, ...]:
-        return tuple(version for version in self._every_version() if version.stage == stage)
+        every = self._every_version()
+        if has_no_stages(every):
+            self._refuse_stages()
+        return tuple(version for version in every if version.stage == stage)
+
+    def _refuse_stages(self) -> None:
+        """Raise a UsageError: the server has no stages, as Unity Catalog has none."""
+        raise UsageError(f"MLflow at {self._models.identity} has no stages: select by --alias")
 
     def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
         models = self._every_model()
@@ -243,7 +274,7 @@ class MlflowRegistry:
             try:
                 entity = self._client.get_registered_model(name)
             except mlflow.MlflowException as error:
-                if mlflow.is_absent(error):
+                if self._says_absent(error):
                     return None
                 raise
         self._check_name(doing, name, entity.name)
@@ -259,12 +290,19 @@ class MlflowRegistry:
             try:
                 entity = self._client.get_model_version(model, str(version))
             except mlflow.MlflowException as error:
-                if mlflow.is_absent(error):
+                if self._says_absent(error):
                     return None
                 raise
             found = listing.version_of(entity)
         self._check_name(doing, model, found.model)
         return found
+
+    def _says_absent(self, error: mlflow.MlflowException) -> bool:
+        """Whether the thing is absent; of a workspace that is gone MLflow says the same."""
+        absent = mlflow.is_absent(error)
+        if absent and self.workspace:
+            self._client.search_registered_models(max_results=1)  # raises where that is so
+        return absent
 
     def _check_name(self, doing: str, asked: str, answered: str) -> None:
         # A proxy's bare `{}` decodes into an entity without a name.
@@ -273,8 +311,7 @@ class MlflowRegistry:
             raise RegistryError(f"MLflow at {self._models.identity}: cannot {doing}: {said}")
 
 
-def _open(uri: str) -> Server:
-    server = Server.parse(uri)
+def _checked(server: Server) -> Server:
     if server.is_database:
         database.check(server)
     return server

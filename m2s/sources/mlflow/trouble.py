@@ -11,9 +11,12 @@ from typing import NamedTuple
 from m2s.sources.mlflow.client import MlflowException
 
 WHERE = "--tracking-uri or MLFLOW_TRACKING_URI"
+_WORKSPACE = "--workspace and MLFLOW_WORKSPACE"
 _CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "google": "gcs", "azure": "azure"}
-_STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})")
+_STATUS = re.compile(
+    r"too many (\d{3}) error responses|failed with error code (\d{3})|Failed to query \S+: (\d{3})"
+)
 _LONGEST = 300
 _ERRORS, _NOT_FOUND, _SERVER_ERRORS = 400, 404, 500
 _RUNNING = f"is it running? Check {WHERE}"
@@ -41,6 +44,8 @@ _TRANSPORT = {
 }
 _NO_TLS = re.compile(r"(?i)wrong[ _]version[ _]number|record layer failure|unknown[ _]protocol")
 _WANTS_TLS = re.compile(r"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
+_WORKSPACE_ABSENT = re.compile(r"Workspace '([^']*)' not found")
+_NO_WORKSPACES = re.compile(r"Active workspace '[^']*' cannot be used|Workspace APIs are not")
 
 
 class Trouble(NamedTuple):
@@ -62,7 +67,7 @@ def diagnose(error: BaseException) -> Trouble:
     """Name the cause of ``error``: the transport's, the HTTP status, else its own first line."""
     chain = tuple(_chain(error))
     for link in chain:
-        if found := _library(link) or _transport(link):
+        if found := _library(link) or _transport(link) or _workspace(str(link)):
             return found
     if _WANTS_TLS.search(str(error)):
         return Trouble("it wants TLS", f"write https:// for http:// in {WHERE}")
@@ -112,6 +117,17 @@ def _transport(error: BaseException) -> Trouble | None:
     return None
 
 
+def _workspace(text: str) -> Trouble | None:
+    if found := _WORKSPACE_ABSENT.search(text):
+        return Trouble(f"it has no workspace {found[1]!r}", f"check {_WORKSPACE}")
+    if "Active workspace is required" in text:
+        return Trouble("it wants to be told a workspace", "give --workspace")
+    if _NO_WORKSPACES.search(text):
+        start = "start it with --enable-workspaces (MLflow 3.10 and later)"
+        return Trouble("it has no workspaces", f"{start}, or leave out {_WORKSPACE}")
+    return None
+
+
 def _tls(error: BaseException) -> str:
     found = re.search(r"(certificate verify failed|\[SSL: (?!CERT))[^(]*", str(error))
     return found.group().strip(" :'") if found else "TLS failed"
@@ -123,7 +139,7 @@ def _status(error: BaseException) -> int | None:
     if isinstance(answered, int):
         return answered
     if found := _STATUS.search(str(error)):
-        return int(found.group(1) or found.group(2))
+        return int(found[found.lastindex or 0])
     if answered := _refused(error):
         return answered
     known = isinstance(error, MlflowException) and error.error_code != "INTERNAL_ERROR"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from m2s.base import mask
 from m2s.base.errors import RegistryError, UsageError
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import environment, listing
+from m2s.sources.mlflow import environment, listing, managed, workspaces
 from m2s.sources.mlflow.generations import WEBHOOKS, Learned
 from m2s.sources.mlflow.server import Server
 
@@ -36,15 +36,19 @@ class Webhooks:
     Args:
         tracking_uri: as for :class:`~m2s.sources.mlflow.registry.MlflowRegistry`.
         request_timeout: seconds for one request.
+        workspace: as for the same.
 
     Raises:
         RegistryError: from every method, in one line.
     """
 
-    def __init__(self, tracking_uri: str, *, request_timeout: float = 30) -> None:
+    def __init__(
+        self, tracking_uri: str, *, request_timeout: float = 30, workspace: str | None = None
+    ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
-        self._server = Server.parse(tracking_uri)
+        (self._server,) = workspaces.enter(workspace, [Server.parse(tracking_uri)])
+        managed.announce(self._server.uri)
         self._learned = Learned(self._server)
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)

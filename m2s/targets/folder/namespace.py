@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from m2s.base.errors import Conflict, Rejected
+from m2s.base.errors import ClusterError, Conflict, Rejected
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
+from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
@@ -106,6 +108,20 @@ class FolderCluster:
     def has_service_account(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: ServiceAccounts are in the cluster that the folder is applied to."""
         return Unchecked("")
+
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return whether the folder may be written, and why it cannot be read if it cannot."""
+        try:
+            self.list()
+        except ClusterError as error:
+            return Access(missing=frozenset(rights), problems=(str(error),))
+        folder = self._files.folder.absolute()
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return Access()
+        missing = frozenset(right for right in rights if right.verb != "read")
+        problem = f"{place} cannot be written: allow it, or correct --target dir:PATH"
+        return Access(missing=missing, problems=(problem,))
 
     def check_rollout_access(self) -> None:
         """Nothing is needed: a folder rolls nothing out."""

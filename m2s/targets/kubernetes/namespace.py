@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from m2s.base.errors import Conflict
 from m2s.base.labels import FIELD_MANAGER
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.platforms.seldon.rollout import owned_by, progress, seldon_ids
-from m2s.targets.kubernetes import lookups
+from m2s.targets.kubernetes import access, lookups
 from m2s.targets.kubernetes.api import APPLY, Api
 from m2s.targets.kubernetes.credentials import log_in
 from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
@@ -150,6 +153,10 @@ class KubernetesCluster:
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount of this name."""
         return lookups.has_service_account(self._api, Key(self._namespace, name))
+
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what the server says of itself and of this account's rights in the namespace."""
+        return access.look(self._api, self._namespace, rights)
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
