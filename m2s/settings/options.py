@@ -242,7 +242,7 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="ignore", parse=read.pointers, default=("/spec/replicas",), many=True, binds=True,
-        metavar="POINTER", help="Leave the field at this JSON pointer to others",
+        metavar="POINTER", help="Leave the field at this JSON pointer of a live object to others",
         shown="/spec/replicas", group="Safety", commands=_SYNC | _on("rollback"),
     ),
     Option(
