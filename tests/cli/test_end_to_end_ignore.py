@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from kubernetes import client
 
@@ -30,7 +32,7 @@ def test_a_creation_gives_the_autoscaler_its_first_value(on_cluster: World) -> N
     on_cluster.models.add("iris", scaled(3))
     on_cluster.apply()
     # what a HorizontalPodAutoscaler asks for first, and gets no answer to before it was written
-    api = client.CustomObjectsApi(on_cluster.objects.server.admin)
+    api: Any = client.CustomObjectsApi(on_cluster.objects.server.admin)
     scale = api.get_namespaced_custom_object_scale(
         GROUP, VERSION, on_cluster.objects.name, PLURAL, "iris-staging"
     )
