@@ -75,5 +75,8 @@ class Cluster(Protocol):
     def check_rollout_access(self) -> None:
         """Raise ``ClusterError`` now when ``rollout`` could not work later."""
 
-    def rollout(self, applied: LiveDeployment) -> Rollout:
-        """Return how far ``applied``, as :meth:`apply` returned it, has come."""
+    def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
+        """Return how far ``applied``, as :meth:`apply` returned it, has come.
+
+        ``before`` is what it was written over, if anything.
+        """

@@ -126,7 +126,11 @@ class FolderCluster:
     def check_rollout_access(self) -> None:
         """Nothing is needed: a folder rolls nothing out."""
 
-    def rollout(self, applied: LiveDeployment) -> Rollout:  # noqa: ARG002 - the Protocol's
+    def rollout(
+        self,
+        applied: LiveDeployment,  # noqa: ARG002 - the Protocol's
+        before: LiveDeployment | None = None,  # noqa: ARG002 - the Protocol's
+    ) -> Rollout:
         """Return that it serves: a folder has no status; whoever applies it has."""
         return Rollout(serving=True, failed=False, message="")
 

@@ -13,12 +13,13 @@ from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
-from m2s.platforms.seldon.rollout import owned_by, progress, seldon_ids
+from m2s.platforms.seldon.rollout import owned_by, progress
 from m2s.targets.kubernetes import access, lookups
 from m2s.targets.kubernetes.api import APPLY, Api
 from m2s.targets.kubernetes.credentials import log_in
 from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.targets.kubernetes.throttle import Throttle
+from m2s.targets.kubernetes.workloads import Workloads
 from m2s.targets.names import namespace_name, object_name
 
 _ATTEMPTS = 5
@@ -65,6 +66,7 @@ class KubernetesCluster:
         self._api = api
         self._namespace = namespace
         self._force = force_conflicts
+        self._workloads = Workloads(api, namespace)
 
     @property
     def api(self) -> Api:
@@ -160,21 +162,16 @@ class KubernetesCluster:
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
-        path = _deployments_path(self._namespace)
-        answer = self._api.ask("GET", path, query={"limit": "1"})
-        if not answer.ok:
-            raise refusal(answer, self._asked("list", resource="deployments"))
+        self._workloads.check()
 
-    def rollout(self, applied: LiveDeployment) -> Rollout:
-        """Return how far the Seldon operator has come with ``applied``."""
+    def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
+        """Return how far the Seldon operator has come with ``applied``, written over ``before``."""
         live = self.get(applied.key)
         if live is None or live.uid != applied.uid:
             return Rollout(False, True, "it was deleted after it had been applied")
-        ids = f"seldon-deployment-id in ({','.join(seldon_ids(live.body))})"
-        path = _deployments_path(applied.key.namespace)
-        asked = self._asked("list", resource="deployments")
-        deployments = self._api.items(path, asked, {"labelSelector": ids})
-        return progress(live.body, owned_by(live.uid, deployments), applied.generation)
+        made = owned_by(live.uid, self._workloads.deployments(live.body))
+        earlier = before.body if before else None
+        return progress(live.body, earlier, made, applied.generation, self._workloads.pods)
 
     def _create(self, manifest: Manifest) -> LiveDeployment:
         """Create, or refuse: server-side apply alone would write over what another m2s created."""
@@ -223,10 +220,6 @@ def _live(body: Body) -> LiveDeployment:
 def _path(namespace: str, name: str = "") -> str:
     tail = f"/{object_name(name)}" if name else ""
     return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace_name(namespace)}/{PLURAL}{tail}"
-
-
-def _deployments_path(namespace: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace_name(namespace)}/deployments"
 
 
 def _pinned(body: Body, live: LiveDeployment) -> Body:
