@@ -116,6 +116,7 @@ CHANGES: dict[str, Edit] = {
     "predictor-annotation": lambda s, p, c: p["annotations"].update(contact="x@example"),
     "label": lambda s, p, c: p["labels"].update(team="risk"),
     "pod-label": lambda s, p, c: p["componentSpecs"][0]["metadata"]["labels"].update(tier="tin"),
+    "protocol": lambda s, p, c: s.update(protocol="v2"),
     "replicas": lambda s, p, c: p.update(replicas=3),
     "explainer": lambda s, p, c: p["explainer"].update(type="AnchorImages"),
     "explainer-uri": lambda s, p, c: p["explainer"].update(modelUri="s3://models/why2"),
@@ -129,7 +130,6 @@ ENGINES: dict[str, Edit] = {
     "logger": lambda s, p, c: p["graph"]["logger"].update(url="http://other"),
     "no-logger": lambda s, p, c: p["graph"].pop("logger"),
     "orchestrator": lambda s, p, c: p["svcOrchSpec"]["env"][0].update(value="info"),
-    "protocol": lambda s, p, c: s.update(protocol="v2"),
     "server-type": lambda s, p, c: (
         s.update(serverType="kafka"),
         p["svcOrchSpec"]["env"].extend(
@@ -184,8 +184,31 @@ def test_a_change_serves_only_once_it_is_taken_up(layout: str, kind: str) -> Non
         assert (early.serving, early.failed) == (False, False)
         assert seen(after, before, of=after) == SERVING
         assert seen(after, None, of=after) == SERVING
-    if not kind.startswith("no-"):
+    if not kind.startswith("no-") and (layout, kind) != ("without", "protocol"):
         assert not seen(second, None, of=first).serving, "what it was before is not needed"
+
+
+@pytest.mark.parametrize("kind", ["logger", "no-logger", "orchestrator", "transport"])
+def test_what_only_an_orchestrator_is_told_shows_nowhere_without_one(kind: str) -> None:
+    first = written(made("shop", "without"), 2)
+    second = written(made("shop", "without", ENGINES[kind]), 3)
+    rollout = seen(second, first, of=second)
+    assert rollout.serving
+    assert "changed: the operator shows no evidence of these" in rollout.message
+
+
+def test_a_graph_s_servers_name_its_pod_as_the_operator_goes_through_it() -> None:
+    def server(name: str, *children: Json) -> Json:
+        node = {"name": name, "implementation": "SKLEARN_SERVER", "modelUri": "s3://m"}
+        return {**node, "children": list(children)}
+
+    whole = made("shop", "together")
+    predictor = whole["spec"]["predictors"][0]
+    predictor |= {"graph": server("a", server("b", server("c")), server("d"))}
+    predictor["componentSpecs"] = []
+    live = written(whole, 3)
+    assert made_of(live)[0]["metadata"]["name"] == "fraud-default-0-a-b-c-d"
+    assert seen(live, None, of=live) == SERVING
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -30,6 +30,8 @@ from m2s.targets.kubernetes.made import (
 _FLAGS = {"protocol": ("--protocol", "seldon"), "serverType": ("--server_type", "rpc")}
 _NOT_IN_ENGINE = frozenset({"explainer", "replicas", "traffic"})
 _ADDRESS = frozenset({"grpcPort", "httpPort", "service_host", "service_port"})
+_V2 = ("v2", "kfserving")
+_MODELS = "/mnt/models"
 _PARAMETERS = "PREDICTIVE_UNIT_PARAMETERS"
 _OPERATORS_LABEL = re.compile(r"seldon.*|app\.kubernetes\.io/managed-by")
 
@@ -44,7 +46,7 @@ def wanted(spec: Body, made: Made, deployment: Body) -> dict[str, Any]:
     if made.role == "explainer":
         about: dict[str, Any] = {"explainer": _explainer(spec, predictor["explainer"])}
     elif made.role == "component" and engine_predictor(deployment) is None:
-        about = _pod(made)
+        about = _pod(spec, made)
     else:
         about = _predictor(predictor)
         stated = _arguments(deployment)
@@ -117,25 +119,31 @@ def _container(container: Body, server: Body | None) -> Body:
     return {**container, "ports": None, "env": env, **proxied}
 
 
-def _pod(made: Made) -> dict[str, Any]:
+def _pod(spec: Body, made: Made) -> dict[str, Any]:
     """Return what pods without an orchestrator show: their spec, and their graph nodes."""
     predictor = made.predictor
     stated = components(predictor)[made.index]
-    spec = _without_own(stated, predictor)["spec"]
-    doc: dict[str, Any] = {"pod": {**spec, "securityContext": None}, "parameters": {}}
-    own = {str(one.get("name")) for one in spec.get("initContainers") or ()}
+    pod = _without_own(stated, predictor)["spec"]
+    doc: dict[str, Any] = {"pod": {**pod, "securityContext": None}, "parameters": {}}
+    own = {str(one.get("name")) for one in pod.get("initContainers") or ()}
     for node in nodes(predictor):
         name = str(node.get("name"))
         if name not in made.containers:
             continue
-        doc["parameters"][name] = {
-            one["name"]: one.get("value") for one in node.get("parameters") or ()
-        }
+        doc["parameters"][name] = _given(spec, node)
         if is_server(node) and (account := node.get("serviceAccountName")):
             doc["pod"]["serviceAccountName"] = account
         if is_server(node) and f"{name}-model-initializer" not in own:
             _add_loading(doc, node)
     return doc
+
+
+def _given(spec: Body, node: Body) -> dict[str, Any]:
+    """Return a node's parameters; a server that is no MLServer is told where its model is."""
+    stated = {one["name"]: one.get("value") for one in node.get("parameters") or ()}
+    other = node.get("implementation") in ("TENSORFLOW_SERVER", "TRITON_SERVER")
+    tells = is_server(node) and not other and spec.get("protocol") not in _V2
+    return {**stated, "model_uri": _MODELS} if tells else stated
 
 
 def _add_loading(doc: dict[str, Any], node: Body) -> None:
@@ -171,7 +179,7 @@ def _parameters(container: Body) -> dict[str, Any]:
 
 def _explainer(spec: Body, explainer: Body) -> dict[str, Any]:
     """Return what an explainer's pod shows; with the protocol v2 it is an MLServer."""
-    v2 = spec.get("protocol") in ("v2", "kfserving")
+    v2 = spec.get("protocol") in _V2
     taken = ("env",) if v2 else ("args",)
     container = {k: v for k, v in (explainer.get("containerSpec") or {}).items() if k not in taken}
     doc: dict[str, Any] = {"containerSpec": container}
@@ -181,7 +189,7 @@ def _explainer(spec: Body, explainer: Body) -> dict[str, Any]:
         return {**doc, "initParameters": _decoded(explainer.get("initParameters"))}
     uri = explainer.get("modelUri") or ""
     config = (explainer.get("config") or {}).items()
-    local = {k: v.replace(uri, "/mnt/models", 1) if uri else v for k, v in config}
+    local = {k: v.replace(uri, _MODELS, 1) if uri else v for k, v in config}
     return {**doc, "type": {explainer["type"]: True}, "config": local}
 
 

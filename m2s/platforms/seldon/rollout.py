@@ -14,7 +14,14 @@ from typing import Any
 from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
 from m2s.platforms.seldon import evidence
-from m2s.targets.kubernetes.made import Made, belonging, expected, predictors
+from m2s.targets.kubernetes.made import (
+    Made,
+    belonging,
+    expected,
+    is_without_engine,
+    nodes,
+    predictors,
+)
 from m2s.targets.kubernetes.rollouts import deadline_exceeded, obstacle, unfinished, wanted_replicas
 from m2s.targets.kubernetes.shows import left, missing
 
@@ -129,17 +136,30 @@ def _because(stuck: str, deployment: Body, pods: Pods) -> str:
 
 
 def _unseen(live: Body, before: Body | None) -> str:
-    """Return what was changed and shows nowhere: traffic is routed outside of the Deployments."""
-    shares, earlier = (
-        {one.get("name"): one.get("traffic") or 0 for one in predictors(body)}
-        for body in (live, before or live)
-    )
-    if shares == earlier:
+    """Return what was changed and shows nowhere: traffic, and what only an orchestrator is told."""
+    earlier = before or live
+    found = ["traffic shares"] if _each(live, "traffic") != _each(earlier, "traffic") else []
+    if any(map(is_without_engine, predictors(live))):
+        told = (("transport", "rest"), ("serverType", "rpc"))
+        now, old = ([body["spec"].get(k) or usual for k, usual in told] for body in (live, earlier))
+        found += [k for (k, _), new, was in zip(told, now, old, strict=True) if new != was]
+        found += [k for k in ("svcOrchSpec", "logger") if _each(live, k) != _each(earlier, k)]
+    if not found:
         return ""
     return (
-        "traffic shares changed: the operator shows no evidence of these; "
+        f"{', '.join(found)} changed: the operator shows no evidence of these; "
         "all else that was written is in force"
     )
+
+
+def _each(live: Body, field: str) -> dict[Any, Any]:
+    """Return what every predictor states of a field, or every node of its graph."""
+    return {
+        (predictor.get("name"), part.get("name"), number): part[field]
+        for predictor in predictors(live)
+        for number, part in enumerate((predictor, *nodes(predictor)))
+        if part.get(field)
+    }
 
 
 def _controllers(deployment: Body) -> set[str]:

@@ -128,12 +128,12 @@ def pod_spec(component: Body, field: str) -> Sequence[Body]:
 
 
 def nodes(predictor: Body) -> Iterator[Body]:
-    """Yield every node of a predictor's graph, the root first."""
+    """Yield every node of a predictor's graph, each before its children, as the operator does."""
     waiting = [predictor.get("graph") or {}]
     while waiting:
-        node = waiting.pop(0)
+        node = waiting.pop()
         yield node
-        waiting += node.get("children") or []
+        waiting += reversed(node.get("children") or ())
 
 
 def is_server(node: Body) -> bool:

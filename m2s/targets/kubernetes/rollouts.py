@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from m2s.objects.body import Body
 from m2s.targets.kubernetes.failures import one_line
 
+_LATE = "ProgressDeadlineExceeded"
 _ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def deadline_exceeded(deployment: Body) -> str:
     """Return why a Deployment will not progress any more, "" where it still may."""
     stopped = _condition(deployment, "Progressing", "False")
-    if stopped.get("reason") == "ProgressDeadlineExceeded" and observed(deployment):
+    if stopped.get("reason") == _LATE and observed(deployment):
         name = deployment["metadata"]["name"]
         return f"Deployment {name} does not progress: {_told(stopped)}"
     return ""
@@ -57,8 +58,9 @@ def obstacle(deployment: Body, pods: Sequence[Body]) -> str:
     what keeps a pod from running only its ``pods`` tell, of which the youngest counts.
     """
     refused = _condition(deployment, "ReplicaFailure", "True")
-    if refused:
-        return one_line(_told(refused))
+    stopped = _condition(deployment, "Progressing", "False")
+    if refused or stopped.get("reason") not in (None, _LATE):
+        return one_line(_told(refused or stopped))
     labels = (deployment["spec"]["template"].get("metadata") or {}).get("labels") or {}
     own = [pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()]
     own.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)

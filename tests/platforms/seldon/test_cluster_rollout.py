@@ -350,6 +350,19 @@ def test_a_quota_in_the_way_is_told(cluster: KubernetesCluster, operator: Operat
     assert waits_for(cluster.rollout(live), "0 of 1 new replicas are updated", told, "Creating")
 
 
+def test_a_deployment_that_cannot_go_on_is_told(
+    cluster: KubernetesCluster, operator: Operator
+) -> None:
+    live = stuck(cluster, operator)
+    reason = {"reason": "ReplicaSetCreateError", "message": "replicasets is forbidden: quota"}
+    operator.count(NAME, total=0, updated=0)
+    conditions = [{"type": "Progressing", "status": "False", **reason}]
+    operator.apps.patch_namespaced_deployment_status(
+        NAME, cluster.namespace, {"status": {"conditions": conditions}}
+    )
+    assert waits_for(cluster.rollout(live), "replicasets is forbidden: quota")
+
+
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
 BACK_OFF = {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting failed container"}
 KILLED = {"exitCode": 137, "reason": "OOMKilled"}
