@@ -12,7 +12,7 @@ from kubernetes import client
 from m2s.domain.deployments import LiveDeployment
 from m2s.targets.kubernetes.namespace import KubernetesCluster
 from tests.kits import deployments
-from tests.seldon_makes import made_of
+from tests.kits.seldon_makes import made_of
 from tests.servers import ApiServer
 
 Json = dict[str, Any]

@@ -3,7 +3,7 @@
 An orchestrator gets its whole predictor as base64 JSON, less traffic, replicas and explainer
 (``ENGINE_PREDICTOR``), and the protocol as an argument. Pods without one are compared with their
 pod spec, and with what the operator makes of their graph nodes. Read in Seldon Core 1.18's
-``operator/controllers``, as :mod:`m2s.targets.kubernetes.made`.
+``operator/controllers``, as :mod:`m2s.platforms.seldon.made`.
 
 Left out is what the operator replaces by its own: nodes' addresses, a server's ports and
 parameters, the security context of pods, an explainer's arguments.
@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import Any
 
 from m2s.objects.body import Body
-from m2s.targets.kubernetes.made import (
+from m2s.platforms.seldon.made import (
     Made,
     components,
     containers,

@@ -13,8 +13,10 @@ from typing import Any
 
 from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
+from m2s.platforms.common.rollouts import deadline_exceeded, obstacle, unfinished, wanted_replicas
+from m2s.platforms.common.shows import left, missing
 from m2s.platforms.seldon import evidence
-from m2s.targets.kubernetes.made import (
+from m2s.platforms.seldon.made import (
     Made,
     belonging,
     expected,
@@ -22,8 +24,6 @@ from m2s.targets.kubernetes.made import (
     nodes,
     predictors,
 )
-from m2s.targets.kubernetes.rollouts import deadline_exceeded, obstacle, unfinished, wanted_replicas
-from m2s.targets.kubernetes.shows import left, missing
 
 Pods = Callable[[Body], Sequence[Body]]
 """Returns the pods of a Deployment; none where they may not be read."""

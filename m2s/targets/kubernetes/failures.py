@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s.base import mask
 from m2s.base.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
+from m2s.base.wording import one_line
 from m2s.domain.resource import GROUP, VERSION
 from m2s.domain.versions import Key
 
@@ -31,7 +31,6 @@ _BEHIND = re.compile(
 """How a 500 begins that tells of an outage behind the API server, and of no fault of the object:
 a webhook that cannot be reached (apiserver, ``webhook/errors``), etcd without a leader."""
 _PREAMBLE = re.compile(r'^(Internal error occurred: |[\w.]+ "[^"]*" is (?:forbidden|invalid): )')
-_LONGEST = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +86,6 @@ class Asked:
         name = f" {self.key.name}" if self.key.name else ""
         place = f" in namespace {self.key.namespace}" if self.key.namespace else ""
         return f"{self.verb} {self.resource}{name}{place}"
-
-
-def one_line(text: str) -> str:
-    """Return ``text`` in one line of bounded length, with no token or password in it."""
-    flat = mask.text(" ".join(text.split()))
-    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"
 
 
 def refusal(answer: Answer, asked: Asked) -> ClusterError:

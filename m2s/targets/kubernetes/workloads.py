@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from m2s.base.errors import ClusterError, ClusterUnavailable
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
+from m2s.platforms.seldon.made import label_values
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Asked, refusal
-from m2s.targets.kubernetes.made import label_values
 from m2s.targets.names import namespace_name
 
 

@@ -12,8 +12,8 @@ from m2s.domain.rollout import Rollout
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests.kits import deployments
 from tests.kits.deployments import body, manifest, manifest_of
+from tests.kits.seldon_makes import quantity
 from tests.kits.seldon_operator import Operator
-from tests.seldon_makes import quantity
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT
 

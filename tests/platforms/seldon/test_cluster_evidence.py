@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from m2s.domain.rollout import Rollout
+from m2s.platforms.common.shows import left, missing
 from m2s.platforms.seldon.rollout import progress
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
-from m2s.targets.kubernetes.shows import left, missing
 from tests.kits.deployments import body, manifest_of
+from tests.kits.seldon_makes import made_of
 from tests.kits.seldon_operator import Operator
-from tests.seldon_makes import made_of
 from tests.servers import ApiServer
 
 Json = dict[str, Any]
