@@ -1,3 +1,0 @@
-"""Where a SeldonDeployment names its model."""
-
-from __future__ import annotations
