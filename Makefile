@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all bench check format completions docs constraints helm_deploy helm_delete clean
+.PHONY: help demo test test-quick test-all bench check format completions docs constraints locks helm_deploy helm_delete clean
 
 # What there is.
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make completions  write the shell completions anew'
 	@echo 'make docs         write docs/reference/options.md anew'
 	@echo 'make constraints  take the newest versions of everything and pin them'
+	@echo 'make locks        write the hashes of the pinned versions that the image installs'
 	@echo 'make helm_deploy  install or upgrade a release of the chart; asks what is not set'
 	@echo 'make helm_delete  remove it'
 	@echo 'make clean        remove what these targets made'
@@ -94,6 +95,24 @@ constraints:
 	@sed -i.old '/^[^#]/d' constraints.txt && rm constraints.txt.old
 	@.venv-constraints/bin/python -m pip freeze --exclude mlflow-m2s >> constraints.txt
 	@rm -rf .venv-constraints
+	@$(MAKE) --no-print-directory locks
+
+# What the image may install, byte for byte: the core, what each extra adds to it, and what builds
+# m2s itself, of constraints.txt's versions.
+LOCK = .venv-locks/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes \
+    --python-version 3.11 --python-platform linux
+locks:
+	@rm -rf .venv-locks && $(PYTHON) -m venv .venv-locks
+	@.venv-locks/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@mkdir -p locks && rm -f locks/*.txt
+	@$(LOCK) --constraint constraints.txt pyproject.toml --output-file locks/core.txt >/dev/null
+	@core=$$(sed -n 's/^\([^ ]*\)==.*/--no-emit-package \1/p' locks/core.txt); \
+	for extra in local s3 gcs azure; do \
+	    $(LOCK) --constraint constraints.txt --extra $$extra $$core pyproject.toml \
+	        --output-file locks/$$extra.txt >/dev/null || exit 1; \
+	done
+	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(LOCK) - --output-file locks/build.txt >/dev/null
+	@rm -rf .venv-locks
 
 # One release per stage, into the cluster that kubectl is pointed at; charts/release.sh has the variables.
 helm_deploy:
@@ -104,6 +123,6 @@ helm_delete:
 
 # What the targets made; the API server, helm and azurite stay in their cache.
 clean:
-	rm -rf .venv .venv-constraints .m2s-demo build dist *.egg-info
+	rm -rf .venv .venv-constraints .venv-locks .m2s-demo build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find m2s tests -name __pycache__ -type d -prune -exec rm -rf {} +
