@@ -164,7 +164,7 @@ def _plan(
     offered: Mapping[str, int] | None,
 ) -> Plan:
     scope = Scope(settings.owners, settings.models)
-    mine = [item.owner for item in live if scope.includes(item)]
+    mine = [item.owner for item in live if scope.includes(item) and not item.deleting]
     return Plan(
         registry=registry,
         target=cluster.identity,

@@ -11,7 +11,7 @@ from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key, Whereabouts
 from m2s.objects import diff
-from m2s.plan import holds
+from m2s.plan import holds, reasons
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.holds import Held
 
@@ -47,8 +47,12 @@ def candidates(
     return tuple(
         item
         for item in live
-        if scope.includes(item) and item.key not in wanted and not held.why(item) and not item.keep
+        if scope.includes(item) and item.key not in wanted and not _stays(item, held)
     )
+
+
+def _stays(live: LiveDeployment, held: Held) -> bool:
+    return bool(held.why(live) or live.keep or live.deleting)
 
 
 def assemble(
@@ -123,6 +127,8 @@ def _unwanted(
     held: Held,
     successors: _Successors,
 ) -> Change:
+    if live.deleting:
+        return Unchanged(live, reasons.of_deletion(live))
     if live.key in held.paused:
         return Unchanged(live, held.paused[live.key], ordered=True)
     if live.keep:
@@ -147,9 +153,13 @@ def _unwanted(
 def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:
     """Return the deletion of everything that is ours, whatever the registry says."""
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
-    return tuple(
-        Unchanged(item, f"kept by its annotation {KEEP if item.keep else PAUSED}", ordered=True)
-        if item.keep or item.paused
-        else Delete(item, diff.leaves(item.body, "removed"), "teardown: everything of this owner")
-        for item in mine
-    )
+    return tuple(map(_torn_down, mine))
+
+
+def _torn_down(live: LiveDeployment) -> Change:
+    if live.deleting:
+        return Unchanged(live, reasons.of_deletion(live))
+    if live.keep or live.paused:
+        kept = f"kept by its annotation {KEEP if live.keep else PAUSED}"
+        return Unchanged(live, kept, ordered=True)
+    return Delete(live, diff.leaves(live.body, "removed"), "teardown: everything of this owner")

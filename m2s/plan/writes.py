@@ -58,6 +58,9 @@ def _write(
     problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
     if live and (why := held.why_not(manifest, live)):
         problem = why
+    if live and live.deleting and not problem:
+        why = reasons.of_deletion(live)
+        problem = f"{live.key.name} {why}; it is created again once it is gone"
     if problem:
         return _blocked(manifest, problem, live)
     return write(manifest, live, settings.ignore, now)

@@ -120,12 +120,12 @@ class KubernetesCluster:
         for _ in range(_ATTEMPTS):
             answer = self._patch(manifest.key, _pinned(manifest.body, live), force=self._force)
             if answer.status != 409 or is_manager_conflict(answer):
-                return _live(self._written(answer, manifest.key))
+                return _staying(_live(self._written(answer, manifest.key)))
             now = self.get(manifest.key)
             if now is not None and _same(now, live):
                 live = now
             elif now is not None and now.uid == live.uid and self._is_as_wanted(manifest, now):
-                return now
+                return _staying(now)
             else:
                 raise _moved(now, live)
         raise Conflict("its status moves faster than it can be written: try again")
@@ -167,7 +167,7 @@ class KubernetesCluster:
     def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
         """Return how far the Seldon operator has come with ``applied``, written over ``before``."""
         live = self.get(applied.key)
-        if live is None or live.uid != applied.uid:
+        if live is None or live.uid != applied.uid or live.deleting:
             return Rollout(False, True, "it was deleted after it had been applied")
         made = owned_by(live.uid, self._workloads.deployments(live.body))
         earlier = before.body if before else None
@@ -179,7 +179,7 @@ class KubernetesCluster:
         if there is None:
             answer = self._patch(manifest.key, manifest.body, force=False)
             return _live(self._written(answer, manifest.key))
-        if self._is_as_wanted(manifest, there):
+        if self._is_as_wanted(manifest, _staying(there)):
             return there
         raise Conflict("it was created by somebody else since the plan was made: plan again")
 
@@ -235,6 +235,13 @@ def _delete_options(live: LiveDeployment) -> Body:
         "propagationPolicy": "Background",
         "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
     }
+
+
+def _staying(live: LiveDeployment) -> LiveDeployment:
+    """Return ``live``, or refuse to take one for written that is going to be gone."""
+    if live.deleting:
+        raise Conflict("it is being deleted since the plan was made: plan again")
+    return live
 
 
 def _same(now: LiveDeployment, seen: LiveDeployment) -> bool:
