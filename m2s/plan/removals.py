@@ -72,8 +72,14 @@ def assemble(
         scope: whose objects this run is about.
     """
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
-    refused = [_refused(item, mine) for item in desired if isinstance(item, Undeployable)]
-    shown = {change.key for change in (*written, *refused)}
+    claimed = {change.key for change in written}
+    free = [item for item in mine if item.key not in claimed]
+    refused = [
+        _refused(item, free if item.nameless else mine)
+        for item in desired
+        if isinstance(item, Undeployable)
+    ]
+    shown = claimed | {change.key for change in refused}
     held, successors = holds.held(desired, written), _successors(written)
     rest = [
         _unwanted(item, whereabouts.get(item.key), held, successors)
