@@ -381,3 +381,41 @@ def test_a_chart_beside_ours_ends_no_run(on_folder: World) -> None:
     assert "line 2: a key must be a string: quote it; it is not m2s's, and left alone" in told
     assert on_folder.actions() == {"iris": "unchanged"}
     assert len(on_folder("plan", "-o", "json").document["warnings"]) == 1
+
+
+ANCHORED = """\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+metadata: {name: anchored}
+x-base: &base {replicas: 1}
+x-main: &main
+  <<: *base
+  name: main
+  traffic: 90
+  graph: {name: classifier, implementation: MLFLOW_SERVER, modelUri: ""}
+spec:
+  predictors:
+    - *main
+    - {<<: *main, name: canary, traffic: 10}
+"""
+
+
+@pytest.mark.parametrize("target", ["folder", "cluster"])
+def test_top_level_keys_are_judged_alike_on_both_targets(
+    target: str, request: pytest.FixtureRequest
+) -> None:
+    world: World = request.getfixturevalue(f"on_{target}")
+    world.models.add("iris", ANCHORED)
+    world.models.add("typo", deployment(predictor(server()), metadata={}, sepc={}))
+    plan = world.plan("--no-preflight")
+    assert plan["anchored"]["action"] == "create"
+    assert plan["typo-staging"]["reason"].endswith(
+        ":10: sepc is no field of a SeldonDeployment; did you mean spec? (what begins with x- may "
+        "hold anchors)"
+    ), plan["typo-staging"]["reason"]
+    assert world("apply", "--no-preflight").code == 1
+    assert world.actions("--no-preflight") == {"anchored": "unchanged", "typo-staging": "blocked"}
+    written = world.objects.all()["anchored"]
+    assert not [key for key in written if key.startswith("x-")]
+    main, canary = written["spec"]["predictors"]
+    assert main["graph"]["modelUri"] == canary["graph"]["modelUri"] != ""
