@@ -241,7 +241,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         return _BOOLS[text.lower()]
     number = _number(node.tag, text)
     if number is None:
-        raise YamlError(_line(node), f"{text!r} with the tag {node.tag} has no meaning in JSON")
+        raise YamlError(_line(node), f"a value with the tag {node.tag} has no meaning in JSON")
     return number
 
 

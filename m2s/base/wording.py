@@ -28,9 +28,11 @@ def minute(time: str) -> str:
 
 
 _LONGEST = 600
+_READ = 64 * 1024
+"""Characters of a text that are looked at."""
 
 
 def one_line(text: str) -> str:
     """Return ``text`` in one line of bounded length, with no token or password in it."""
-    flat = mask.text(" ".join(text.split()))
+    flat = mask.text(" ".join(text[:_READ].split()))
     return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"

@@ -44,8 +44,10 @@ def _restore(variables: Mapping[str, str | None]) -> None:
 def _run(argv: Sequence[str] | None) -> int:
     import typer
 
+    from m2s.cli import streams
     from m2s.cli.app import app
 
+    streams.prepare()
     try:
         code = app(args=argv, prog_name="m2s", standalone_mode=False)
         sys.stdout.flush()
@@ -58,15 +60,19 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail("interrupted; what was begun is finished, run again to carry on", 130)
     except BrokenPipeError:
         # The reader of our output left (`| head`): not an error, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.abandon()
         return 141
+    except OSError as error:
+        streams.abandon()
+        return _fail(streams.trouble(error), M2sError.exit_code)
     return int(code or 0)
 
 
 def _fail(message: str, code: int) -> int:
     from m2s.base import mask
+    from m2s.cli import streams
 
-    line = " ".join(mask.text(message).split())
+    line = mask.text(" ".join(message.split()))
     if line:
-        sys.stderr.write(f"Error: {line}\n")
+        streams.complain(f"Error: {line}")
     return code

@@ -59,6 +59,10 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", "-y", envvar="M2S_YES", show_envvar=False, help="Do not ask. [M2S_YES]"),
 ]
+ShowValues = Annotated[
+    bool,
+    typer.Option("--show-values", help="Show values of variables and arguments, on a terminal."),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -123,10 +127,14 @@ def plan(
             "--explain", metavar="DEPLOYMENT", help="Show which layer gave each of its fields."
         ),
     ] = None,
+    show_values: ShowValues = False,
 ) -> None:
     """Show what apply and prune would do. Writes nothing."""
     from m2s.cli import run
+    from m2s.cli.choosing import everything_shown
 
+    if show_values:
+        flags |= everything_shown(output.value, out)
     if explain is not None:
         raise typer.Exit(run.explain(flags, config, output.value, explain))
     raise typer.Exit(run.plan(flags, config, output.value, detailed_exitcode, out))
@@ -142,10 +150,14 @@ def apply(
     config: Config = None,
     output: Format = Output.TABLE,
     yes: Yes = False,
+    show_values: ShowValues = False,
 ) -> None:
     """Create and update what plan shows; --prune also deletes."""
     from m2s.cli import run
+    from m2s.cli.choosing import everything_shown
 
+    if show_values:
+        flags |= everything_shown(output.value)
     raise typer.Exit(run.apply(flags, config, output.value, plan_file, yes=yes))
 
 
@@ -159,10 +171,14 @@ def prune(
     everything: Annotated[
         bool, typer.Option("--all", help="Delete everything of this owner: the teardown.")
     ] = False,
+    show_values: ShowValues = False,
 ) -> None:
     """Delete deployments that the selector no longer wants."""
     from m2s.cli import run
+    from m2s.cli.choosing import everything_shown
 
+    if show_values:
+        flags |= everything_shown(output.value)
     raise typer.Exit(run.prune(flags, config, output.value, yes=yes, everything=everything))
 
 
@@ -216,13 +232,17 @@ def rollback(
     config: Config = None,
     output: Format = Output.TABLE,
     yes: Yes = False,
+    show_values: ShowValues = False,
 ) -> None:
     """Bring back what a deployment served before, and pin it.
 
     Only the cluster is asked, not the registry.
     """
+    from m2s.cli.choosing import everything_shown
     from m2s.cli.rollback import rollback as run
 
+    if show_values:
+        flags |= everything_shown(output.value)
     raise typer.Exit(run(flags, config, output.value, deployment, to, unpin=unpin, yes=yes))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,14 +12,14 @@ import typer
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
-from m2s.cli import connect
+from m2s.cli import connect, streams
+from m2s.cli.choosing import chosen_by
 from m2s.engine import live_tags, reconcile
 from m2s.engine.execute import Outcome, SecondLook, execute, wait
-from m2s.output import document, plan_view, saved_plan, tables
+from m2s.output import document, explain_view, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
-from m2s.settings import build
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
 from m2s.sources.templates import TemplateFolder
@@ -38,7 +37,7 @@ def plan(
     out: str | None,
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     registry = connect.registry(chosen)
     made = _look(chosen, registry)
     refusal = made.refusal(chosen.max_delete)
@@ -48,21 +47,21 @@ def plan(
         saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
-        typer.echo(document.text(document.of_plan(made, warnings), output))
+        streams.put_document(document.of_plan(made, warnings), output)
     return CHANGES_PENDING if detailed_exitcode and made.pending else 0
 
 
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     found = explaining.of(_look(chosen, connect.registry(chosen)), name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
-        typer.echo(document.text(result, output))
+        streams.put_document(result, output)
     elif output == "markdown":
-        typer.echo(plan_view.explanation_markdown(found))
+        typer.echo(explain_view.markdown(found))
     else:
-        tables.console().print(plan_view.explanation_table(found))
+        tables.show(explain_view.table(found))
     return 0
 
 
@@ -73,7 +72,7 @@ def apply(
     saved = saved_plan.load(plan_file) if plan_file else None
     if saved:
         flags = saved_plan.flags_of(saved, flags)
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     registry, cluster = connect.registry(chosen), connect.cluster(chosen)
     templates = connect.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
@@ -119,7 +118,7 @@ def prune(
     flags: Mapping[str, Any], config: str | None, output: str, *, yes: bool, everything: bool
 ) -> int:
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     if not chosen.owners:
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
@@ -197,7 +196,7 @@ def offers(registry: Registry) -> str:
 
 
 def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
-    moves = saved_plan.moved(saved, document.of_plan(made))
+    moves = saved_plan.stale(saved, made)
     if moves:
         more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
@@ -206,7 +205,7 @@ def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
 def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     """Print the plan for people; the structured formats are one document, printed at the end."""
     if output == "table":
-        tables.console().print(plan_view.plan_table(made))
+        tables.show(plan_view.plan_table(made, tables.width()))
     elif output == "markdown":
         typer.echo(plan_view.plan_markdown(made))
     for warning in warnings:
@@ -250,12 +249,12 @@ def _execute(
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
     if output == "table":
-        tables.console().print(plan_view.outcomes_table(outcomes))
+        tables.show(plan_view.outcomes_table(outcomes, tables.width()))
     elif output == "markdown":
         typer.echo(plan_view.outcomes_markdown(outcomes))
     else:
         result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
-        typer.echo(document.text({"format_version": document.FORMAT_VERSION, **result}, output))
+        streams.put_document({"format_version": document.FORMAT_VERSION, **result}, output)
     return 0 if all(outcome.ok for outcome in outcomes) else M2sError.exit_code
 
 

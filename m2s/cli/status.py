@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from m2s.cli import connect
+from m2s.cli import connect, streams
 from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
 from m2s.engine import status
@@ -26,9 +26,9 @@ def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | 
         found = status.only(found, name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **status.document(found)}
-        typer.echo(document.text(result, output))
+        streams.put_document(result, output)
     elif output == "markdown":
         typer.echo((status_view.details_markdown if name else status_view.markdown)(found))
     else:
-        tables.console().print((status_view.details if name else status_view.table)(found))
+        tables.show((status_view.details if name else status_view.table)(found, tables.width()))
     return 0

@@ -35,7 +35,7 @@ def register(
         )
     called = name or chosen.lease
     done = _webhooks(chosen).register(called, url, read())
-    typer.echo(f"webhook {called} {done}: {mask.text(url)}")
+    typer.echo(mask.text(f"webhook {called} {done}: {url}"))
     return 0
 
 
@@ -46,7 +46,7 @@ def unregister(
     chosen = build.build(flags, os.environ, config)
     called = name or chosen.lease
     gone = _webhooks(chosen).unregister(called, url)
-    typer.echo(f"webhook {called} {'deleted' if gone else 'is not there'}")
+    typer.echo(mask.text(f"webhook {called} {'deleted' if gone else 'is not there'}"))
     return 0
 
 

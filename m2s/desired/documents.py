@@ -24,7 +24,7 @@ MAX_DOCUMENTS = 100
 _BETWEEN = re.compile(r"(?m)^(?:---(?=\s|$)|\.\.\.[ \t\r]*$)")
 """YAML 1.2: a line that begins so ends a document, whatever it stands in."""
 _NOTHING = re.compile(r"(?m)\A(?:[ \t\r]*(?:[#%].*)?(?:\n|\Z))*\Z")
-_COMMENT = re.compile(r"(?s)\{#.*?#\}")
+_COMMENT = re.compile(r"\{#(?:[^#]++|#(?!\}))*+(?:#\}|\Z)")
 _KIND = re.compile(r"(?m)^kind:[ \t]+[\"']?(\w+)[\"']?[ \t\r]*(?:#.*)?$")
 _API = re.compile(r"(?m)^apiVersion:[ \t]+[\"']?([\w./-]+)[\"']?[ \t\r]*(?:#.*)?$")
 

@@ -59,7 +59,7 @@ def servable(uri: str, uri_map: UriMap, root: str | None = None, run_id: str | N
     name = scheme(mapped)
     if name in _UNSERVABLE:
         raise Problem(_refusal(uri, found))
-    if mask.has_password(mapped):
+    if mask.uri_carries_secret(mapped):
         raise Problem(
             f"the model URI {mask.text(mapped)} carries a secret; name a Secret with "
             "envSecretRefName in deploy.yaml instead"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
+from typing import Any
 
 from m2s.base.labels import RECORD
 from m2s.domain.versions import Key, ModelVersion, Selector, Served
@@ -36,6 +37,13 @@ class Templates:
     files: tuple[TemplateFile, ...] = ()
     base: TemplateFile | None = None
     missing: bool = False
+
+
+def identified(body: Body) -> dict[str, Any]:
+    """Return what a manifest's digest is made of: all but its record of the past."""
+    metadata = body["metadata"]
+    told = {k: v for k, v in metadata["annotations"].items() if k not in RECORD}
+    return {**body, "metadata": {**metadata, "annotations": told}}
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,7 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """Identity of the whole desired object, its record of the past apart."""
-        metadata = self.body["metadata"]
-        told = {k: v for k, v in metadata["annotations"].items() if k not in RECORD}
-        return digest({**self.body, "metadata": {**metadata, "annotations": told}})
+        return digest(identified(self.body))
 
     @property
     def served(self) -> tuple[Served, ...]:

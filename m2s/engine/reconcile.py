@@ -175,6 +175,7 @@ def _plan(
         skipped=skipped,
         owned={owner: mine.count(owner) for owner in sorted(scope.owners)},
         offered=offered,
+        show_env=settings.show_env,
     )
 
 
@@ -222,7 +223,7 @@ def preview(cluster: Cluster, item: Write) -> Body | str:
     try:
         return cluster.preview(item.manifest, item.live)
     except Rejected as error:
-        why = mask.within(str(error), item.manifest.body)
+        why = mask.within(str(error), item.manifest.body, item.live.body if item.live else None)
         return f"rejected by the cluster: {why}"
 
 

@@ -131,4 +131,5 @@ def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Ch
         skipped=(),
         owned={},
         offered=None,
+        show_env=settings.show_env,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from m2s.base import mask
 from m2s.base.labels import MODEL_VERSION
 from m2s.objects.body import Body, comparable, digest
 
@@ -46,6 +47,16 @@ class FieldChange:
             plain = not isinstance(step, Name | int) and re.fullmatch(r"[A-Za-z_][\w-]*", step)
             text += (f".{step}" if text else str(step)) if plain else f"[{step}]"
         return text
+
+    def shown(self, listed: Sequence[str] = ()) -> tuple[Any, Any]:
+        """Return ``old`` and ``new`` as they may be shown (law 7).
+
+        Args:
+            listed: the variables and arguments whose values may be shown.
+        """
+        if self.kind == "reordered":  # these are names
+            return self.old, self.new
+        return mask.at(self.path, self.old, listed), mask.at(self.path, self.new, listed)
 
     @property
     def bookkeeping(self) -> bool:

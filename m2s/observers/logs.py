@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from m2s.base import mask
+from m2s.base import mask, printable
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
@@ -52,7 +51,7 @@ class JsonFormatter(logging.Formatter):
             "message": _message(self, record),
             **_extra(record),
         }
-        return json.dumps(mask.value(values), ensure_ascii=False)
+        return printable.json_text(mask.value(values))
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -60,7 +59,8 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line without any secret (law 7); a bug's traceback has more."""
-        return f"{_time(record)} {record.levelname:<7} {mask.text(_message(self, record))}"
+        message = printable.lines(mask.hidden(_message(self, record)))
+        return f"{_time(record)} {record.levelname:<7} {message}"
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -6,26 +6,37 @@ never removed or given another meaning.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from m2s.base import mask
+from m2s.base import mask, printable
 from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.manifests import Manifest, Skipped
+from m2s.domain.manifests import Manifest, Skipped, identified
 from m2s.engine.execute import Outcome
+from m2s.objects.body import comparable, digest
 from m2s.objects.diff import FieldChange
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of
 
 FORMAT_VERSION = "1.0"
 
+DigestOf = Callable[[Manifest | LiveDeployment], str]
 
-def of_plan(plan: Plan, warnings: Iterable[str] = ()) -> dict[str, Any]:
-    """Return a plan as JSON values, without any secret (law 7)."""
+
+def of_plan(
+    plan: Plan, warnings: Iterable[str] = (), digest_of: DigestOf | None = None
+) -> dict[str, Any]:
+    """Return a plan as JSON values, without any secret (law 7).
+
+    Args:
+        plan: what is planned.
+        warnings: lines that are shown with it.
+        digest_of: how its objects are told apart; :func:`shown_digest` unless given.
+    """
+    digest_of = digest_of or shown_digest
     return {
         "format_version": FORMAT_VERSION,
         "registry": plan.registry,
@@ -38,7 +49,7 @@ def of_plan(plan: Plan, warnings: Iterable[str] = ()) -> dict[str, Any]:
             **{action.word: plan.count(action) for action in Action},
             "skipped": len(plan.skipped),
         },
-        "changes": [_change(change) for change in plan.changes],
+        "changes": [_change(change, plan.show_env, digest_of) for change in plan.changes],
         "skipped": [_skipped(item) for item in plan.skipped],
         "warnings": [mask.text(warning) for warning in (*warnings, *not_checked(plan))],
     }
@@ -63,18 +74,19 @@ def of_outcomes(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     ]
 
 
-def text(document: Mapping[str, Any], output: str) -> str:
+def text(document: Mapping[str, Any], output: str, *, in_ascii: bool = False) -> str:
     """Return a document as ``json`` or ``yaml`` text, keys in the order they were put."""
     if output == "json":
-        return json.dumps(document, indent=2, ensure_ascii=False)
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip()
+        return printable.json_text(document, indent=2, in_ascii=in_ascii)
+    result: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=not in_ascii).rstrip()
+    plain = in_ascii or all(map(str.isprintable, result.split("\n")))
+    return result if plain else text(document, output, in_ascii=True)
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change, listed: Sequence[str], digest_of: DigestOf) -> dict[str, Any]:
     model, version = models_of(change)
     fields = () if isinstance(change, Unchanged | Blocked) else change.fields
-    live = None if isinstance(change, Create) else change.live
-    manifest = None if isinstance(change, Delete | Blocked) else change.manifest
+    manifest, live = _objects(change)
     return {
         "action": change.action.word,
         "name": change.key.name,
@@ -90,10 +102,20 @@ def _change(change: Change) -> dict[str, Any]:
         "notes": [mask.text(note) for note in manifest.notes] if manifest else [],
         "warnings": [mask.text(line) for line in manifest.warnings] if manifest else [],
         "ignored": list(manifest.ignored) if manifest else [],
-        "fields": [_field(field) for field in fields],
-        "desired_digest": manifest.digest if manifest else None,
-        "live": _live(live) if live else None,
+        "fields": [_field(field, listed) for field in fields],
+        "desired_digest": digest_of(manifest) if manifest else None,
+        "live": _live(live, digest_of) if live else None,
     }
+
+
+def sides(change: Change) -> tuple[Manifest | LiveDeployment, ...]:
+    """Return the objects that a change's digests are of."""
+    return tuple(item for item in _objects(change) if item)
+
+
+def _objects(change: Change) -> tuple[Manifest | None, LiveDeployment | None]:
+    manifest = None if isinstance(change, Delete | Blocked) else change.manifest
+    return manifest, None if isinstance(change, Create) else change.live
 
 
 def _template(change: Change) -> str | None:
@@ -117,13 +139,26 @@ def _owner(change: Change) -> str | None:
             return change.live.owner
 
 
-def _field(field: FieldChange) -> dict[str, Any]:
-    old, new = mask.at(field.path, field.old), mask.at(field.path, field.new)
+def _field(field: FieldChange, listed: Sequence[str]) -> dict[str, Any]:
+    old, new = field.shown(listed)
     return {"path": str(field), "kind": field.kind, "old": old, "new": new}
 
 
-def _live(live: LiveDeployment) -> dict[str, str]:
-    return {"uid": live.uid, "resource_version": live.resource_version, "digest": live.digest}
+def _live(live: LiveDeployment, digest_of: DigestOf) -> dict[str, str]:
+    # A folder's version of an object is a digest of its file, secrets included.
+    version = live.resource_version if live.uid else ""
+    return {"uid": live.uid, "resource_version": version, "digest": digest_of(live)}
+
+
+def shown_digest(item: Manifest | LiveDeployment) -> str:
+    """Return the identity of an object without what is hidden: no secret can be guessed by it."""
+    body = identified(item.body) if isinstance(item, Manifest) else comparable(item.body)
+    return digest(mask.value(body))
+
+
+def whole_digest(item: Manifest | LiveDeployment) -> str:
+    """Return the identity of an object with all that is in it, as earlier releases saved it."""
+    return item.digest
 
 
 def _skipped(item: Skipped) -> dict[str, Any]:

@@ -22,9 +22,8 @@ from m2s.engine.execute import Outcome, Status
 from m2s.objects.diff import FieldChange, steps
 from m2s.output import words
 from m2s.output.document import not_checked
-from m2s.output.tables import folded, room
+from m2s.output.tables import WIDTH, folded, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
-from m2s.plan.explain import Explanation
 from m2s.plan.plan import Plan, models_of, served_of, summary
 
 _STYLES = {
@@ -33,16 +32,18 @@ _STYLES = {
 }  # fmt: skip
 MAX_FIELDS = 12
 """How many fields of one change the table lists; JSON lists them all."""
-WIDTH = 77
-"""Columns that the lines below a row have, of 80."""
+_BESIDE_NAMES = 46
+"""Columns that names leave for the rest of a row, at least."""
+_INDENT = 3
+"""Columns before the lines below a row."""
 
 
-def plan_table(plan: Plan) -> RenderableType:
-    """Return the plan as a table, the skipped versions, and the count line."""
+def plan_table(plan: Plan, width: int = WIDTH) -> RenderableType:
+    """Return the plan as a table of so many columns, the skipped versions, and the count line."""
     parts: list[RenderableType] = [Text(heading(plan))]
     shown = list(words.noteworthy(plan.changes))
     if shown:
-        parts += [Text(), *_table(shown)]
+        parts += [Text(), *_table(shown, plan.show_env, width)]
     if len(shown) < len(plan.changes):
         rest = len(plan.changes) - len(shown)
         parts.append(Text(f"= {rest} more unchanged, not listed (-o json lists them)", "dim"))
@@ -71,34 +72,42 @@ def heading(plan: Plan) -> str:
     return mask.text(f"{source} → {where}" if source else where)
 
 
-def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
+def _table(
+    changes: Sequence[Change], listed: Sequence[str], width: int
+) -> Iterator[RenderableType]:
     """One row a change; what it does to the fields stands below its row, over the full width."""
     names = max(len(line) for change in changes for line in _title(change).splitlines())
     versions = max(len("Version"), *(len(words.version(change)) for change in changes))
-    widths = (1, min(max(names, len("Deployment")), 34), versions)
-    yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
-    space = room(widths)
+    widths = (1, min(max(names, len("Deployment")), width - _BESIDE_NAMES), versions)
+    space = room(widths, width)
+    yield _row(widths, space, "", "Deployment", "Version", "Why", style="bold")
     for change in changes:
         style = _STYLES[change.action]
-        why, below = mask.text(change.reason), details(change)
+        why, below = mask.text(change.reason), details(change, listed, width)
         if len(why) > space:
             why, below = "", [why, *below]  # a long reason reads better over the full width
         yield _row(
-            widths, change.action.value, _title(change), words.version(change), why, style=style
+            widths,
+            space,
+            change.action.value,
+            _title(change),
+            words.version(change),
+            why,
+            style=style,
         )
-        yield from (_indented(line) for line in below)
+        yield from (_indented(line, width) for line in below)
 
 
-def _indented(line: str) -> RenderableType:
-    if cell_len(line) <= WIDTH:
+def _indented(line: str, width: int) -> RenderableType:
+    if cell_len(line) <= width - _INDENT:
         return Text(f"   {line}")  # which rich prints ten times as fast
     text = line.lstrip(" ")
     return Padding(Text(text), (0, 0, 0, 3 + len(line) - len(text)), expand=False)
 
 
-def _row(widths: Sequence[int], *cells: str, style: str) -> RenderableType:
+def _row(widths: Sequence[int], space: int, *cells: str, style: str) -> RenderableType:
     *styled, last = cells
-    if all(_fits(*pair) for pair in zip(cells, (*widths, room(widths)), strict=True)):
+    if all(_fits(*pair) for pair in zip(cells, (*widths, space), strict=True)):
         columns = (
             set_cell_size(cell, width + 2) for cell, width in zip(styled, widths, strict=True)
         )
@@ -114,13 +123,19 @@ def _title(change: Change) -> str:
     return words.title(change.key.name, served_of(change))
 
 
-def details(change: Change) -> list[str]:
-    """Return the notes and the fields of one change, a line each; the reason is not among them."""
+def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> list[str]:
+    """Return the notes and the fields of one change, a line each; the reason is not among them.
+
+    Args:
+        change: any one of a plan.
+        listed: the variables and arguments whose values may be shown.
+        width: columns that there are; a line that has more is told in several.
+    """
     match change:
         case Create(manifest=manifest):
-            lines = [*_notes(manifest), *_facts(change)]
+            lines = [*_notes(manifest), *_facts(change, listed, width)]
         case Update(manifest=manifest, fields=fields):
-            lines = [*_notes(manifest), *_field_lines(fields)]
+            lines = [*_notes(manifest), *_field_lines(fields, listed, width)]
         case Unchanged(manifest=manifest):
             lines = [*manifest.notes, *_warnings(manifest)] if manifest else []
         case Blocked(live=live):
@@ -158,56 +173,61 @@ def _ignored(manifest: Manifest) -> Iterator[str]:
 _FACTS = ("image", "replicas", "modelUri", "traffic", "shadow")
 
 
-def _facts(change: Create) -> Iterator[str]:
+def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
     """What a data scientist looks for in a new deployment: images, replicas, model URIs."""
     for field in change.fields:
         if field.path[0] == "spec" and field.path[-1] in _FACTS:
-            yield from _lines(field, WIDTH, added="")
+            yield from _lines(field, listed, width, added="")
 
 
-def _field_lines(fields: Sequence[FieldChange]) -> list[str]:
+def _field_lines(fields: Sequence[FieldChange], listed: Sequence[str], width: int) -> list[str]:
     # m2s's own labels and annotations only say again what the row's version says.
     told = [field for field in fields if not field.bookkeeping]
-    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, WIDTH)]
+    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, listed, width)]
     if len(told) > MAX_FIELDS:
         lines.append(f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)")
     return lines
 
 
-def _lines(field: FieldChange, width: int, added: str = "+ ") -> list[str]:
+def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "+ ") -> list[str]:
     """Return a field on one line where it fits, else its path and then its values."""
     path = str(field)
-    old, new = (_short(mask.at(field.path, value)) for value in (field.old, field.new))
+    shown = field.shown(listed)
+    hidden = shown[0] == shown[1] and field.old != field.new
+    old, new = map(short, shown)
     match field.kind:
         case "added":
             values = [f"{added}{new}"]
         case "removed":
             values = [f"- {old}"]
+        case "changed" | "reordered" if hidden:
+            values = ["changed, value hidden" if old == mask.HIDDEN else f"{old}, the rest changed"]
         case "changed" | "reordered":
             values = [old, f"→ {new}"]
-    short = " ".join(values)
-    if len(path) + len(short) < width:
-        return [f"{path} {short}"]
-    return [path, *(f"  {line}" for line in ([short] if len(short) < width - 2 else values))]
+    joined, space = " ".join(values), width - _INDENT
+    if len(path) + len(joined) < space:
+        return [f"{path} {joined}"]
+    return [path, *(f"  {line}" for line in ([joined] if len(joined) < space - 2 else values))]
 
 
-def _short(value: Any, limit: int = 120) -> str:
+def short(value: Any, limit: int = 120) -> str:
+    """Return a JSON value as text of so many characters at most."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def outcomes_table(outcomes: Sequence[Outcome]) -> RenderableType:
+def outcomes_table(outcomes: Sequence[Outcome], width: int = WIDTH) -> RenderableType:
     """Return what became of each change that was carried out, and the count line."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(width=8)
-    table.add_column(overflow="fold", max_width=30)
+    table.add_column(overflow="fold", max_width=width - _BESIDE_NAMES - 4)
     table.add_column(overflow="fold")
     told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
     for outcome in told:
         style = _STYLES[outcome.change.action] if outcome.ok else "bold red"
         table.add_row(
             Text(outcome.status.value, style),
-            Text(outcome.change.key.name),
+            Text(mask.text(outcome.change.key.name)),
             Text(mask.text(outcome.message)),
         )
     last = Text(outcomes_summary(outcomes), "bold")
@@ -234,7 +254,10 @@ def plan_markdown(plan: Plan) -> str:
             words.cell(change.key.name),
             words.cell(models_of(change)[0]),
             words.cell(words.version(change)),
-            "<br>".join(words.cell(line) for line in (mask.text(change.reason), *details(change))),
+            "<br>".join(
+                words.cell(line)
+                for line in (mask.text(change.reason), *details(change, plan.show_env))
+            ),
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines += [""] if shown else []
@@ -245,35 +268,6 @@ def plan_markdown(plan: Plan) -> str:
     lines += [f"- {words.cell(mask.text(line))}" for line in not_checked(plan)]
     lines += [""] if plan.skipped or plan.unchecked else []
     return "\n".join([*lines, f"**{summary(plan)}**", ""])
-
-
-def explanation_table(explained: Explanation) -> RenderableType:
-    """Return the fields of one deployment below the layer that gave them, each with its line."""
-    parts: list[RenderableType] = [Text(_explained(explained))]
-    for layer, fields in explained.by_layer().items():
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(justify="right", width=5)
-        grid.add_column(overflow="fold")
-        for field in fields:
-            line = "" if field.source.line is None else f":{field.source.line}"
-            grid.add_row(line, Text(f"{field.path}: {_short(field.value)}"))
-        parts += [Text(), Text(layer, "bold"), grid]
-    return Group(*parts)
-
-
-def _explained(explained: Explanation) -> str:
-    change = explained.change
-    return mask.text(f"{change.key.name} ({change.action.word}): {change.reason or 'as wanted'}")
-
-
-def explanation_markdown(explained: Explanation) -> str:
-    """Return the same as GitHub-flavoured Markdown."""
-    lines = [f"### m2s plan: {words.cell(_explained(explained))}", ""]
-    lines += ["| Field | Value | From |", "|---|---|---|"]
-    for field in explained.fields:
-        cells = (field.path, _short(field.value), str(field.source))
-        lines.append(f"| {' | '.join(map(words.cell, cells))} |")
-    return "\n".join([*lines, ""])
 
 
 def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:

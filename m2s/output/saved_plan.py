@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.base.errors import PlanFileError, UsageError
-from m2s.output.document import FORMAT_VERSION, of_plan, text
+from m2s.output.document import FORMAT_VERSION, of_plan, sides, text, whole_digest
 from m2s.plan.plan import Plan
 from m2s.settings import split
 from m2s.settings.build import Settings
@@ -31,17 +32,32 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
     Raises:
         PlanFileError: when it cannot be written.
     """
-    document = {**of_plan(plan, warnings), "settings": _bound(plan, settings)}
+    bound = {"settings": _bound(plan, settings), "hidden": _hidden(plan, secrets.token_hex(16))}
+    document = {**of_plan(plan, warnings), **bound}
     target = Path(path)
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
         temporary.touch(mode=0o600, exist_ok=False)
-        temporary.write_text(text(document, "json") + "\n", encoding="utf-8")
+        content = text(document, "json").encode(errors="backslashreplace")  # of half a character
+        temporary.write_bytes(content + b"\n")
         temporary.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise PlanFileError(f"--out {path}: {error.strerror}") from error
+
+
+def _hidden(plan: Plan, salt: str) -> dict[str, str]:
+    """Return what tells whether any value changed that a plan does not show.
+
+    Whoever has the plan could try values out until the digest fits, so that is made slow: each
+    trial takes a tenth of a second and 32 MiB (RFC 7914, scrypt). It is one digest for all objects.
+    """
+    objects = [whole_digest(item) for change in plan.changes for item in sides(change)]
+    key = hashlib.scrypt(
+        "\n".join(objects).encode(), salt=salt.encode(), n=2**15, r=8, p=1, maxmem=2**26
+    )
+    return {"salt": salt, "digest": key.hex()}
 
 
 def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
@@ -99,7 +115,13 @@ def _well_formed(document: Mapping[str, Any]) -> bool:
         and set(_BOUND) - _ADDED <= settings.keys()
         and isinstance(changes, list)
         and all(isinstance(change, dict) and _is_change(change) for change in changes)
+        and _is_seal(document.get("hidden"))
     )
+
+
+def _is_seal(hidden: Any) -> bool:
+    # A plan that an earlier release saved has none: its digests are of whole objects.
+    return hidden is None or (isinstance(hidden, dict) and isinstance(hidden.get("salt"), str))
 
 
 def _is_change(change: Mapping[str, Any]) -> bool:
@@ -133,8 +155,17 @@ def _meant(name: str, raw: Any) -> Any:
         raise UsageError(f"--{name}: {error}") from error
 
 
+def stale(saved: Mapping[str, Any], plan: Plan) -> list[str]:
+    """Return what is no longer as a saved plan had it, in words; nothing means it still holds."""
+    hidden = saved.get("hidden")
+    moves = moved(saved, of_plan(plan, digest_of=None if hidden else whole_digest))
+    if hidden and not moves and _hidden(plan, hidden["salt"]) != hidden:
+        return ["the value of an environment variable or an argument changed"]
+    return moves
+
+
 def moved(saved: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
-    """Return what is no longer as a saved plan had it, in words; nothing means it still holds.
+    """Return in words how two documents of a plan differ in what is to be done.
 
     An object's resourceVersion also moves with its status; what counts is what m2s compares.
     """

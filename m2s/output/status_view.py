@@ -26,13 +26,13 @@ _HEAD = ("Deployment", "Version", "State", "Since")
 _PAST = ("Version", "Since", "Revision")
 
 
-def table(found: Status) -> RenderableType:
+def table(found: Status, width: int = WIDTH) -> RenderableType:
     """Return what is served, below its selector and owner, and the count line."""
     if not found.deployments:
         return _text(f"{status.empty(found)} at {found.target}")
     parts: list[RenderableType] = [_text(status.place(found))]
     for whose, group in groupby(sorted(found.deployments, key=_by_owner), key=_whose):
-        parts += [Text(), _text(whose, "bold"), *_rows(tuple(group))]
+        parts += [Text(), _text(whose, "bold"), *_rows(tuple(group), width)]
     return Group(*parts, Text(), Text(status.summary(found.deployments), "bold"))
 
 
@@ -44,17 +44,17 @@ def _whose(one: Serving) -> str:
     return ", ".join(filter(None, (one.selector, f"owner {one.owner}")))
 
 
-def _rows(deployments: Sequence[Serving]) -> Iterator[RenderableType]:
+def _rows(deployments: Sequence[Serving], width: int) -> Iterator[RenderableType]:
     cells = [_cells(one) for one in deployments]
     _, *columns = zip(_HEAD, *cells, strict=True)
-    widths = [min(max(map(len, column)), _WIDEST) for column in columns]
+    widths = [min(max(map(len, column)), width - WIDTH + _WIDEST) for column in columns]
     names = max(len(line) for title, *_ in (_HEAD, *cells) for line in title.splitlines())
-    grid = (min(names, room(widths)), *widths[:-1])
+    grid = (min(names, room(widths, width)), *widths[:-1])
     yield folded(grid, *(Text(cell, "bold") for cell in _HEAD))
     for one, (title, *rest) in zip(deployments, cells, strict=True):
         version, state, since = rest
         shown = Text(state, _STYLES.get(one.state, ""))
-        yield folded(grid, _text(title), _text(version), shown, Text(since))
+        yield folded(grid, Text(title), _text(version), shown, Text(since))
         yield from (_indented(line) for line in status.notes(one))
 
 
@@ -68,12 +68,12 @@ def _cells(one: Serving) -> tuple[str, str, str, str]:
     return title, version, mask.text(one.state) or UNKNOWN, status.since(one.since)
 
 
-def details(found: Status) -> RenderableType:
+def details(found: Status, width: int = WIDTH) -> RenderableType:
     """Return all that is known of the only deployment of a status, and its history."""
     (one,) = found.deployments
     title = _text(f"{one.key.name} in {status.place(found)}")
     facts = (folded((8,), Text(name, "bold"), _text(value)) for name, value in _facts(one))
-    return Group(title, Text(), *facts, *_history(one))
+    return Group(title, Text(), *facts, *_history(one, width))
 
 
 def _facts(one: Serving) -> Iterator[tuple[str, str]]:
@@ -87,12 +87,12 @@ def _facts(one: Serving) -> Iterator[tuple[str, str]]:
         yield "Order", order
 
 
-def _history(one: Serving) -> Iterator[RenderableType]:
+def _history(one: Serving, width: int) -> Iterator[RenderableType]:
     if not one.history:
         return
     rows = [(str(entry), status.since(entry.since), entry.revision) for entry in one.history]
     widths = [max(map(len, column)) for column in zip(_PAST, *rows, strict=True)]
-    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 6)
+    widths[0] = min(widths[0], width - sum(widths[1:]) - 6)
     widths.pop()
     yield Text()
     yield folded(widths, *(Text(cell, "bold") for cell in _PAST))

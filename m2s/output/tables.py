@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -15,12 +17,37 @@ from m2s.base.workers import Begin, silently
 from m2s.engine.execute import Outcome, Status
 
 WIDTH = 80
-"""Columns that a table has."""
+"""Columns that a table has on a terminal."""
+_ENDLESS = 1_000_000
+"""Columns that a line has elsewhere, where nothing is folded: more than it has characters."""
 
 
-def room(widths: Sequence[int]) -> int:
-    """Return how many columns are left beside cells of these ``widths``."""
-    return WIDTH - sum(widths) - 2 * len(widths)
+def width() -> int:
+    """Return how many columns a table may have on standard output."""
+    return WIDTH if sys.stdout.isatty() else _ENDLESS
+
+
+def show(renderable: RenderableType) -> None:
+    """Print on standard output; what is no terminal gets plain lines without spaces at their ends.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    if sys.stdout.isatty():
+        console().print(renderable)
+        return
+    coloured = console().is_terminal  # by FORCE_COLOR
+    plain = Console(file=io.StringIO(), width=_ENDLESS, force_terminal=coloured, **_PLAIN)
+    with plain.capture() as captured:
+        plain.print(renderable)
+    for line in captured.get().splitlines():
+        sys.stdout.write(f"{line.rstrip()}\n")
+    sys.stdout.flush()
+
+
+def room(widths: Sequence[int], width: int = WIDTH) -> int:
+    """Return how many of ``width`` columns are left beside cells of these ``widths``."""
+    return width - sum(widths) - 2 * len(widths)
 
 
 def folded(widths: Sequence[int], *cells: Text) -> Table:
@@ -61,6 +88,11 @@ def _bar() -> Progress:
     return Progress(console=console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
+_PLAIN: Mapping[str, Any] = {
+    "highlight": False, "soft_wrap": False, "emoji": False, "markup": False,
+}  # fmt: skip
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that reads without colour in a pipe and under ``NO_COLOR``."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    return Console(stderr=stderr, **_PLAIN)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from m2s.base import printable
 from m2s.base.wording import told
 from m2s.domain.versions import Served
 from m2s.plan.changes import Blocked, Change, Unchanged, Update
@@ -17,7 +19,8 @@ def title(name: str, served: Iterable[Served]) -> str:
     """Return a deployment's name, and on a line below its models where it does not tell them."""
     names = list(dict.fromkeys(one.model for one in served))
     obvious = len(names) == 1 and name.startswith(names[0])
-    return name if not names or obvious else f"{name}\n({told(names)})"
+    own = printable.line(name)
+    return own if not names or obvious else f"{own}\n({printable.line(told(names))})"
 
 
 def versions(served: Sequence[Served]) -> str:
@@ -25,7 +28,8 @@ def versions(served: Sequence[Served]) -> str:
     several = len({one.model for one in served})
     if several > 1:
         return f"{several} models"
-    return ", ".join(f"v{one.version}" for one in served if one.version or len(served) > 1)
+    known = (f"v{one.version}" for one in served if one.version or len(served) > 1)
+    return printable.line(", ".join(known))
 
 
 def version(change: Change) -> str:
@@ -34,7 +38,7 @@ def version(change: Change) -> str:
     new = models_of(change)[1]
     live = change.live.version if isinstance(change, Update | Blocked) and change.live else None
     moved = len(served) == 1 and live and new and live != new
-    return f"v{live} → v{new}" if moved else versions(served)
+    return printable.line(f"v{live} → v{new}") if moved else versions(served)
 
 
 def noteworthy(changes: Iterable[Change]) -> Iterator[Change]:
@@ -51,8 +55,27 @@ def _is_quiet(change: Change) -> bool:
     return isinstance(change, Unchanged) and not change.reason and not warned
 
 
+_SPECIAL = re.compile(r"[\\|<>*_\[\]~&]")
+_GAP = re.compile(r"([\s|`]+)")
+# What GitHub and GitLab turn into a mention, a reference, a link or a formula, code apart.
+_ACTIVE = re.compile(r"@\w|[#!&%~]\w|\$|(?i:https?|ftp)://|(?i:www)\.|(?i:gh)-\d")
+
+
 def cell(text: str) -> str:
-    """Return ``text`` as a cell of a Markdown table, or any text in it, shows it."""
-    for character in "\\|<>*_`[]":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("\n", "<br>")
+    """Return ``text`` as a cell of a Markdown table, or any text in it, shows it.
+
+    Nothing in it is Markdown or HTML; what would notify somebody, or be a link, becomes code.
+    """
+    return "<br>".join(map(_inert, text.split("\n")))
+
+
+def _inert(line: str) -> str:
+    parts = _GAP.split(printable.line(line))
+    return "".join(
+        f"`{part}`" if _ACTIVE.search(part) else _escaped(part).replace("`", "&#96;")
+        for part in parts
+    )
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\g<0>", text)

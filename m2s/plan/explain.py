@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def of(plan: Plan, name: str) -> Explanation:
     named = [change for change in plan.changes if change.key.name == name]
     for change in named:
         if found := _object(change):
-            return Explanation(change, tuple(_fields(*found)))
+            return Explanation(change, tuple(_fields(*found, plan.show_env)))
     if named:
         raise M2sError(f"{name} has no description to explain: {mask.text(_why(named[0]))}")
     raise UsageError(f"--explain {name}: no such deployment in the plan{_near(name, plan.changes)}")
@@ -82,11 +82,11 @@ def document(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _fields(manifest: Manifest, body: Body) -> Iterator[Explained]:
+def _fields(manifest: Manifest, body: Body, listed: Sequence[str]) -> Iterator[Explained]:
     sources = manifest.sources()
     for leaf in diff.leaves(body, "added"):
         source = _OTHERS if _left(leaf, manifest.ignored) else sources.get(leaf.path, _CLUSTER)
-        yield Explained(str(leaf), mask.at(leaf.path, leaf.new), source)
+        yield Explained(str(leaf), mask.at(leaf.path, leaf.new, listed), source)
 
 
 def _left(leaf: FieldChange, ignored: Iterable[str]) -> bool:

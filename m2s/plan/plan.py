@@ -21,7 +21,8 @@ class Plan:
     Counted by owner: ``owned`` our objects in scope; ``offered`` the versions that the owner's
     selectors name in the whole registry, before ``--model`` narrows them (None: not asked).
     ``unchecked`` says what preflight could not look at, and why. ``untemplated``, where templates
-    are missing of which deployments are here, says so.
+    are missing of which deployments are here, says so. ``show_env`` names the environment variables
+    and arguments whose values may be shown (law 7).
     """
 
     registry: str
@@ -35,6 +36,7 @@ class Plan:
     offered: Mapping[str, int] | None
     unchecked: tuple[str, ...] = ()
     untemplated: str = ""
+    show_env: tuple[str, ...] = ()
 
     def count(self, action: Action) -> int:
         """How many changes are of one kind."""

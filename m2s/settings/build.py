@@ -43,6 +43,7 @@ class Settings:
     on_conflict: str
     adopt: bool
     force_conflicts: bool
+    show_env: tuple[str, ...]
     ignore: tuple[str, ...]
     preflight: bool | None
     strict: bool

@@ -246,6 +246,11 @@ _ROWS: tuple[Option, ...] = (
         shown="/spec/replicas", group="Safety", commands=_SYNC | _on("rollback"),
     ),
     Option(
+        name="show-env", parse=read.shown_names, default=(), many=True, metavar="NAME", rare=True,
+        help="Show the value of this environment variable in plans", group="Output",
+        commands=_SYNC | _on("rollback"),
+    ),
+    Option(
         name="preflight", parse=read.flag, binds=True, rare=True,
         help="Check the Secrets and models that deployments name", shown="not for folders",
         group="Safety", commands=_SYNC,

@@ -38,6 +38,22 @@ def texts(raw: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text(item) for item in items))
 
 
+_SHOWN = re.compile(r"[A-Za-z_*?-][\w.*?-]{0,254}", re.ASCII)
+
+
+def shown_names(raw: Any) -> tuple[str, ...]:
+    """Names of environment variables and options, or patterns of them; none is allowed."""
+    if raw in ([], (), ""):
+        return ()
+    for name in texts(raw):
+        if not _SHOWN.fullmatch(name):
+            raise ValueError(
+                "wants names of environment variables such as LOG_LEVEL, or patterns such as "
+                f"MLSERVER_*; not {name!r}"
+            )
+    return texts(raw)
+
+
 def stages(raw: Any) -> tuple[str, ...]:
     """Stages in MLflow's spelling."""
     return tuple(dict.fromkeys(canonical_stage(name) for name in texts(raw)))
@@ -113,7 +129,7 @@ def max_delete(raw: Any) -> MaxDelete:
     """``5``, ``30%``, or both with a comma: the larger counts."""
     budget = MaxDelete(0, 0)
     for part in str(raw).split(","):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", part)
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s{0,9}(%?)", part.strip())
         if not match or (match[2] and float(match[1]) > 100) or (not match[2] and "." in match[1]):
             raise ValueError(f"wants a count, a percentage or both (5,30%), not {raw!r}")
         if match[2]:
@@ -129,17 +145,23 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 def duration(raw: Any) -> float:
     """Go's durations, as kubectl takes them (``90s``, ``1h30m``); a bare number is seconds."""
     text = str(raw)
-    if re.fullmatch(r"\d+(\.\d+)?", text) and not isinstance(raw, bool):
+    if re.fullmatch(r"\d{1,9}(\.\d{1,18})?", text) and not isinstance(raw, bool):
         return _positive(float(text), raw)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    parts = re.findall(r"(\d{1,9}(?:\.\d{1,18})?)(ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"wants a duration such as 30s or 10m, not {raw!r}")
     return _positive(sum(float(number) * _UNITS[unit] for number, unit in parts), raw)
 
 
+_LONGEST = 30 * 365 * 86_400
+"""Seconds; the operating system's clocks overflow somewhere beyond."""
+
+
 def _positive(seconds: float, raw: Any) -> float:
     if seconds <= 0:
         raise ValueError(f"must be longer than 0s, not {raw!r}")
+    if seconds > _LONGEST:
+        raise ValueError(f"wants a time that ends within 30 years, not {raw!r}")
     return seconds
 
 

@@ -48,4 +48,5 @@ def test_hides_values_by_their_names_but_not_references(node: Any, shown: Any) -
 
 def test_hides_a_value_by_the_path_it_stands_at() -> None:
     assert mask.at(("env", "DB_PASSWORD", "value"), "x") == "***"
-    assert mask.at(("env", "LEVEL", "value"), "debug") == "debug"
+    assert mask.at(("env", "LEVEL", "value"), "debug") == "***"
+    assert mask.at(("env", "LEVEL", "value"), "3") == "3"

@@ -70,11 +70,13 @@ def test_plans_applies_and_saved_plans_are_silent(world: Proxied, tmp_path: Path
     results += [world("plan", "-o", output, "--out", str(saved)) for output in FORMATS]
     results.append(m2s("apply", str(saved), *world.flags[2:], "-o", "json"))
     results.append(process("plan", *world.flags))
+    listed = world("plan", "--show-env", "PLAIN")
     world.models.alias(name, world.alias, None)
     results += [world("plan"), world("prune", "--all", "--yes", "-o", "json")]
     assert {result.code for result in results} == {0}
     said = assert_silent(world, results, saved)
-    assert "shown-2" in said
+    assert "shown-2" not in said
+    assert "shown-2" in assert_silent(world, [listed])
     assert "DB_PASSWORD" in said
     assert "***" in said
 

@@ -60,6 +60,7 @@ class Line:
 
     change: Change
     outcome: Outcome | None
+    listed: Sequence[str] = ()
 
     @property
     def title(self) -> list[str]:
@@ -74,7 +75,7 @@ class Line:
     @property
     def details(self) -> list[str]:
         """What stands below it in the plan's table."""
-        return plan_view.details(self.change)
+        return plan_view.details(self.change, self.listed)
 
     @property
     def status(self) -> str:
@@ -161,4 +162,6 @@ class Planned:
         return {id(outcome.change): outcome for outcome in self.outcomes}
 
     def _lines(self, changes: Iterable[Change]) -> list[Line]:
-        return [Line(change, self._outcomes.get(id(change))) for change in changes]
+        return [
+            Line(change, self._outcomes.get(id(change)), self.plan.show_env) for change in changes
+        ]

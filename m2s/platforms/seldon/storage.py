@@ -68,7 +68,8 @@ def readable(uri: str) -> str:
     found = _HADOOP.fullmatch(uri)
     if found and found["container"] and found["host"]:
         return f"{DEFAULT_AZURE_REMOTE}://{found['container']}{found['path'] or ''}"
-    if found or _NO_CONTAINER.fullmatch(uri):
+    alone = _NO_CONTAINER.fullmatch(uri)
+    if found or (alone and re.search(r"[^@/]\.(blob|dfs)\.", alone["host"])):
         raise ValueError(
             f"{uri} does not name both a container and an account: Azure's URIs are "
             "wasbs://CONTAINER@ACCOUNT.blob.core.windows.net/PATH; correct it, or replace it with "

@@ -181,7 +181,7 @@ def _mlmodel_of(kept: Mapping[str, Any]) -> MlModel:
 def _is_fit(known: Known) -> bool:
     """Whether it may be written to a disk: there is no secret in it (law 7)."""
     texts = (known.uri, known.run_uri or "")
-    return not any(map(mask.has_password, texts)) and (
+    return not any(map(mask.carries_secret, texts)) and (
         known.file is None or _shows_no_secret(known.file.content)
     )
 
@@ -189,8 +189,12 @@ def _is_fit(known: Known) -> bool:
 def _shows_no_secret(content: bytes) -> bool:
     try:
         text = content.decode()
-        return mask.text(text) == text and all(
-            mask.value(document.value) == document.value for document in strictyaml.load_all(text)
-        )
+        values = [document.value for document in strictyaml.load_all(text)]
+        return not mask.carries_secret(text) and _without_secrets(values) == values
     except (UnicodeDecodeError, strictyaml.YamlError):
         return False
+
+
+def _without_secrets(values: Any) -> Any:
+    """Return JSON values without their secrets; what a literal is that is none stays."""
+    return mask.value(values, (mask.EVERYTHING,))

@@ -229,7 +229,7 @@ def _last(text: str) -> str:
     aborted = re.fullmatch(r"\('Connection aborted\.', \w+\((?:\d+, )?'(.*)'\)\)", text)
     if aborted:
         return aborted[1].lower()
-    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]*\]\s*|\(_ssl\.c:\d+\)", "", text)
+    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)", "", text)
     return inner.strip(" ()'\"").lower() or text
 
 

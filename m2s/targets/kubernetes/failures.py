@@ -21,7 +21,7 @@ BUSY = frozenset({429, 502, 503, 504})
 _BUSY_REASONS = frozenset({"ServerTimeout", "Timeout", "TooManyRequests", "ServiceUnavailable"})
 _RBAC = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<resource>[^"]*)"')
 _SCHEMA = re.compile(
-    r"failed to (?:create|convert) [\w ]*?object \([^)]*\)[\w ]*: (?P<why>.*)", re.S
+    r"failed to (?:create|convert) [\w ]{0,60}?object \([^)]{0,600}\)[\w ]{0,60}: (?P<why>.*)", re.S
 )
 _BEHIND = re.compile(
     r"(?:Internal error occurred: )?(?:(?P<webhook>failed calling webhook |conversion webhook for )"
@@ -30,6 +30,9 @@ _BEHIND = re.compile(
 )
 """How a 500 begins that tells of an outage behind the API server, and of no fault of the object:
 a webhook that cannot be reached (apiserver, ``webhook/errors``), etcd without a leader."""
+_UNKNOWN = re.compile(r'unknown field "((?:[^"\\]++|\\.)*+)"')
+_READ = 64 * 1024
+"""Characters of a message that are looked at."""
 _PREAMBLE = re.compile(r'^(Internal error occurred: |[\w.]+ "[^"]*" is (?:forbidden|invalid): )')
 
 
@@ -54,6 +57,19 @@ class Answer:
     def message(self) -> str:
         """The server's own words in one line."""
         return one_line(str(self.body.get("message") or f"HTTP {self.status}"))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The fields that the schema does not have, all of them, where strict decoding says so."""
+        text = str(self.body.get("message") or "")
+        if self.status != 400 or "strict decoding error: " not in text:
+            return ()
+        return tuple(sorted(set(_UNKNOWN.findall(text[:_READ]))))
+
+    @property
+    def misfits(self) -> bool:
+        """Whether the schema refuses an apply: some fault of several is named then, any one."""
+        return not self.ok and bool(_SCHEMA.search(str(self.body.get("message") or "")[:_READ]))
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -168,10 +184,12 @@ def _manager_conflict(answer: Answer) -> Conflict:
 
 
 def _why(answer: Answer) -> str:
-    schema = _SCHEMA.search(str(answer.body.get("message") or ""))
+    schema = _SCHEMA.search(str(answer.body.get("message") or "")[:_READ])
     if schema:
-        lines = [line.strip() for line in schema["why"].splitlines()]
-        return one_line("; ".join(line for line in lines if line and line != "errors:"))
+        lines = {line.strip() for line in schema["why"].splitlines()} - {"", "errors:"}
+        return one_line("; ".join(sorted(lines)))
+    if unknown := answer.unknown:
+        return one_line("; ".join(f".{field}: field not declared in schema" for field in unknown))
     with_field = [cause for cause in answer.causes if cause.get("field")]
-    fields = dict.fromkeys(f"{cause['field']}: {cause.get('message')}" for cause in with_field)
-    return one_line("; ".join(fields)) if fields else _PREAMBLE.sub("", answer.message)
+    fields = {f"{cause['field']}: {cause.get('message')}" for cause in with_field}
+    return one_line("; ".join(sorted(fields))) if fields else _PREAMBLE.sub("", answer.message)

@@ -107,6 +107,8 @@ class KubernetesCluster:
         """Return what a server-side dry run of :meth:`apply` leaves."""
         force = self._force and live is not None
         answer = self._patch(manifest.key, manifest.body, force=force, dry_run=True)
+        if answer.misfits:
+            answer = self._all_misfits(manifest) or answer
         return self._written(answer, manifest.key)
 
     def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
@@ -194,6 +196,18 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         path = _path(key.namespace, key.name)
         return self._api.ask("PATCH", path, query=query, body=body, content_type=APPLY)
+
+    def _all_misfits(self, manifest: Manifest) -> Answer | None:
+        """Return a refusal that names every fault; None where one fault is all, or none is told.
+
+        Of several an apply names some, other ones each time. A creation's dry run is decoded and
+        validated as a whole, also where the object is there already.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
+        path = _path(manifest.key.namespace)
+        answer = self._api.ask("POST", path, query=query, body=manifest.body)
+        several = answer.status == 422 and len(answer.causes) > 1
+        return answer if answer.unknown or several else None
 
     def _written(self, answer: Answer, key: Key) -> Body:
         if answer.ok:
