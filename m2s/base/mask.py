@@ -1,4 +1,4 @@
-"""Law 7 in one place: what must never be shown, and how it is shown instead."""
+"""Law 7 in one place: hides passwords and other secrets in everything that m2s shows."""
 
 from __future__ import annotations
 
