@@ -30,7 +30,7 @@ def near(name: str, there: Iterable[str]) -> str:
 
 
 def meant(name: str, there: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return which of them ``name`` may have been meant to be, as a question, or what there is."""
+    """Return "did you mean …?" if a name in ``there`` is similar to ``name``, else the list."""
     names = list(there)
     like = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
     return f"did you mean {like[0]}?" if like else f"there are {', '.join(names)}"

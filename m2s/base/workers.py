@@ -1,4 +1,4 @@
-"""Several things are asked at a time, and somebody is told how far that is."""
+"""Runs several requests at a time, and reports the progress."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from m2s.settings.build import Settings
 
 
 def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
-    """Print what there is on both sides; return 1 where something that is needed is not."""
+    """Print what m2s finds on both sides; return 1 if something that it needs is missing."""
     chosen = build.build(flags, os.environ, config)
     wanted = needs(chosen)
     with ThreadPoolExecutor() as pool:  # a side that does not answer takes its time

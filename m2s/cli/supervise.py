@@ -20,7 +20,7 @@ _log = logging.getLogger("m2s.watch")
 _LOOK = 2.0
 """Seconds between two looks at whether m2s.yaml changed."""
 _GRACE = 0.5
-"""Seconds that a pass has to end by itself, and to be told of, once nothing is written."""
+"""Seconds that a pass has to end by itself and to be reported, after the last write ended."""
 _DONE = 0
 _STOP = (signal.SIGTERM, signal.SIGINT)
 

@@ -26,8 +26,8 @@ def described(
 ) -> Merged:
     """Return a version's deployment: the layers, from the lowest.
 
-    1. m2s's own server, only where neither ``base`` nor a deploy.yaml is there;
-    2. the platform's ``defaults`` in m2s.yaml;
+    1. m2s's own server, only if there is neither ``base`` nor a deploy.yaml;
+    2. the platform team's ``defaults`` in m2s.yaml;
     3. ``base``, a template's;
     4. ``deploy.yaml``;
     5. tags on the version.
@@ -57,7 +57,7 @@ def described(
 
 
 def over_defaults(layer: Layer, settings: Settings) -> Merged:
-    """Return a template's deployment: the platform's ``defaults``, and the template over them.
+    """Return a template's deployment: it overrides the platform team's ``defaults``.
 
     Raises:
         Problem: what keeps it from being served.

@@ -1,4 +1,4 @@
-"""What versions came to before, for a process that asks for it over and over."""
+"""Keeps what versions became in one pass for the next, in a process that runs for long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns of what is wanted: templates, manifests, and what could not become one.
+"""Frozen dataclasses for the desired side: templates, manifests, and what could not become one.
 
 ``body`` fields hold a Kubernetes object as decoded JSON. They are shared, never changed in place.
 """
@@ -50,14 +50,20 @@ def identified(body: Body) -> dict[str, Any]:
 class Manifest:
     """A SeldonDeployment as it should be, and the versions it serves.
 
-    ``models`` has the one that decides first; ``aliases``, where each of its predictors serves
-    another alias's version, runs along with it. ``template`` is the file of the templates folder
-    that it was made from, "" for a version's own deployment.
-    ``notes`` tell what of the description is done differently, and why; ``ignored`` lists the
-    JSON pointers in it that are not written over a live object: ``--ignore`` leaves them to others;
-    ``warnings`` say what will keep it from serving, as far as preflight could see. ``sources``
-    tells where each field comes from; it is worked out when it is asked for. ``pin`` says, of a
-    pinned deployment's, why it is not what the registry says.
+    Attributes:
+        key: namespace and name of the object.
+        owner: value of its ``m2s.io/owner`` label.
+        selector: the stage or alias that it serves.
+        models: the versions it serves; the one that decides comes first.
+        body: the whole object, as JSON.
+        uri: where the version lies, as a model server reads it; "" if that is not known.
+        notes: what m2s does differently from the description, and why.
+        ignored: JSON pointers (``--ignore``) that m2s does not write over a live object.
+        warnings: what preflight found that will keep it from serving.
+        aliases: with ``--split``, the alias of each item of ``models``; else empty.
+        template: the file of the templates folder it was made from; "" for a version's own.
+        pin: why a pinned deployment differs from what the registry says; "" without a pin.
+        sources: computes, when called, which layer each field comes from.
     """
 
     key: Key
@@ -99,11 +105,13 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Undeployable:
-    """A wanted version or a template that yields no manifest; what is there is held.
+    """A wanted version, or a template, that yields no manifest. Its deployment stays as it is.
 
-    ``version`` is None for a template of which no version is known; ``models`` are the models that
-    are held. ``nameless``: not even the template's name could be read, so that it may be that of
-    any deployment made from one.
+    Attributes:
+        version: None for a template when none of its versions is known.
+        models: the models whose deployments stay as they are.
+        nameless: the template's name could not be read. Any deployment made from a template may
+            belong to it.
     """
 
     key: Key

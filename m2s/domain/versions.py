@@ -1,4 +1,4 @@
-"""The nouns of a registry, and which object: frozen values that the rooms hand each other."""
+"""Frozen dataclasses for a registry (versions, selectors) and for the key of an object."""
 
 from __future__ import annotations
 
@@ -140,7 +140,10 @@ class Offers:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A version, in decimal, that a deployment serves; ``alias`` says as which, "" for the only."""
+    """A version, in decimal, that a deployment serves.
+
+    ``alias`` is the alias that the version is served for, "" in a deployment without a split.
+    """
 
     model: str
     version: str

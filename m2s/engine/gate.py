@@ -1,4 +1,4 @@
-"""What every write to a cluster passes through, so that it can be told to begin no more."""
+"""Every write to a cluster passes through the gate; a closed gate lets no new write begin."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What MLflow's tags on model versions say of what is live, and what of it is to be written.
+"""Tags in MLflow that say which versions are live: m2s reads them, and writes what differs.
 
 ``m2s.io/live/OWNER/deployment``, ``/state``, ``/endpoint`` and ``/since``: the owner is a part of
-the key, so that nobody touches what another owner says of the same version.
+the key, so that no owner touches the tags of another owner on the same version.
 """
 
 from __future__ import annotations

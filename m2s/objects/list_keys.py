@@ -1,4 +1,4 @@
-"""What tells the items of a list in a SeldonDeployment apart, so that two layers' lists can merge.
+"""Identities of list items in a SeldonDeployment, so that the lists of two layers can merge.
 
 Kubernetes' own keys are the Go tags ``patchMergeKey`` of k8s.io/api. A SeldonDeployment's
 predictors, graph nodes and parameters have names; its componentSpecs have their containers' names.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 EVERY = "*"
-"""The name of an item that is said of all items of its list."""
+"""The name of an item that applies to all items of its list."""
 
 KEYS = {
     "predictors": "name", "children": "name", "parameters": "name", "containers": "name",
@@ -19,7 +19,7 @@ KEYS = {
 }  # fmt: skip
 
 NAMELESS: frozenset[Any] = frozenset({""})
-"""What a componentSpec without containers is told by."""
+"""The identity of a componentSpec without containers."""
 
 
 def told_apart(field: str, value: Any) -> bool:
@@ -28,7 +28,7 @@ def told_apart(field: str, value: Any) -> bool:
 
 
 def identities(field: str, value: Any) -> list[frozenset[Any]] | None:
-    """Return by what each item of a list is told from the others; None where it cannot be."""
+    """Return the identity of each item of a list; None if the items have none."""
     key = KEYS.get(field)
     if not isinstance(value, list) or (key is None and field != "componentSpecs"):
         return None

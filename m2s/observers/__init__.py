@@ -1,1 +1,1 @@
-"""What is told of each pass of `m2s watch`: logs, metrics, Events, the page, tags in MLflow."""
+"""Report each pass of `m2s watch`: in logs, metrics, Events, on the page, in MLflow's tags."""

@@ -94,9 +94,11 @@ class Delete:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """A deployment that is as wanted, or is held as it is; then ``reason`` says why.
+    """A deployment that m2s does not change.
 
-    ``ordered``: it stays so because of a mark that somebody put on it, until that is taken away.
+    ``reason`` is empty if the deployment is as wanted; else it says why m2s leaves it as it is.
+    ``ordered`` is true if a person's mark (a pause or a pin) is the reason; m2s leaves the
+    deployment as it is until the mark is removed.
     """
 
     action: ClassVar[Action] = Action.UNCHANGED
@@ -113,11 +115,10 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Something wanted that cannot be done; what is there is held as it is.
+    """A wanted change that m2s cannot make. The live deployment stays as it is.
 
-    ``models`` and ``template`` are what is held besides, as in
-    :class:`~m2s.domain.manifests.Undeployable`; ``manifest`` is what the cluster refuses, where it
-    does.
+    ``models`` and ``template`` name what else stays as it is, as in
+    :class:`~m2s.domain.manifests.Undeployable`. ``manifest`` is set if the cluster refused it.
     """
 
     action: ClassVar[Action] = Action.BLOCKED

@@ -1,7 +1,7 @@
 """Pure: the platform team's ``defaults`` in m2s.yaml, a fragment of a SeldonDeployment.
 
-It is said of every deployment that m2s makes. Everything in it is judged by the API server with
-the deployment it ends up in; here is refused only what would be nobody's default.
+m2s merges it into every deployment that it makes. The API server judges the merged deployment.
+This module refuses only what cannot be a default of every deployment.
 """
 
 from __future__ import annotations

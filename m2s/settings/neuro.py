@@ -1,7 +1,7 @@
 """Pure: the environment variables of Neu.ro's mlflow2seldon, under their own names.
 
 What each did is in that service's ``mlflow2seldon`` module and Makefile. It served Staging and
-Production, and never looked for a file among the artifacts: they lay on the platform's storage.
+Production, and never looked for a file among the artifacts, which were on Neu.ro's own storage.
 """
 
 from __future__ import annotations

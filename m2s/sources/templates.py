@@ -82,11 +82,11 @@ class TemplateFolder:
 
 
 def _of_one_time(folder: Path) -> Path:
-    """Return where the files are, of one checkout or of one state of a ConfigMap.
+    """Return the real folder of the files, so that all of them are read in one state.
 
-    git-sync turns the link that ``folder`` is to the next checkout. In a volume of a ConfigMap each
-    file is a link by way of ``..data``, which the kubelet turns (Kubernetes,
-    pkg/volume/util/atomic_writer.go).
+    With git-sync, ``folder`` is a link, and git-sync points it to the next checkout. In a volume
+    of a ConfigMap, each file is a link through ``..data``, and the kubelet points ``..data`` to the
+    next state (Kubernetes, pkg/volume/util/atomic_writer.go).
     """
     data = folder / "..data"
     return (data if data.is_dir() else folder).resolve()

@@ -1,4 +1,4 @@
-"""How long something has been unwanted: a deletion waits until it was so in several passes."""
+"""Counts the passes in which an object was unwanted: a deletion waits for several in a row."""
 
 from __future__ import annotations
 

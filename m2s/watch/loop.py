@@ -1,4 +1,4 @@
-"""The loop: one pass after the other, never two at once, until it is told to stop."""
+"""The loop: it makes one pass after the other, never two at once, until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When nothing moved, a pass need not look at everything again: what follows from it is known."""
+"""If nothing changed since the last pass, a pass reuses what the last one worked out."""
 
 from __future__ import annotations
 

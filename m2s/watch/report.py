@@ -1,4 +1,4 @@
-"""What one pass of ``m2s watch`` came to, for whoever looks on: logs, metrics, Events."""
+"""The result of one pass of ``m2s watch``, for the observers: logs, metrics, Events."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PassReport:
 
     @property
     def news(self) -> tuple[Outcome, ...]:
-        """The outcomes that nobody was told of yet."""
+        """The outcomes that the observers have not reported yet."""
         return () if self.repeats else self.outcomes
 
     def left(self) -> dict[Key, LiveDeployment]:

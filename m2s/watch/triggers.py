@@ -1,4 +1,4 @@
-"""What asks for a pass before its time; however much of it comes, it is merged into one."""
+"""Triggers ask for a pass before the interval is over; several of them cause one pass."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""MLflow's registry webhooks: a delivery is checked, and a genuine one asks for a pass.
+"""MLflow's registry webhooks: m2s checks each delivery, and a genuine one asks for a pass.
 
-It is a poke and never a source of truth: of what it says about the registry nothing is read, but
-whether it is about a tag that m2s wrote itself.
+A delivery only starts a pass; the pass reads the registry itself. m2s reads one thing from the
+delivery: whether it is about a tag that m2s wrote itself.
 Signing is that of ``mlflow/webhooks/delivery.py`` (3.17), after https://www.standardwebhooks.com.
 """
 

@@ -97,14 +97,14 @@ class Line:
 
     @property
     def trouble(self) -> str:
-        """Why it is not to be had, "" where it is."""
+        """Why the change is blocked or failed; "" if it is neither."""
         if isinstance(self.change, Blocked):
             return self.change.reason
         return self.message if self.failed else ""
 
     @property
     def kept(self) -> list[str]:
-        """What serves in its stead."""
+        """What keeps serving while the change is blocked; else empty."""
         return self.details if isinstance(self.change, Blocked) else []
 
 
@@ -128,12 +128,12 @@ class Planned:
 
     @property
     def uncounted(self) -> int:
-        """How many unchanged ones are not."""
+        """How many unchanged deployments ``lines`` leaves out."""
         return len(self.plan.changes) - len(self.lines)
 
     @cached_property
     def blocked(self) -> list[Line]:
-        """What is wanted and not to be had."""
+        """The changes that are blocked or failed."""
         return [line for line in self._lines(self.plan.changes) if line.trouble]
 
     @property

@@ -136,7 +136,7 @@ def _because(stuck: str, deployment: Body, pods: Pods) -> str:
 
 
 def _unseen(live: Body, before: Body | None) -> str:
-    """Return what was changed and shows nowhere: traffic, and what only an orchestrator is told."""
+    """Return the changes that no Deployment shows: traffic, and options of an orchestrator."""
     earlier = before or live
     found = ["traffic shares"] if _each(live, "traffic") != _each(earlier, "traffic") else []
     if any(map(is_without_engine, predictors(live))):

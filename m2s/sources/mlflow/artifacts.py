@@ -30,7 +30,7 @@ manifest travels with m2s's annotations and the API server's managedFields."""
 
 _NEAR = re.compile(r"(?i)deploy(ment)?\.(ya?ml|json)(\.txt)?")
 _FOLDERS = 5
-"""So many folders of a run are looked into for a deploy.yaml that is nobody's."""
+"""How many folders of a run m2s searches for a deploy.yaml in a wrong place."""
 _INSIDE = ("artifacts", "code")
 """Where ``pyfunc.log_model`` puts what is passed as ``artifacts=`` and ``code_paths=``."""
 

@@ -40,7 +40,7 @@ class Cache:
         self._written = 0
 
     def get(self, *key: str) -> Mapping[str, Any] | None:
-        """Return the value that was put under ``key``, None when there is none to be had."""
+        """Return the value that was put under ``key``, None if there is none."""
         path = self._path(key)
         try:
             _raise_if_foreign(self._folder)

@@ -1,4 +1,4 @@
-"""What m2s uses of mlflow, imported in one place: its switches have to be set before the import."""
+"""Imports what m2s uses of mlflow, because mlflow's switches must be set before the import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry that is asked over and over: it reads what changed, and now and then everything."""
+"""A registry for repeated passes: it reads what changed, and from time to time everything."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class IncrementalRegistry:
         return self._snapshot
 
     def _read(self, known: Snapshot | None, *, listing: bool) -> Snapshot:
-        """Return what there is now, from what is known where that is possible."""
+        """Return the current state; reuse what an earlier pass read if that is possible."""
         if known is not None:
             with suppress(OutOfDate):
                 snapshot = known.refreshed(self._reader, listing=listing)
