@@ -108,7 +108,8 @@ def document(checkup: Checkup) -> dict[str, Any]:
             "target": _target(checkup.target),
             "commands": [_part(part) for part in checkup.parts],
             "problems": list(checkup.problems),
-        }
+        },
+        (mask.EVERYTHING,),
     )
     return result
 

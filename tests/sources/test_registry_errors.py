@@ -163,7 +163,7 @@ def test_a_token_is_trimmed_as_the_uri_is(
         assert headers["authorization"] == "Bearer abc"
 
 
-@pytest.mark.parametrize("token", ["a\nb", "w0rd\u2028"])
+@pytest.mark.parametrize("token", ["a\nb", "w0\u2028rd"])
 def test_a_token_that_cannot_be_sent(
     token: str, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,7 +255,7 @@ def test_a_server_that_says_when_to_come_back_is_asked_again(
     proxy = fault_proxy(mlflow_server)
     proxy.answer(status, "later", {"Retry-After": "1"}, times=2)
     assert MlflowRegistry(proxy.uri).select(CHAMPION) == ()
-    assert proxy.count() == 3
+    assert proxy.count(path="registered-models/search") == 3
 
 
 def test_only_mlflows_own_word_makes_a_model_gone(
