@@ -18,6 +18,8 @@ from m2s.gate import Gate
 from m2s.live import LiveDeployment
 from m2s.model import Key, Whereabouts
 from m2s.plan import Plan, brings
+from m2s.threads import brief
+from m2s.wanted import Manifest
 
 
 class Status(Enum):
@@ -154,12 +156,11 @@ class _Run:
         match change:
             case Create():
                 new = change.manifest
-                return self._guarded(change, Status.CREATED, lambda: self._cluster.apply(new, None))
-            case Update():
-                over, body = change.live, change.manifest
                 return self._guarded(
-                    change, Status.UPDATED, lambda: self._cluster.apply(body, over)
+                    change, Status.CREATED, lambda: self._cluster.apply(new, None, self._gate)
                 )
+            case Update():
+                return self._applied(change, Status.UPDATED, change.manifest, change.live)
             case Blocked(reason=reason):
                 return Outcome(change, Status.BLOCKED, reason)
             case Unchanged(live=live, manifest=manifest, reason=reason):
@@ -169,13 +170,18 @@ class _Run:
             case _:
                 assert_never(change)
 
+    def _applied(
+        self, change: Change, done: Status, body: Manifest, over: LiveDeployment | None
+    ) -> Outcome:
+        return self._guarded(change, done, lambda: self._cluster.apply(body, over, self._gate))
+
     def delete(self, change: Change) -> Outcome:
         if not isinstance(change, Delete):
             raise AssertionError(f"nothing to delete for {change}")
         live = change.live
 
         def step() -> None:
-            self._cluster.delete(live)
+            self._cluster.delete(live, self._gate)
 
         # A renamed model is still wanted, under its successor's name: that was looked at already.
         looked = change.successor is not None and not live.template
@@ -202,6 +208,8 @@ class _Run:
                 self._gone.set()
             body = change.manifest.body if isinstance(change, Create | Update) else {}
             return Outcome(change, Status.FAILED, mask.within(str(error), body))
+        except Exception as error:  # noqa: BLE001 - a bug with one object stops no other
+            return Outcome(change, Status.FAILED, f"this should not happen: {brief(error)}")
         finally:
             self._gate.leave()
 

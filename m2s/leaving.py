@@ -46,8 +46,12 @@ def candidates(
     return tuple(
         item
         for item in live
-        if scope.includes(item) and item.key not in wanted and not held.why(item) and not item.keep
+        if scope.includes(item) and item.key not in wanted and not (held.why(item) or _stays(item))
     )
+
+
+def _stays(live: LiveDeployment) -> bool:
+    return live.keep or bool(live.fault)
 
 
 def assemble(
@@ -122,6 +126,8 @@ def _unwanted(
     held: Held,
     successors: _Successors,
 ) -> Change:
+    if live.fault:
+        return Blocked(live.key, live.owner or "", live.unreadable, None, live)
     if live.key in held.paused:
         return Unchanged(live, held.paused[live.key], ordered=True)
     if live.keep:
@@ -146,9 +152,13 @@ def _unwanted(
 def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:
     """Return the deletion of everything that is ours, whatever the registry says."""
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
-    return tuple(
-        Unchanged(item, f"kept by its annotation {KEEP if item.keep else PAUSED}", ordered=True)
-        if item.keep or item.paused
-        else Delete(item, diff.leaves(item.body, "removed"), "teardown: everything of this owner")
-        for item in mine
-    )
+    return tuple(map(_torn_down, mine))
+
+
+def _torn_down(live: LiveDeployment) -> Change:
+    if live.fault:
+        return Blocked(live.key, live.owner or "", live.unreadable, None, live)
+    if live.keep or live.paused:
+        kept = f"kept by its annotation {KEEP if live.keep else PAUSED}"
+        return Unchanged(live, kept, ordered=True)
+    return Delete(live, diff.leaves(live.body, "removed"), "teardown: everything of this owner")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from m2s import mask
+from m2s import mask, waiting
 from m2s.document import not_checked
 from m2s.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.model import Key
@@ -38,6 +38,7 @@ def configure(form: str) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("m2s").setLevel(logging.INFO)
     logging.captureWarnings(True)
+    waiting.say(logging.getLogger("m2s.waiting").info)
 
 
 class JsonFormatter(logging.Formatter):

@@ -108,7 +108,8 @@ def _owns(owned: Mapping[str, Any], path: tuple[Step, ...]) -> bool:
     """
     node: Any = owned
     for step in path:
-        if not isinstance(step, Name | int) and f"f:{step}" in node:
+        inner = isinstance(node, Mapping) and not isinstance(step, Name | int)
+        if inner and f"f:{step}" in node:
             node = node[f"f:{step}"]
             continue
         return bool(node is not owned) and not node

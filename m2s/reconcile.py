@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from m2s import desired, leaving, mask, writes
+from m2s.bounds import after
 from m2s.change import Change
 from m2s.cluster import Cluster
 from m2s.errors import Rejected, UsageError
@@ -24,6 +25,9 @@ from m2s.shortcut import changes_nothing
 from m2s.wanted import Skipped, Templates
 from m2s.workers import Begin, Workers, silently
 from m2s.writes import Write
+
+LONGEST = 3600.0
+"""Seconds that making a plan takes at the most."""
 
 
 class TemplateSource(Protocol):
@@ -52,12 +56,13 @@ def make_plan(
     Raises:
         RegistryError, ClusterError, TemplatesError: when a side could not be read completely;
             nothing may be concluded then, so there is no plan.
+        M2sError: it took longer than an hour.
         UsageError: there is no folder of templates, and there never was one.
     """
     scope = Scope(settings.owners, settings.models)
     templates = folder.read() if folder else Templates("")
     with ThreadPoolExecutor(settings.concurrency) as pool:
-        workers = Workers(pool, settings.concurrency, begin)
+        workers = Workers(pool, settings.concurrency, begin, after(LONGEST))
         reading = pool.submit(cluster.list)
         chosen = _choose(registry, settings, scope)
         built, unchecked = _build(registry, cluster, settings, templates, chosen, workers, memo)

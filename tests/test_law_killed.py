@@ -15,6 +15,7 @@ from m2s.cluster import Cluster
 from m2s.cluster.folder import FolderCluster
 from m2s.cluster.kubernetes import connect
 from m2s.execute import execute
+from m2s.gate import OPEN, Gate
 from m2s.live import LiveDeployment
 from m2s.settings import build
 from m2s.wanted import Manifest
@@ -38,15 +39,17 @@ class Killed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self, manifest: Manifest, live: LiveDeployment | None, gate: Gate = OPEN
+    ) -> LiveDeployment:
         self._count(self._before)
-        written = self._cluster.apply(manifest, live)
+        written = self._cluster.apply(manifest, live, gate)
         self._count(not self._before)
         return written
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
         self._count(self._before)
-        self._cluster.delete(live)
+        self._cluster.delete(live, gate)
         self._count(not self._before)
 
     def _count(self, now: bool) -> None:

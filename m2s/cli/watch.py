@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from m2s import httpd, logs, metrics, notices
+from m2s import httpd, logs, metrics, notices, threads
+from m2s.bounds import forever
 from m2s.cli import connecting, run
 from m2s.cli.secret import secret_reader
 from m2s.cli.source import Source
@@ -101,6 +102,7 @@ class _Parts:
             load=self._load,
             triggers=self.triggers,
             leading=self._leading,
+            left=self._lease.left if self._lease else forever,
             observers=(logs.PassLog(), *looking_on),
         )
 
@@ -145,8 +147,8 @@ class _Parts:
         """Return what is answered under which path."""
         table: dict[str, WSGIApplication] = {
             "/": self._page.application,
-            "/healthz": httpd.probe(self.loop.stuck),
-            "/readyz": httpd.probe(self.loop.unready),
+            "/healthz": httpd.probe(lambda: self.loop.stuck() or threads.fault(threads.DEAD)),
+            "/readyz": httpd.probe(lambda: self.loop.unready() or threads.fault()),
             "/metrics": self._counted.application,
         }
         return table | ({"/mlflow": self._receiver} if self._receiver else {})

@@ -12,6 +12,7 @@ from m2s.cluster.files import Files, without_servers_fields
 from m2s.cluster.names import namespace_name
 from m2s.cluster.yamlwriter import dump
 from m2s.errors import Conflict, Rejected
+from m2s.gate import OPEN, Gate
 from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable
 from m2s.model import Key, Unchecked
@@ -70,7 +71,12 @@ class FolderCluster:
             self._ours_to_write(manifest.key)
         return _content(manifest.body)
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self,
+        manifest: Manifest,
+        live: LiveDeployment | None,
+        gate: Gate = OPEN,  # noqa: ARG002 - nothing is written twice
+    ) -> LiveDeployment:
         """Write the file; see :class:`~m2s.cluster.Cluster`.
 
         A file that moved meanwhile, but to exactly what would be written, is no conflict.
@@ -86,7 +92,7 @@ class FolderCluster:
             raise Conflict(f"{self._files.file(manifest.key.name)} was deleted at once: plan again")
         return written
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:  # noqa: ARG002 - the same
         """Delete the file; see :class:`~m2s.cluster.Cluster`."""
         with self._lock:
             now = self._ours_to_write(live.key)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from m2s.cluster import Rollout, lookups
+from m2s.cluster import Rollout, decoder, guards, lookups, pages, readable
 from m2s.cluster.api import APPLY, Api
 from m2s.cluster.credentials import log_in
 from m2s.cluster.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.cluster.names import namespace_name, object_name
 from m2s.cluster.rollout import owned_by, progress, seldon_ids
 from m2s.cluster.throttle import Throttle
-from m2s.errors import Conflict
+from m2s.errors import ClusterError, Conflict, Rejected
+from m2s.gate import OPEN, Gate
 from m2s.ids import Body, digest
 from m2s.live import LiveDeployment, comparable
 from m2s.marks import FIELD_MANAGER, GROUP, PLURAL, VERSION
@@ -27,13 +28,14 @@ def connect(
     request_timeout: float = 30,
     workers: int = 8,
     throttle: Throttle | None = None,
+    told: bool = True,
 ) -> KubernetesCluster:
     """Return a namespace of the cluster that the credentials at hand lead to; asks it nothing yet.
 
     Credentials are those of :func:`~m2s.cluster.credentials.log_in`. Without ``namespace`` it is
     the kubeconfig context's, or the pod's own, else ``default``. ``request_timeout`` is in seconds
     and for each attempt; ``workers`` is how many threads may ask at once, ``throttle`` how often
-    they may. Raises
+    they may; ``told``: say so when an answer takes long. Raises
     :class:`~m2s.errors.ClusterError` without usable credentials and
     :class:`~m2s.errors.UsageError` when ``namespace`` cannot be a namespace's name.
     """
@@ -45,6 +47,7 @@ def connect(
         workers=workers,
         log_in=lambda: log_in(kubeconfig, context).configuration,
         throttle=throttle,
+        told=told,
     )
     return KubernetesCluster(api, chosen, force_conflicts=force_conflicts)
 
@@ -78,62 +81,70 @@ class KubernetesCluster:
 
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment of the namespace, of every page, ordered by name."""
-        bodies = self._api.items(_path(self._namespace), self._asked("list"))
+        bodies = pages.items(self._api, _path(self._namespace), self._asked("list"))
         if not bodies:
             self._check_namespace()
-        return tuple(sorted((_live(body) for body in bodies), key=lambda live: live.key))
+        return tuple(sorted(map(readable.live, bodies), key=lambda live: live.key))
 
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None only when the server says that there is none of this name."""
-        answer = self._api.ask("GET", _path(key.namespace, key.name))
+        asked = self._asked("get", key)
+        answer = self._api.ask("GET", _path(key.namespace, key.name), asked)
         if answer.ok:
-            return _live(answer.body)
+            return _readable(answer.body)
         if answer.says_absent(PLURAL, key.name):
             return None
-        raise refusal(answer, self._asked("get", key))
+        raise refusal(answer, asked)
 
     def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
         """Return what a server-side dry run of :meth:`apply` leaves."""
         force = self._force and live is not None
         answer = self._patch(manifest.key, manifest.body, force=force, dry_run=True)
-        return self._written(answer, manifest.key)
+        return _readable(self._written(answer, manifest.key), stored=False).body
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self, manifest: Manifest, live: LiveDeployment | None, gate: Gate = OPEN
+    ) -> LiveDeployment:
         """Write ``manifest`` over ``live``, or create it; see :class:`~m2s.cluster.Cluster`.
 
         An object that moved meanwhile, but to exactly what would be written, is no conflict: it
         is also what a repeated request finds when the first one's answer was lost.
         """
         if live is None:
-            return self._create(manifest)
+            return self._create(manifest, gate)
         for _ in range(_ATTEMPTS):
-            answer = self._patch(manifest.key, _pinned(manifest.body, live), force=self._force)
+            body = guards.pinned(manifest.body, live)
+            answer = self._patch(manifest.key, body, force=self._force, gate=gate)
             if answer.status != 409 or is_manager_conflict(answer):
-                return _live(self._written(answer, manifest.key))
+                return _readable(self._written(answer, manifest.key))
             now = self.get(manifest.key)
-            if now is not None and _same(now, live):
+            if now is not None and guards.same(now, live):
                 live = now
             elif now is not None and now.uid == live.uid and self._is_as_wanted(manifest, now):
                 return now
             else:
-                raise _moved(now, live)
+                raise guards.moved(now, live)
         raise Conflict("its status moves faster than it can be written: try again")
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
         """Delete exactly this object and, in the background, what it owns."""
+        asked = self._asked("delete", live.key, writes=True)
+        path = _path(live.key.namespace, live.key.name)
         for _ in range(_ATTEMPTS):
             answer = self._api.ask(
-                "DELETE", _path(live.key.namespace, live.key.name), body=_delete_options(live)
+                "DELETE", path, asked, body=guards.delete_options(live), gate=gate
             )
+            if answer.ok:
+                decoder.expect_deleted(answer, asked, live.uid)
             if answer.ok or answer.says_absent(PLURAL, live.key.name):
                 return
             if answer.status != 409:
-                raise refusal(answer, self._asked("delete", live.key, writes=True))
+                raise refusal(answer, asked)
             now = self.get(live.key)
             if now is None:
                 return
-            if not _same(now, live):
-                raise _moved(now, live)
+            if not guards.same(now, live):
+                raise guards.moved(now, live)
             live = now
         raise Conflict("its status moves faster than it can be deleted: try again")
 
@@ -147,10 +158,14 @@ class KubernetesCluster:
 
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.errors.ClusterError` when Deployments may not be listed here."""
-        path = _deployments_path(self._namespace)
-        answer = self._api.ask("GET", path, query={"limit": "1"})
+        path, asked = (
+            _deployments_path(self._namespace),
+            self._asked("list", resource="deployments"),
+        )
+        answer = self._api.ask("GET", path, asked, query={"limit": "1"})
         if not answer.ok:
-            raise refusal(answer, self._asked("list", resource="deployments"))
+            raise refusal(answer, asked)
+        decoder.page(answer, asked)
 
     def rollout(self, applied: LiveDeployment) -> Rollout:
         """Return how far the Seldon operator has come with ``applied``."""
@@ -160,15 +175,22 @@ class KubernetesCluster:
         ids = f"seldon-deployment-id in ({','.join(seldon_ids(live.body))})"
         path = _deployments_path(applied.key.namespace)
         asked = self._asked("list", resource="deployments")
-        deployments = self._api.items(path, asked, {"labelSelector": ids})
-        return progress(live.body, owned_by(live.uid, deployments), applied.generation)
+        deployments = pages.items(self._api, path, asked, {"labelSelector": ids})
+        try:
+            return progress(live.body, owned_by(live.uid, deployments), applied.generation)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            why = f"the Deployments of {live.key.name} are not as Kubernetes has them: {error!r}"
+            raise ClusterError(why) from error
 
-    def _create(self, manifest: Manifest) -> LiveDeployment:
+    def _create(self, manifest: Manifest, gate: Gate) -> LiveDeployment:
         """Create, or refuse: server-side apply alone would write over what another m2s created."""
+        body = guards.new(manifest.body)
+        answer = self._patch(manifest.key, body, force=False, gate=gate)
+        if answer.status != 409:
+            return _readable(self._written(answer, manifest.key))
         there = self.get(manifest.key)
-        if there is None:
-            answer = self._patch(manifest.key, manifest.body, force=False)
-            return _live(self._written(answer, manifest.key))
+        if there is None:  # a conflict about something else, such as a quota
+            raise refusal(answer, self._asked("patch", manifest.key, writes=True))
         if self._is_as_wanted(manifest, there):
             return there
         raise Conflict("it was created by somebody else since the plan was made: plan again")
@@ -177,13 +199,17 @@ class KubernetesCluster:
         answer = self._patch(manifest.key, manifest.body, force=True, dry_run=True)
         return answer.ok and digest(comparable(answer.body)) == now.digest
 
-    def _patch(self, key: Key, body: Body, *, force: bool, dry_run: bool = False) -> Answer:
+    def _patch(
+        self, key: Key, body: Body, *, force: bool, dry_run: bool = False, gate: Gate = OPEN
+    ) -> Answer:
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         query["force"] = "true" if force else "false"
         if dry_run:
             query["dryRun"] = "All"
-        path = _path(key.namespace, key.name)
-        return self._api.ask("PATCH", path, query=query, body=body, content_type=APPLY)
+        path, asked = _path(key.namespace, key.name), self._asked("patch", key, writes=True)
+        return self._api.ask(
+            "PATCH", path, asked, query=query, body=body, content_type=APPLY, gate=gate
+        )
 
     def _written(self, answer: Answer, key: Key) -> Body:
         if answer.ok:
@@ -192,9 +218,10 @@ class KubernetesCluster:
 
     def _check_namespace(self) -> None:
         """Tell an empty namespace from one that is not there; not everybody may read namespaces."""
-        answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}")
+        asked = Asked(self.identity, "get", Key("", self._namespace), "namespaces")
+        answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}", asked)
         if not answer.ok and answer.status != 403:
-            raise refusal(answer, self._asked("get", resource="namespaces"))
+            raise refusal(answer, asked)
 
     def _asked(
         self, verb: str, key: Key | None = None, *, resource: str = PLURAL, writes: bool = False
@@ -202,9 +229,11 @@ class KubernetesCluster:
         return Asked(self.identity, verb, key or Key(self._namespace, ""), resource, writes)
 
 
-def _live(body: Body) -> LiveDeployment:
-    metadata = body["metadata"]
-    return LiveDeployment(Key(metadata["namespace"], metadata["name"]), body)
+def _readable(body: Body, *, stored: bool = True) -> LiveDeployment:
+    live = readable.live(body, stored=stored)
+    if live.fault:
+        raise Rejected(f"it cannot be read: {live.fault}")
+    return live
 
 
 def _path(namespace: str, name: str = "") -> str:
@@ -214,30 +243,3 @@ def _path(namespace: str, name: str = "") -> str:
 
 def _deployments_path(namespace: str) -> str:
     return f"/apis/apps/v1/namespaces/{namespace_name(namespace)}/deployments"
-
-
-def _pinned(body: Body, live: LiveDeployment) -> Body:
-    """Return ``body`` with the identity of ``live``: the server refuses it (409) for any other."""
-    identity = {"uid": live.uid, "resourceVersion": live.resource_version}
-    return {**body, "metadata": {**body["metadata"], **identity}}
-
-
-def _delete_options(live: LiveDeployment) -> Body:
-    return {
-        "apiVersion": "v1",
-        "kind": "DeleteOptions",
-        "propagationPolicy": "Background",
-        "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
-    }
-
-
-def _same(now: LiveDeployment, seen: LiveDeployment) -> bool:
-    return now.uid == seen.uid and now.digest == seen.digest
-
-
-def _moved(now: LiveDeployment | None, seen: LiveDeployment) -> Conflict:
-    if now is None:
-        return Conflict("it was deleted since the plan was made: plan again")
-    if now.uid != seen.uid:
-        return Conflict("it was deleted and created anew since the plan was made: plan again")
-    return Conflict("it changed since the plan was made: plan again")
