@@ -15,6 +15,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.entities.paged_list import PagedList
 
+from m2s.registry import transport
+
+transport.install()
+
 __all__ = [
     "FileInfo",
     "MlflowClient",
