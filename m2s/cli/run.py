@@ -6,21 +6,25 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import typer
 
-from m2s import document, livetags, mask, planfile, reconcile, render, settings, tables
-from m2s import explain as explaining
-from m2s.change import Action
-from m2s.cli import connecting
-from m2s.cluster import Cluster
-from m2s.errors import M2sError, Refused, UsageError
-from m2s.execute import Outcome, SecondLook, execute, wait
-from m2s.plan import Plan
-from m2s.registry import Registry
-from m2s.settings import Settings
-from m2s.templates import TemplateFolder
+from m2s.base import mask
+from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.cli import connect
+from m2s.engine import live_tags, reconcile
+from m2s.engine.execute import Outcome, SecondLook, execute, wait
+from m2s.output import document, plan_view, saved_plan, tables
+from m2s.plan import explain as explaining
+from m2s.plan.changes import Action
+from m2s.plan.plan import Plan
+from m2s.settings import build
+from m2s.settings.build import Settings
+from m2s.sources.source import Registry
+from m2s.sources.templates import TemplateFolder
+from m2s.targets.cluster import Cluster
 
 CHANGES_PENDING = 2
 STRUCTURED = ("json", "yaml")
@@ -34,12 +38,14 @@ def plan(
     out: str | None,
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
-    chosen = settings.build(flags, os.environ, config)
-    made = _look(chosen)
+    chosen = build.build(flags, os.environ, config)
+    registry = connect.registry(chosen)
+    made = _look(chosen, registry)
     refusal = made.refusal(chosen.max_delete)
     warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
     if out:
-        planfile.save(out, made, chosen, warnings)
+        # MLFLOW_WORKSPACE, too, decided what was planned.
+        saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
@@ -48,15 +54,15 @@ def plan(
 
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
-    chosen = settings.build(flags, os.environ, config)
-    found = explaining.of(_look(chosen), name)
+    chosen = build.build(flags, os.environ, config)
+    found = explaining.of(_look(chosen, connect.registry(chosen)), name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
         typer.echo(document.text(result, output))
     elif output == "markdown":
-        typer.echo(render.explanation_markdown(found))
+        typer.echo(plan_view.explanation_markdown(found))
     else:
-        tables.console().print(render.explanation_table(found))
+        tables.console().print(plan_view.explanation_table(found))
     return 0
 
 
@@ -64,12 +70,12 @@ def apply(
     flags: Mapping[str, Any], config: str | None, output: str, plan_file: str | None, *, yes: bool
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
-    saved = planfile.load(plan_file) if plan_file else None
+    saved = saved_plan.load(plan_file) if plan_file else None
     if saved:
-        flags = planfile.flags_of(saved, flags)
-    chosen = settings.build(flags, os.environ, config)
-    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
-    templates = connecting.templates(chosen)
+        flags = saved_plan.flags_of(saved, flags)
+    chosen = build.build(flags, os.environ, config)
+    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
+    templates = connect.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
     if saved:
         _raise_if_moved(str(plan_file), saved, made)
@@ -113,17 +119,17 @@ def prune(
     flags: Mapping[str, Any], config: str | None, output: str, *, yes: bool, everything: bool
 ) -> int:
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     if not chosen.owners:
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
         raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
-    cluster = connecting.cluster(chosen)
+    cluster = connect.cluster(chosen)
     look = None
     if everything:
         made = reconcile.make_teardown(cluster, chosen)
     else:
-        registry, templates = connecting.registry(chosen), connecting.templates(chosen)
+        registry, templates = connect.registry(chosen), connect.templates(chosen)
         look = _second_look(registry, chosen, templates)
         made = _read(chosen, registry, cluster, templates).only_deletions()
     show(made, output)
@@ -151,7 +157,7 @@ def _read(
     templates: TemplateFolder | None = None,
 ) -> Plan:
     if not chosen.selectors:
-        raise UsageError(f"serve what? give --stage or --alias; {offers(registry)}")
+        raise UsageError(f"no selector: give --stage or --alias; {offers(registry)}")
     spare_imports()
     with tables.stages("Reading the registry") as begin:
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
@@ -171,9 +177,8 @@ def spare_imports() -> None:
     gc.enable()
 
 
-def _look(chosen: Settings) -> Plan:
-    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
-    return _read(chosen, registry, cluster, connecting.templates(chosen))
+def _look(chosen: Settings, registry: Registry) -> Plan:
+    return _read(chosen, registry, connect.cluster(chosen), connect.templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
@@ -192,7 +197,7 @@ def offers(registry: Registry) -> str:
 
 
 def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
-    moves = planfile.moved(saved, document.of_plan(made))
+    moves = saved_plan.moved(saved, document.of_plan(made))
     if moves:
         more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
@@ -201,9 +206,9 @@ def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
 def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     """Print the plan for people; the structured formats are one document, printed at the end."""
     if output == "table":
-        tables.console().print(render.plan_table(made))
+        tables.console().print(plan_view.plan_table(made))
     elif output == "markdown":
-        typer.echo(render.plan_markdown(made))
+        typer.echo(plan_view.plan_markdown(made))
     for warning in warnings:
         typer.echo(f"Warning: {mask.text(warning)}", err=True)
 
@@ -245,9 +250,9 @@ def _execute(
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
     if output == "table":
-        tables.console().print(render.outcomes_table(outcomes))
+        tables.console().print(plan_view.outcomes_table(outcomes))
     elif output == "markdown":
-        typer.echo(render.outcomes_markdown(outcomes))
+        typer.echo(plan_view.outcomes_markdown(outcomes))
     else:
         result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
         typer.echo(document.text({"format_version": document.FORMAT_VERSION, **result}, output))
@@ -257,8 +262,8 @@ def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
 def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
     """Tell MLflow what is live now; that this fails is no failure of what was done."""
     try:
-        tagging = connecting.registry(chosen).tagging()
-        goal = livetags.wanted(cluster.list(), made.scope)
-        livetags.update(tagging, goal, livetags.there(tagging, made.scope))
+        tagging = connect.registry(chosen).tagging()
+        goal = live_tags.wanted(cluster.list(), made.scope)
+        live_tags.update(tagging, goal, live_tags.there(tagging, made.scope))
     except M2sError as error:
         typer.echo(f"Warning: MLflow is not told what is live: {mask.text(str(error))}", err=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from m2s.change import Change, Delete, Unchanged
-from m2s.live import LiveDeployment
-from m2s.plan import Plan
+from m2s.domain.deployments import LiveDeployment
+from m2s.plan.changes import Change, Delete, Unchanged
+from m2s.plan.plan import Plan
 
 
 class Absences:

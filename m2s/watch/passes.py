@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from m2s import mask, reconcile
-from m2s.cluster import Cluster
+from m2s.base import mask
+from m2s.base.errors import M2sError, told
+from m2s.base.gate import Gate
+from m2s.base.threads import brief
 from m2s.desired import Memo
-from m2s.errors import M2sError
-from m2s.execute import Outcome, Status, execute
-from m2s.gate import Gate
-from m2s.plan import Plan
-from m2s.registry import Registry
-from m2s.report import PassReport, Result
-from m2s.settings import Settings
-from m2s.threads import brief
+from m2s.engine import reconcile
+from m2s.engine.execute import Outcome, Status, execute
+from m2s.plan.plan import Plan
+from m2s.settings.build import Settings
+from m2s.sources.source import Registry, TemplateSource
+from m2s.targets.cluster import Cluster
 from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
+from m2s.watch.report import PassReport, Result
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
 
 _UNSEEN = frozenset({LEADER, WEBHOOK})
@@ -41,7 +42,7 @@ class Edges:
     registry: Registry
     cluster: Cluster
     close: Callable[[], None] = _nothing
-    templates: reconcile.TemplateSource | None = None
+    templates: TemplateSource | None = None
     forget: Callable[[], None] = _nothing
     quiet: Quiet | None = None
     memo: Memo = field(default_factory=Memo)
@@ -87,7 +88,7 @@ class Pass:
                 outcomes = self._execute(plan, delete=self.settings.syncs and not refusal)
             result, message = _verdict(refusal, outcomes)
         except M2sError as error:
-            result, message = "error", str(error)
+            result, message = "error", told(error)
         except Exception as error:  # noqa: BLE001 - a bug, and the next pass may fare better
             result, message = "error", f"this should not happen: {brief(error)}"
         seconds = self.clock() - begun

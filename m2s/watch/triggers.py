@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from m2s import diff
-from m2s.ids import digest
-from m2s.live import LiveDeployment, comparable
-from m2s.model import Key
-from m2s.report import PassReport
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
+from m2s.objects import diff
+from m2s.objects.body import comparable, digest
+from m2s.watch.report import PassReport
 
 RELOAD, LEADER, WEBHOOK, CLUSTER = "reload", "leader", "webhook", "cluster"
 INTERVAL = "interval"
@@ -98,4 +98,4 @@ def merged(taken: frozenset[str], why: str) -> str:
 
 
 def _identity(live: LiveDeployment, ignore: tuple[str, ...]) -> str:
-    return digest(diff.dropped(comparable(live.body), ignore))
+    return digest([live.deleting, diff.dropped(comparable(live.body), ignore)])

@@ -1,0 +1,216 @@
+"""Templates of SeldonDeployments, filled in with the versions of a selector; pure.
+
+A template is read as YAML first, its placeholders standing as texts of their own; each text is
+then filled in. So no value can break the YAML, whatever is in it; a placeholder is a value with or
+without quotes around it (without, a number stays one), and one in a YAML comment is a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from m2s.base.names import dns_label
+from m2s.desired import places
+from m2s.desired.choosing import default_name
+from m2s.desired.documents import TOKEN, Template, is_other, read
+from m2s.desired.documents import templates as documents
+from m2s.desired.layering import over_defaults
+from m2s.desired.manifest import marked, marks, named
+from m2s.desired.names import warned
+from m2s.desired.places import Reader
+from m2s.desired.templating.names import Catalog
+from m2s.desired.templating.placeholders import Scalar
+from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
+from m2s.domain.versions import Key
+from m2s.objects.layers import Layer
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import description
+from m2s.platforms.seldon.units import blanked, first_uri
+
+MAX_OUTPUT = 1024 * 1024
+"""Characters that all placeholders of a template may become; etcd takes no larger an object."""
+
+
+class Filling:
+    """The placeholders of one template, each filled in once; ``faults`` have line and words."""
+
+    def __init__(self, template: Template, names: Mapping[str, Any]) -> None:
+        self._template, self._names = template, names
+        self._values: dict[int, Scalar] = {}
+        self._room = MAX_OUTPUT
+        self.faults: dict[int, tuple[int, str]] = {}
+        self.document = template.load(self._fill)
+
+    @property
+    def file(self) -> TemplateFile:
+        """What is filled in."""
+        return self._template.file
+
+    def knows(self, text: object) -> bool:
+        """Whether what a text of the outline became is known."""
+        numbers = {int(match[1]) for match in TOKEN.finditer(str(text))}
+        return not numbers & self.faults.keys()
+
+    def raise_fault(self) -> None:
+        """Raise a Problem with the first fault, if there is one."""
+        if not self.faults:
+            return
+        line, first = next(iter(self.faults.values()))
+        others = len({words for _, words in self.faults.values()}) - 1
+        more = f" (and {others} more)" if others else ""
+        raise Problem(f"{self.file.origin}:{line}: {first}{more}")
+
+    def line(self, *path: str | int) -> int:
+        """Return the line in the file of ``path``, or of the deepest part of it that exists."""
+        return self._template.line(self.document.line(*path))
+
+    def _fill(self, text: str, plain: bool) -> Any:
+        whole = TOKEN.fullmatch(text)
+        if whole and plain:
+            return self._value(whole)
+        return TOKEN.sub(lambda match: _text(self._value(match)), text)
+
+    def _value(self, match: re.Match[str]) -> Scalar:
+        number = int(match[1])
+        if number not in self._values:
+            self._values[number] = self._evaluated(number)
+        self._room -= len(_text(self._values[number]))
+        if self._room < 0:
+            raise Problem(f"{self._template.file.origin}: over {MAX_OUTPUT:,} characters filled in")
+        return self._values[number]
+
+    def _evaluated(self, number: int) -> Scalar:
+        from m2s.desired.templating.expressions import evaluate
+
+        placeholder = self._template.placeholders[number]
+        try:
+            return evaluate(placeholder.source, self._names)
+        except Problem as problem:
+            self.faults[number] = placeholder.line, str(problem)
+            return ""
+
+
+def _text(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def deployments(
+    file: TemplateFile, catalog: Callable[[], Catalog], namespace: str
+) -> Iterator[Manifest | Undeployable]:
+    """Yield what each document of a file comes to that is no other kind of object.
+
+    Args:
+        file: of the templates folder.
+        catalog: makes what one document's placeholders may ask of.
+        namespace: where to.
+    """
+    for document in documents(file):
+        if (made := deployment(document, catalog(), namespace)) is not None:
+            yield made
+
+
+def deployment(
+    file: TemplateFile, catalog: Catalog, namespace: str
+) -> Manifest | Undeployable | None:
+    """Return what a document comes to; None for another kind of object.
+
+    Args:
+        file: of the templates folder, with this document alone.
+        catalog: what its placeholders may ask of; asked by no other template.
+        namespace: where to.
+    """
+    owner = catalog.settings.owner_of(catalog.selector)
+    default = Key(namespace, default_name(PurePath(file.name).stem, catalog.selector))
+    unknown = Key(namespace, dns_label(PurePath(file.name).stem))
+    key: Key | None = None
+    try:
+        template = read(file)
+        if is_other(template.outline.value):
+            return None
+        filling = Filling(template, catalog.names())
+        key = _key(filling, template, default)
+        filling.raise_fault()
+        return warned(_manifest(filling, catalog, owner, default))
+    except Problem as problem:
+        models = catalog.asked or mentioned(file, catalog.models)
+        first = next(iter(catalog.used), None)
+        return Undeployable(
+            key or unknown, owner, catalog.selector, first, str(problem), tuple(models), file.name,
+            nameless=key is None,
+        )  # fmt: skip
+
+
+def mentioned(file: TemplateFile, models: Iterable[str]) -> tuple[str, ...]:
+    """Return the models whose names are in a file that cannot be read as a template."""
+    return tuple(model for model in models if model in file.text)
+
+
+def _key(filling: Filling, template: Template, default: Key) -> Key | None:
+    """Return which object it is; None when that is not known."""
+    outline, body = template.outline.value, filling.document.value
+    try:
+        return named(body, default)[0] if filling.knows(outline["metadata"]["name"]) else None
+    except KeyError:
+        return default
+    except (TypeError, AttributeError):
+        return None
+
+
+def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> Manifest:
+    layer = _layer(filling)
+    if not catalog.used:
+        where = f"{layer.name}:{filling.line()}"
+        raise Problem(f"{where}: no placeholder names a model: there is nothing to follow")
+    merged = over_defaults(layer, catalog.settings)
+    key, notes = named(merged.body, default)
+    known = catalog.uris
+    body = places.read(merged.body, known, Reader(catalog.settings, frozenset(known)))
+    uri = first_uri(body)
+    models, name = catalog.used_at(uri), filling.file.name
+    bare = Manifest(key, owner, catalog.selector, models, {}, uri, notes, template=name)
+    made = marked(bare, body)
+    return replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
+
+
+def fragment(file: TemplateFile, names: Mapping[str, Any], *, whole: bool) -> Layer:
+    """Return the base template filled in for one version.
+
+    Args:
+        file: the template.
+        names: what its placeholders may ask of.
+        whole: whether it must be a SeldonDeployment by itself; it may be a part of one otherwise.
+
+    Raises:
+        Problem: naming file and line.
+    """
+    filling = Filling(_base(file), names)
+    filling.raise_fault()
+    if whole:
+        return _layer(filling)
+    if not isinstance(filling.document.value, dict):
+        where = f"{file.origin}:{filling.line()}"
+        raise Problem(f"{where}: it must be a SeldonDeployment, or a part of one")
+    return Layer(file.origin, filling.document.value, filling.line)
+
+
+def _base(file: TemplateFile) -> Template:
+    """Return the one document of a base template; there may be other kinds of objects beside it."""
+    found = [one for one in map(read, documents(file)) if not is_other(one.outline.value)]
+    if len(found) == 1:
+        return found[0]
+    line = found[1].line(found[1].outline.line()) if found else 1
+    raise Problem(f"{file.origin}:{line}: {len(found)} templates; a base template is one")
+
+
+def _layer(filling: Filling) -> Layer:
+    """Return a whole SeldonDeployment, or raise a Problem."""
+    origin, body = filling.file.origin, filling.document.value
+    fault = description.fault(filling.document)
+    if fault:
+        path, words = fault
+        raise Problem(f"{origin}:{filling.line(*path)}: {words}")
+    return Layer(origin, blanked(body), filling.line)

@@ -1,0 +1,298 @@
+"""The engine's other half: executes a Plan, the only code that writes to a cluster (law 1)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TypeVar, assert_never
+
+from m2s.base import mask
+from m2s.base.errors import ClusterUnavailable, M2sError
+from m2s.base.gate import Gate
+from m2s.base.threads import brief
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.versions import Key, Whereabouts
+from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.plan import Plan, brings
+from m2s.targets.cluster import Cluster
+
+T = TypeVar("T")
+
+
+class Status(Enum):
+    """What executing one change came to."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    SERVING = "serving"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One change, executed. ``applied`` is the object as it was written, where one was."""
+
+    change: Change
+    status: Status
+    message: str = ""
+    applied: LiveDeployment | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the change came to what the plan said."""
+        return self.status not in (Status.BLOCKED, Status.FAILED)
+
+
+SecondLook = Callable[[LiveDeployment], Whereabouts]
+Report = Callable[[Outcome], None]
+
+
+NOT_ATTEMPTED = "not attempted: "
+"""How the message of a change that was not begun starts."""
+
+
+def _silent(_: Outcome) -> None:
+    pass
+
+
+def execute(
+    plan: Plan,
+    cluster: Cluster,
+    *,
+    write: bool = True,
+    delete: bool = False,
+    second_look: SecondLook | None = None,
+    concurrency: int = 8,
+    report: Report = _silent,
+    gate: Gate | None = None,
+) -> tuple[Outcome, ...]:
+    """Carry out a plan: creations and updates first, then deletions.
+
+    One failing never stops the others, except that a cluster which no longer answers is not asked
+    again. Deletions come last, and one whose successor is not there is held.
+
+    Args:
+        plan: what to do.
+        cluster: where.
+        write: create and update.
+        delete: delete.
+        second_look: asks the registry about a model once more before its deployment is deleted;
+            None deletes without (a teardown, which the registry has no say in).
+        concurrency: how many changes are under way at a time.
+        report: called with each outcome as it comes, from this thread.
+        gate: passed by each change; once it is shut, the rest fails as not attempted.
+
+    Returns:
+        An outcome for every change that was to be carried out, for every blocked one and, where
+        ``write``, for what is as wanted already; in the plan's order.
+    """
+    run = _Run(cluster, second_look, gate or Gate())
+    done: dict[int, Outcome] = {}
+    numbered = list(enumerate(plan.changes))
+    for number, change in numbered:
+        if write and isinstance(change, Unchanged | Blocked):
+            done[number] = run.write(change)
+            report(done[number])
+    writes = [(n, c) for n, c in numbered if write and isinstance(c, Create | Update)]
+    for number, outcome in _in_pool(writes, run.write, concurrency):
+        done[number] = outcome
+        report(outcome)
+    if delete:
+        unserved = _unserved(plan.changes, done.values())
+        deletions = [(n, c) for n, c in numbered if isinstance(c, Delete)]
+        step = _deletion(run, unserved)
+        for number, outcome in _in_pool(deletions, step, concurrency):
+            done[number] = outcome
+            report(outcome)
+    return tuple(done[number] for number in sorted(done))
+
+
+def _in_pool(
+    changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome], concurrency: int
+) -> Iterator[tuple[int, Outcome]]:
+    pool = ThreadPoolExecutor(concurrency)
+    try:
+        futures = {pool.submit(step, change): number for number, change in changes}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        # On an interrupt: what is being written is finished, what is not begun stays undone.
+        pool.shutdown(cancel_futures=True)
+
+
+def _unserved(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> set[Key]:
+    """Return the objects that do not serve yet what they are planned to."""
+    there = {outcome.change.key for outcome in outcomes if outcome.applied}
+    return {change.key for change in changes if brings(change)} - there
+
+
+def _deletion(run: _Run, unserved: set[Key]) -> Callable[[Change], Outcome]:
+    def step(change: Change) -> Outcome:
+        successor = change.successor if isinstance(change, Delete) else None
+        if successor is not None and successor in unserved:
+            return Outcome(change, Status.HELD, f"{successor.name} is not there yet: apply first")
+        return run.delete(change)
+
+    return step
+
+
+class _Run:
+    """The steps of one execution, which share the news that the cluster is gone."""
+
+    def __init__(self, cluster: Cluster, second_look: SecondLook | None, gate: Gate) -> None:
+        self._cluster = cluster
+        self._second_look = second_look
+        self._gate = gate
+        self._gone = threading.Event()
+
+    def write(self, change: Change) -> Outcome:
+        match change:
+            case Create():
+                return self._applied(change, Status.CREATED, change.manifest, None)
+            case Update():
+                return self._applied(change, Status.UPDATED, change.manifest, change.live)
+            case Blocked(reason=reason):
+                return Outcome(change, Status.BLOCKED, reason)
+            case Unchanged(live=live, manifest=manifest, reason=reason):
+                return Outcome(change, Status.UNCHANGED, reason, live if manifest else None)
+            case Delete():
+                raise AssertionError(f"{change.key} is not to be written")
+            case _:
+                assert_never(change)
+
+    def _applied(
+        self, change: Change, done: Status, body: Manifest, over: LiveDeployment | None
+    ) -> Outcome:
+        return self._guarded(change, done, lambda: self._cluster.apply(body, over, self._gate))
+
+    def delete(self, change: Change) -> Outcome:
+        if not isinstance(change, Delete):
+            raise AssertionError(f"nothing to delete for {change}")
+        live = change.live
+
+        def step() -> None:
+            self._cluster.delete(live, self._gate)
+
+        # A renamed model is still wanted, under its successor's name: that was looked at already.
+        looked = change.successor is not None and not live.template
+        if self._second_look and not looked and not self._gate.shut:
+            try:
+                place = self._second_look(live)
+            except M2sError as error:
+                return Outcome(change, Status.FAILED, f"held: {error}")
+            if place.selected:
+                return Outcome(change, Status.HELD, "wanted again since the plan was made")
+        return self._guarded(change, Status.DELETED, step)
+
+    def _guarded(
+        self, change: Change, done: Status, step: Callable[[], LiveDeployment | None]
+    ) -> Outcome:
+        if self._gone.is_set():
+            return _not_attempted(change, "the cluster does not answer")
+        if not self._gate.enter():
+            return _not_attempted(change, "told to stop")
+        try:
+            return Outcome(change, done, "", step())
+        except M2sError as error:
+            if isinstance(error, ClusterUnavailable):
+                self._gone.set()
+            body = change.manifest.body if isinstance(change, Create | Update) else {}
+            return Outcome(change, Status.FAILED, mask.within(str(error), body))
+        except Exception as error:  # noqa: BLE001 - a bug with one object stops no other
+            return Outcome(change, Status.FAILED, f"this should not happen: {brief(error)}")
+        finally:
+            self._gate.leave()
+
+
+def _not_attempted(change: Change, why: str) -> Outcome:
+    return Outcome(change, Status.FAILED, NOT_ATTEMPTED + why)
+
+
+def wait(
+    cluster: Cluster,
+    outcomes: Iterable[Outcome],
+    *,
+    timeout: float,
+    report: Report = _silent,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Outcome, ...]:
+    """Follow the rollouts until each serves, fails, or ``timeout`` seconds pass, over all.
+
+    Returns:
+        The outcomes, with SERVING, or FAILED and what it is stuck on, for each written object.
+    """
+    results = list(outcomes)
+    waiting = {
+        n: "the cluster did not say in time how far it is"
+        for n, o in enumerate(results)
+        if o.applied
+    }
+    deadline, pause = clock() + timeout, 0.2
+    while waiting and clock() < deadline:
+        for number in list(waiting):
+            settled = _in_time(deadline - clock(), partial(_look, cluster, results[number]))
+            if isinstance(settled, str):
+                waiting[number] = settled
+            elif settled:
+                results[number] = settled
+                del waiting[number]
+                report(settled)
+        if waiting:
+            sleep(min(pause, max(deadline - clock(), 0)))
+            pause = min(pause * 1.5, 3.0)
+    for number, stuck in waiting.items():
+        message = f"not serving after {timeout:g} s: {stuck}"
+        results[number] = Outcome(results[number].change, Status.FAILED, message)
+        report(results[number])
+    return tuple(results)
+
+
+def _in_time(seconds: float, step: Callable[[], T]) -> T | None:
+    """Return what a step comes to; None when it takes longer, or there is no time to begin it.
+
+    A request may well take longer than is left, with its retries: it is left to itself then.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(step())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+
+    if seconds <= 0:
+        return None
+    threading.Thread(target=run, name="m2s-look", daemon=True).start()
+    try:
+        return done.result(seconds)
+    except TimeoutError:
+        return None
+
+
+def _look(cluster: Cluster, outcome: Outcome) -> Outcome | str:
+    """Return the settled outcome of a rollout, or what it waits for."""
+    if outcome.applied is None:
+        raise AssertionError("nothing was written")
+    before = outcome.change.live if isinstance(outcome.change, Update) else None
+    try:
+        rollout = cluster.rollout(outcome.applied, before)
+    except M2sError as error:
+        return str(error)  # the outage may pass before the deadline does
+    if rollout.serving:
+        same = outcome.status is Status.UNCHANGED
+        served = Outcome(outcome.change, Status.SERVING, rollout.message, outcome.applied)
+        return outcome if same else served
+    if rollout.failed:
+        return Outcome(outcome.change, Status.FAILED, rollout.message)
+    return rollout.message

@@ -1,0 +1,178 @@
+"""Pure: which of our objects nothing wants any more, and the whole list of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from m2s.base.labels import KEEP, PAUSED
+from m2s.base.wording import told
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key, Whereabouts
+from m2s.objects import diff
+from m2s.plan import holds, reasons
+from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.holds import Held
+
+
+def untemplated(
+    templates: Templates, desired: Iterable[Desired], live: Iterable[LiveDeployment], scope: Scope
+) -> str:
+    """Return the question that templates raise of which there are only deployments left, or ""."""
+    made = [item.key.name for item in live if item.template and scope.includes(item)]
+    there = any(item.template for item in desired if isinstance(item, Manifest | Undeployable))
+    if there or not made:
+        return ""
+    missing = f"--templates {templates.folder} has no templates"
+    if templates.missing:
+        missing = f"--templates {templates.folder}: there is no such folder"
+    if not templates.folder:
+        missing = "--templates is not given"
+    return (
+        f"{missing}, while deployments that were made from templates are here "
+        f"({told(made)}); if that is meant, `kubectl delete sdep` removes them"
+    )
+
+
+def candidates(
+    desired: Sequence[Desired],
+    written: Iterable[Change],
+    live: Iterable[LiveDeployment],
+    scope: Scope,
+) -> tuple[LiveDeployment, ...]:
+    """Return our objects in scope that nothing wants and nothing holds: to be looked up again."""
+    wanted = {item.key for item in desired if isinstance(item, Manifest)}
+    held = holds.held(desired, written)
+    return tuple(
+        item
+        for item in live
+        if scope.includes(item) and item.key not in wanted and not _stays(item, held)
+    )
+
+
+def _stays(live: LiveDeployment, held: Held) -> bool:
+    return bool(held.why(live) or live.keep or live.deleting or live.fault)
+
+
+def assemble(
+    desired: Sequence[Desired],
+    written: Sequence[Change],
+    live: Iterable[LiveDeployment],
+    whereabouts: Mapping[Key, Whereabouts],
+    scope: Scope,
+) -> tuple[Change, ...]:
+    """Return one change for every object that is wanted or ours, by name.
+
+    Args:
+        desired: what the registry asks for.
+        written: what :func:`m2s.plan.plan.writes.judge` made of it.
+        live: every object of the namespace.
+        whereabouts: the second look at each object that :func:`candidates` named.
+        scope: whose objects this run is about.
+    """
+    mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
+    claimed = {change.key for change in written}
+    free = [item for item in mine if item.key not in claimed]
+    refused = [
+        _refused(item, free if item.nameless else mine)
+        for item in desired
+        if isinstance(item, Undeployable)
+    ]
+    shown = claimed | {change.key for change in refused}
+    held, successors = holds.held(desired, written), _successors(written)
+    rest = [
+        _unwanted(item, whereabouts.get(item.key), held, successors)
+        for item in mine
+        if item.key not in shown
+    ]
+    return tuple(sorted((*written, *refused, *rest), key=_order))
+
+
+_Successors = Mapping[tuple[str | None, str], Key]
+"""(owner, model) → the object that serves it from now on."""
+
+
+def _successors(written: Iterable[Change]) -> _Successors:
+    """Return which object serves each model; its own deployment counts before a template's."""
+    manifests = [
+        change.manifest
+        for change in written
+        if isinstance(change, Create | Update | Unchanged) and change.manifest
+    ]
+    ordered = sorted(manifests, key=lambda item: not item.template)
+    return {(item.owner, one.model): item.key for item in ordered for one in item.models}
+
+
+def _order(change: Change) -> tuple[str, str, str]:
+    version = change.version if isinstance(change, Blocked) else None
+    return change.key.namespace, change.key.name, str(version or "")
+
+
+def _refused(item: Undeployable, mine: Iterable[LiveDeployment]) -> Blocked:
+    live = next((one for one in mine if _is_about(item, one)), None)
+    key = live.key if live else item.key
+    return Blocked(key, item.owner, item.reason, item.version, live, item.models, item.template)
+
+
+def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
+    if item.owner != live.owner:
+        return False
+    if item.template and not item.nameless:
+        return live.key == item.key
+    if item.template or live.template:
+        return live.template == item.template
+    if item.version is None:
+        return live.key == item.key
+    return live.model == item.version.model
+
+
+def _left_alone(live: LiveDeployment) -> Change | None:
+    """Return what is shown of a deployment that cannot be read, or is going to be gone anyway."""
+    if live.fault:
+        return Blocked(live.key, live.owner or "", live.unreadable, None, live)
+    return Unchanged(live, reasons.of_deletion(live)) if live.deleting else None
+
+
+def _unwanted(
+    live: LiveDeployment,
+    found: Whereabouts | None,
+    held: Held,
+    successors: _Successors,
+) -> Change:
+    if left := _left_alone(live):
+        return left
+    if live.key in held.paused:
+        return Unchanged(live, held.paused[live.key], ordered=True)
+    if live.keep:
+        kept = "no longer wanted; kept by its annotation m2s.io/keep"
+        return Unchanged(live, kept, ordered=True)
+    if why := held.why(live):
+        return Unchanged(live, why)
+    if not live.served:
+        why = "its annotation m2s.io/model is gone, so the registry cannot be asked about it"
+        return Blocked(live.key, live.owner or "", why, None, live)
+    fields = diff.leaves(live.body, "removed")
+    heirs = [successors.get((live.owner, one.model)) for one in live.served]
+    successor = next(filter(None, heirs), None)
+    if successor and not live.template:
+        return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
+    if found is None or found.selected:
+        why = "a second look at the registry still finds it wanted: held; plan again"
+        return Blocked(live.key, live.owner or "", why, None, live)
+    return Delete(live, fields, found.reason, successor)
+
+
+def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:
+    """Return the deletion of everything that is ours, whatever the registry says."""
+    mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
+    return tuple(map(_torn_down, mine))
+
+
+def _torn_down(live: LiveDeployment) -> Change:
+    if left := _left_alone(live):
+        return left
+    if live.keep or live.paused:
+        kept = f"kept by its annotation {KEEP if live.keep else PAUSED}"
+        return Unchanged(live, kept, ordered=True)
+    return Delete(live, diff.leaves(live.body, "removed"), "teardown: everything of this owner")

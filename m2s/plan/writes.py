@@ -1,0 +1,182 @@
+"""Pure: whose each wanted object is, and what writing it would come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from m2s.base.labels import FIELD_MANAGER
+from m2s.domain import history
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.field_owners import owned_by
+from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key
+from m2s.objects import diff
+from m2s.objects.body import Body
+from m2s.plan import holds, reasons
+from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update
+from m2s.plan.holds import Held
+from m2s.settings.build import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A manifest that may be written, and what it would be written over."""
+
+    manifest: Manifest
+    live: LiveDeployment | None
+
+
+def writes(
+    desired: Sequence[Desired],
+    live: Mapping[Key, LiveDeployment],
+    scope: Scope,
+    settings: Settings,
+    now: str,
+) -> tuple[Write | Blocked, ...]:
+    """Sort out whose each wanted object is; from here on ignored paths of live ones are left out.
+
+    ``now`` (RFC 3339) goes on record with what begins to serve; a record without times takes "".
+    """
+    held = holds.held(desired, ())
+    return tuple(
+        _write(item, live.get(item.key), scope, settings, held, now)
+        for item in desired
+        if isinstance(item, Manifest)
+    )
+
+
+def _write(
+    manifest: Manifest,
+    live: LiveDeployment | None,
+    scope: Scope,
+    settings: Settings,
+    held: Held,
+    now: str,
+) -> Write | Blocked:
+    problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
+    if live and live.fault:
+        problem = live.unreadable
+    elif live and (why := held.why_not(manifest, live)):
+        problem = why
+    if live and live.deleting and not problem:
+        why = reasons.of_deletion(live)
+        problem = f"{live.key.name} {why}; it is created again once it is gone"
+    if problem:
+        return _blocked(manifest, problem, live)
+    return write(manifest, live, settings.ignore, now)
+
+
+def write(
+    manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str], now: str
+) -> Write:
+    """Return what is written of ``manifest``: with the record; over ``live`` no ignored path."""
+    return Write(_withheld(history.recorded(manifest, live, now), live, ignore), live)
+
+
+def _blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
+    models = tuple(one.model for one in manifest.models)
+    first = manifest.models[0]
+    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
+
+
+def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
+    if live.owner is None:
+        if adopt:
+            return ""
+        return f"{live.key.name} exists and is not m2s's; --adopt takes it over"
+    if live.owner not in scope.owners:
+        return f"{live.key.name} belongs to the owner {live.owner}; give this one another name"
+    if not scope.includes(live):
+        served = " and ".join(one.model for one in live.served)
+        return f"{live.key.name} serves {served}, which --model leaves out"
+    return ""
+
+
+def _withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
+    """Leave ignored paths of a live object to whoever owns them.
+
+    Where leaving one out would remove it from the live object, its value there is said again. A
+    creation writes them: an autoscaler finds no scale without a first ``spec.replicas``.
+    """
+    if live is None:
+        return manifest
+    given = tuple(pointer for pointer in ignore if diff.has(manifest.body, pointer))
+    lost = [pointer for pointer in ignore if _lost(live, pointer)]
+    body = diff.carried(diff.dropped(manifest.body, given), live.body, lost)
+    return replace(manifest, body=body, ignored=given) if given or lost else manifest
+
+
+def _lost(live: LiveDeployment, pointer: str) -> bool:
+    """Whether a path that a manifest does not state is removed when the manifest is written.
+
+    A file is replaced whole. Server-side apply drops what its owner stops saying, and replaces the
+    CRD's lists whole (structured-merge-diff: a list without a list type is atomic).
+    """
+    *way, _ = diff.walked(live.body, pointer)
+    in_list = any(isinstance(value, list) for _, value in way)
+    return in_list or not live.managed_fields or owned_by(live, FIELD_MANAGER, pointer)
+
+
+def judge(
+    items: Iterable[Write | Blocked], previews: Mapping[Key, Body | str], ignore: Sequence[str]
+) -> tuple[Change, ...]:
+    """Return what each wanted object comes to.
+
+    Args:
+        items: what :func:`writes` returned.
+        previews: for each Write, the object as the cluster would have it, or why it refuses.
+        ignore: JSON pointers that are not compared.
+    """
+    changes: tuple[Change, ...] = tuple(
+        item if isinstance(item, Blocked) else _judged(item, previews[item.manifest.key], ignore)
+        for item in items
+    )
+    while (kept := _keeping(changes)) != changes:
+        changes = kept
+    return changes
+
+
+def _keeping(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Block what would be written over the deployment of a model whose own change is blocked."""
+    held = holds.held((), changes)
+    return tuple(_kept(each, held) if isinstance(each, Update) else each for each in changes)
+
+
+def _kept(change: Update, held: Held) -> Update | Blocked:
+    why = held.why_not(change.manifest, change.live)
+    return _blocked(change.manifest, why, change.live) if why else change
+
+
+def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
+    manifest, live = item.manifest, item.live
+    if isinstance(merged, str):
+        return replace(_blocked(manifest, merged, live), manifest=manifest)
+    if live is None:
+        fields = diff.leaves(merged, "added")
+        return Create(manifest, merged, fields, reasons.of_create(manifest))
+    fields = diff.fields(live.body, merged, ignore)
+    if not fields:
+        return Unchanged(live, manifest.pin, manifest, ordered=bool(manifest.pin))
+    why = reasons.of_update(manifest, live, fields)
+    return Update(manifest, live, merged, fields, f"{manifest.pin}; {why}" if manifest.pin else why)
+
+
+def narrowed(
+    desired: Sequence[Desired], live: Mapping[Key, LiveDeployment], scope: Scope
+) -> tuple[Desired, ...]:
+    """Return ``desired`` without the templates of which --model leaves every model out."""
+    return tuple(
+        item
+        for item in desired
+        if isinstance(item, Skipped | Paused) or _is_looked_at(item, live.get(item.key), scope)
+    )
+
+
+def _is_looked_at(item: Manifest | Undeployable, live: LiveDeployment | None, scope: Scope) -> bool:
+    if not item.template or (live and scope.includes(live)):
+        return True
+    if isinstance(item, Undeployable):
+        return item.nameless or not item.held or any(map(scope.includes_model, item.held))
+    return any(scope.includes_model(version.model) for version in item.models)

@@ -1,0 +1,324 @@
+"""A Model Registry behind an MLflow tracking URI."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from m2s.base.errors import RegistryError, UsageError
+from m2s.base.labels import PAUSED, is_set
+from m2s.domain.stages import canonical_stage
+from m2s.domain.versions import (
+    Description,
+    MlModel,
+    ModelVersion,
+    Offers,
+    Selector,
+    Unchecked,
+    Unreadable,
+    Whereabouts,
+)
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import database, environment, generations, listing, managed, workspaces
+from m2s.sources.mlflow.artifacts import Store, StoreError
+from m2s.sources.mlflow.cache import Cache
+from m2s.sources.mlflow.descriptions import Descriptions
+from m2s.sources.mlflow.generations import ALIASES, Client, Generation, Learned
+from m2s.sources.mlflow.incremental import IncrementalRegistry
+from m2s.sources.mlflow.locations import location
+from m2s.sources.mlflow.mlmodel import PATIENCE
+from m2s.sources.mlflow.server import Server
+from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
+from m2s.sources.mlflow.tagging import Tagging
+from m2s.sources.mlflow.trouble import WHERE
+from m2s.sources.mlflow.whereabouts import by_alias, by_stage
+
+_FEW = 50
+"""Up to so many aliased versions are looked up one by one instead of listing every version."""
+_REFUSED = frozenset("/:")
+"""Since 2.19 MLflow neither registers nor looks up such a name, but it lists those it has."""
+
+
+class MlflowRegistry:
+    """``Registry`` over MLflow's own client; safe to share between threads.
+
+    Args:
+        tracking_uri: ``http(s)://…`` with MLflow's own authentication variables or ``user:pass@``,
+            or a database such as ``sqlite:////path``.
+        request_timeout: seconds for one request, unless MLFLOW_HTTP_REQUEST_TIMEOUT is set. A
+            request that fails is tried three times.
+        workers: how many aliased versions are looked up at the same time.
+        registry_uri: where models are registered, if not at ``tracking_uri``; None leaves it to
+            MLFLOW_REGISTRY_URI, as MLflow does.
+        workspace: whose models are meant, on a server that has workspaces; None leaves it to
+            MLFLOW_WORKSPACE, as MLflow does. It is the whole process's.
+        cache: keeps the descriptions of versions that do not change; None fetches them each time.
+
+    Raises:
+        RegistryError: the URI is malformed or of a kind that cannot be read, or the database is
+            not there or not of the installed mlflow's schema. A server is first asked later.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        *,
+        request_timeout: float = 30,
+        workers: int = 8,
+        registry_uri: str | None = None,
+        workspace: str | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        environment.prepare()
+        environment.set_timeout(request_timeout)
+        elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
+        uris = dict.fromkeys((tracking_uri, elsewhere))
+        servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
+        self._server, self._models = servers[0], servers[-1]
+        managed.announce(self._server.uri)
+        self._learned = Learned(self._models)
+        self._workers = workers
+        with self._models.asking("open the registry"):
+            self._client = Client(self._server.uri, self._models.uri)
+        store = Store(self._server.uri, self._server.scrub)
+        patience = min(request_timeout, PATIENCE)
+        self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
+
+    @property
+    def identity(self) -> str:
+        """The tracking URI, and the registry's where it is another, without user and password.
+
+        The workspace is a part of it, where one was asked for.
+        """
+        if self._models is self._server:
+            return self._server.identity
+        return f"{self._server.address} with models at {self._models.identity}"
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that was asked for, "" for none."""
+        return self._models.workspace
+
+    @property
+    def generation(self) -> Generation:
+        """What the server with the models can do; it is asked once.
+
+        Raises:
+            RegistryError: it cannot be reached.
+        """
+        return self._learned.generation
+
+    def lacks(self) -> tuple[str, ...]:
+        """Say what newer servers have and this one has not, a line each; () where it is unknown."""
+        known = self.generation.version or self._client.knows_no_alias()  # as before 2.3
+        features = generations.FEATURES if known else ()
+        return tuple(filter(None, map(self.generation.lack, features)))
+
+    def workspaces(self) -> tuple[str, ...]:
+        """Return the names of the server's workspaces, () for a server without."""
+        return workspaces.names(self._models) if self._models.is_http else ()
+
+    def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
+        """Return every version that the selector names, of every page, by model and version.
+
+        A stage's versions come from the listing of all versions: a registered model's own list
+        has only the highest of each stage. An alias that points at a version which is not there
+        yields one of status ``MISSING``, so that it is reported and what is deployed stays.
+
+        Raises:
+            UsageError: MLflow has no such stage, or the server no stages or no aliases.
+            RegistryError: a page could not be read.
+        """
+        by_alias = selector.kind == "alias"
+        found = self._aliased(selector.name) if by_alias else self._staged(_stage(selector))
+        self._descriptions.warm(found)
+        return found
+
+    def model_tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every registered model: see :meth:`m2s.sources.source.Registry`."""
+        return {model.name: dict(model.tags) for model in self._every_model()}
+
+    def paused(self) -> frozenset[str]:
+        """Return the models that are paused: see :meth:`m2s.sources.source.Registry.paused`."""
+        found = listing.tagged_models(self._models, self._client, PAUSED)
+        return frozenset(model.name for model in found if is_set(model.tags[PAUSED]))
+
+    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
+        """Return the version's resolved storage URI and its ``deploy.yaml``.
+
+        The file is looked for among the run's own artifacts, then in the model's folder and its
+        ``artifacts`` and ``code``. The URI is ``models:/…`` only when MLflow itself cannot tell
+        where that is; no prefix map is applied.
+
+        Raises:
+            RegistryError: the tracking server is gone or refuses us.
+        """
+        try:
+            return self._descriptions.find(version, read=read)
+        except StoreError as error:
+            reason = self._server.scrub(str(error))
+        except Exception as error:  # noqa: BLE001 - mlflow raises anything; the look-up decides
+            reason = str(self._server.error(f"describe {version}", error))
+        # This version's trouble, or the server's? A look-up tells, whatever the store answered.
+        if self._version(version.model, version.version) is None:
+            return Unreadable(f"{version} was deleted while it was read")
+        return Unreadable(reason, self._location(version))
+
+    def _location(self, version: ModelVersion) -> str:
+        """Return where a version lies whose files cannot be read, "" where that fails as well."""
+        try:
+            return self._descriptions.find(version, read=False).uri
+        except Exception:  # noqa: BLE001 - why it fails was said of its files already
+            return ""
+
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Return where ``uri`` lies: see :meth:`m2s.sources.source.Registry.resolve`."""
+        try:
+            return location(self._client, uri)
+        except StoreError as error:
+            return Unreadable(self._server.scrub(str(error)))
+        except Exception as error:  # noqa: BLE001 - mlflow raises anything
+            return Unreadable(str(self._models.error(f"look up {uri}", error)))
+
+    def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
+        """Return what a folder's MLmodel file says: see ``mlmodel``."""
+        return self._descriptions.mlmodel(folder)
+
+    def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
+        """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.locate`."""
+        entity = self._model(model)
+        if entity is None:
+            return Whereabouts(False, "the registered model is gone")
+        number = int(version) if version is not None and version.isdecimal() else None
+        found = self._version(model, number) if number is not None else None
+        if selector.kind == "alias":
+            return by_alias(selector.name, entity.aliases, number, found)
+        return by_stage(_stage(selector), entity, number, found)
+
+    def offers(self) -> Offers:
+        """Return how many versions are in each stage, and how many models have each alias."""
+        stages = Counter(each.stage for each in self._every_version() if each.stage)
+        models = self._every_model()
+        aliases = Counter(alias for model in models for alias in model.aliases)
+        return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
+
+    def incremental(
+        self, resync: float, clock: Callable[[], float] = time.monotonic
+    ) -> IncrementalRegistry:
+        """Return this registry for somebody who asks it over and over, ``resync`` in seconds."""
+        where = (self._models, self._client)
+        reader = Reader(
+            models=lambda: map(listing.model_of, listing.models(*where)),
+            newest=lambda: (
+                [listing.model_of(each) for each in page] for page in listing.newest_models(*where)
+            ),
+            versions=lambda: listing.versions(*where),
+            versions_of=lambda names: listing.versions_of(*where, names),
+            unaliased=self._check_aliases,
+            unstaged=self._refuse_stages,
+        )
+        return IncrementalRegistry(self, reader, resync=resync, clock=clock)
+
+    def tagging(self) -> Tagging:
+        """Return what writes to the same registry what is live."""
+        return Tagging(self._models, self._client)
+
+    def _every_version(self) -> tuple[ModelVersion, ...]:
+        return listing.versions(self._models, self._client)
+
+    def _every_model(self) -> tuple[mlflow.RegisteredModel, ...]:
+        return listing.models(self._models, self._client)
+
+    def _staged(self, stage: str) -> tuple[ModelVersion, ...]:
+        every = self._every_version()
+        if has_no_stages(every):
+            self._refuse_stages()
+        return tuple(version for version in every if version.stage == stage)
+
+    def _refuse_stages(self) -> None:
+        """Raise a UsageError: the server has no stages, as Unity Catalog has none."""
+        raise UsageError(f"MLflow at {self._models.identity} has no stages: select by --alias")
+
+    def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
+        models = self._every_model()
+        if not any(each.aliases for each in models):
+            self._check_aliases()
+        wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
+        known: dict[tuple[str, int], ModelVersion] = {}
+        if len(wanted) > _FEW:
+            every = self._every_version()
+            known = {(each.model, each.version): each for each in every}
+
+        def one(key: tuple[str, int]) -> ModelVersion:
+            return known.get(key) or self._version(*key) or missing(alias, *key)
+
+        with ThreadPoolExecutor(self._workers) as pool:
+            return listing.distinct(pool.map(one, wanted))
+
+    def _check_aliases(self) -> None:
+        """Raise a UsageError where no model has an alias because the server has none."""
+        lack = self.generation.lack(ALIASES)
+        if lack and (self.generation.version or self._client.knows_no_alias()):
+            raise UsageError(f"MLflow at {self._models.identity} has no aliases: {lack}")
+
+    def _model(self, name: str) -> mlflow.RegisteredModel | None:
+        """Return a registered model, None only when MLflow says that there is none."""
+        if _REFUSED & set(name):
+            every = self._every_model()
+            return next((each for each in every if each.name == name), None)
+        doing = f"look up the registered model {name!r}"
+        with self._models.asking(doing):
+            try:
+                entity = self._client.get_registered_model(name)
+            except mlflow.MlflowException as error:
+                if self._says_absent(error):
+                    return None
+                raise
+        self._check_name(doing, name, entity.name)
+        return entity
+
+    def _version(self, model: str, version: int) -> ModelVersion | None:
+        """Return a model version, None only when MLflow says that there is none."""
+        if _REFUSED & set(model):
+            every = self._every_version()
+            return next((each for each in every if str(each) == f"{model} v{version}"), None)
+        doing = f"look up {model} v{version}"
+        with self._models.asking(doing):
+            try:
+                entity = self._client.get_model_version(model, str(version))
+            except mlflow.MlflowException as error:
+                if self._says_absent(error):
+                    return None
+                raise
+            found = listing.version_of(entity)
+        self._check_name(doing, model, found.model)
+        return found
+
+    def _says_absent(self, error: mlflow.MlflowException) -> bool:
+        """Whether the thing is absent; of a workspace that is gone MLflow says the same."""
+        absent = mlflow.is_absent(error)
+        if absent and self.workspace:
+            self._client.search_registered_models(max_results=1)  # raises where that is so
+        return absent
+
+    def _check_name(self, doing: str, asked: str, answered: str) -> None:
+        # A proxy's bare `{}` decodes into an entity without a name.
+        if asked != answered:
+            said = f"the answer is about {answered!r}: is it an MLflow server? Check {WHERE}"
+            raise RegistryError(f"MLflow at {self._models.identity}: cannot {doing}: {said}")
+
+
+def _checked(server: Server) -> Server:
+    if server.is_database:
+        database.check(server)
+    return server
+
+
+def _stage(selector: Selector) -> str:
+    try:
+        return canonical_stage(selector.name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

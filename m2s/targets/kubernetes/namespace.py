@@ -1,0 +1,254 @@
+"""A Kubernetes namespace as a cluster: server-side apply and its dry run, and guarded deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from m2s.base.errors import ClusterError, Conflict, Rejected
+from m2s.base.gate import OPEN, Gate
+from m2s.base.labels import FIELD_MANAGER
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.rights import Access, Right
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
+from m2s.objects.body import Body, comparable, digest
+from m2s.platforms.seldon.rollout import owned_by, progress
+from m2s.targets.kubernetes import access, decoder, guards, lookups, pages, readable
+from m2s.targets.kubernetes.api import APPLY, Api
+from m2s.targets.kubernetes.credentials import log_in
+from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
+from m2s.targets.kubernetes.throttle import Throttle
+from m2s.targets.kubernetes.workloads import Workloads
+from m2s.targets.names import namespace_name, object_name
+
+_ATTEMPTS = 5
+
+
+def connect(
+    namespace: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    force_conflicts: bool = True,
+    request_timeout: float = 30,
+    workers: int = 8,
+    throttle: Throttle | None = None,
+    told: bool = True,
+) -> KubernetesCluster:
+    """Return a namespace of the cluster that the credentials at hand lead to; asks it nothing yet.
+
+    Credentials are those of :func:`~m2s.targets.kubernetes.credentials.log_in`. Without
+    ``namespace`` it is the kubeconfig context's, or the pod's own, else ``default``.
+    ``request_timeout`` is in seconds and for each attempt; ``workers`` is how many threads may ask
+    at once, ``throttle`` how often they may; ``told``: say so when an answer takes long. Raises
+    :class:`~m2s.base.errors.ClusterError` without usable credentials and
+    :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a namespace's name.
+    """
+    login = log_in(kubeconfig, context)
+    chosen = namespace_name(namespace or login.namespace or "default")
+    api = Api(
+        login.configuration,
+        timeout=request_timeout,
+        workers=workers,
+        log_in=lambda: log_in(kubeconfig, context).configuration,
+        throttle=throttle,
+        told=told,
+    )
+    return KubernetesCluster(api, chosen, force_conflicts=force_conflicts)
+
+
+class KubernetesCluster:
+    """The SeldonDeployments of one namespace; implements :class:`~m2s.targets.cluster.Cluster`.
+
+    With ``force_conflicts`` a field that another manager owns is taken back; without, writing it
+    is a :class:`~m2s.base.errors.Conflict`. Safe to use from several threads.
+    """
+
+    def __init__(self, api: Api, namespace: str, *, force_conflicts: bool = True) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._force = force_conflicts
+        self._workloads = Workloads(api, namespace)
+
+    @property
+    def api(self) -> Api:
+        """The API server itself, for what is not about one SeldonDeployment: watches, Leases."""
+        return self._api
+
+    @property
+    def identity(self) -> str:
+        """The API server's URL, without any password in it."""
+        return self._api.server
+
+    @property
+    def namespace(self) -> str:
+        """The namespace all objects are in."""
+        return self._namespace
+
+    def list(self) -> tuple[LiveDeployment, ...]:
+        """Return every SeldonDeployment of the namespace, of every page, ordered by name."""
+        bodies = pages.items(self._api, _path(self._namespace), self._asked("list"))
+        if not bodies:
+            self._check_namespace()
+        return tuple(sorted(map(readable.live, bodies), key=lambda live: live.key))
+
+    def unread(self) -> tuple[str, ...]:
+        """Return nothing: a server's list is complete, or an error."""
+        return ()
+
+    def get(self, key: Key) -> LiveDeployment | None:
+        """Return one object; None only when the server says that there is none of this name."""
+        asked = self._asked("get", key)
+        answer = self._api.ask("GET", _path(key.namespace, key.name), asked)
+        if answer.ok:
+            return _readable(answer.body)
+        if answer.says_absent(PLURAL, key.name):
+            return None
+        raise refusal(answer, asked)
+
+    def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
+        """Return what a server-side dry run of :meth:`apply` leaves."""
+        force = self._force and live is not None
+        answer = self._patch(manifest.key, manifest.body, force=force, dry_run=True)
+        return _readable(self._written(answer, manifest.key), stored=False).body
+
+    def apply(
+        self, manifest: Manifest, live: LiveDeployment | None, gate: Gate = OPEN
+    ) -> LiveDeployment:
+        """Write ``manifest`` over ``live``, or create it; see ``Cluster``.
+
+        An object that moved meanwhile, but to exactly what would be written, is no conflict: it
+        is also what a repeated request finds when the first one's answer was lost.
+        """
+        if live is None:
+            return self._create(manifest, gate)
+        for _ in range(_ATTEMPTS):
+            body = guards.pinned(manifest.body, live)
+            answer = self._patch(manifest.key, body, force=self._force, gate=gate)
+            if answer.status != 409 or is_manager_conflict(answer):
+                return _staying(_readable(self._written(answer, manifest.key)))
+            now = self.get(manifest.key)
+            if now is not None and guards.same(now, live):
+                live = now
+            elif now is not None and now.uid == live.uid and self._is_as_wanted(manifest, now):
+                return _staying(now)
+            else:
+                raise guards.moved(now, live)
+        raise Conflict("its status moves faster than it can be written: try again")
+
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
+        """Delete exactly this object and, in the background, what it owns."""
+        asked = self._asked("delete", live.key, writes=True)
+        path = _path(live.key.namespace, live.key.name)
+        for _ in range(_ATTEMPTS):
+            answer = self._api.ask(
+                "DELETE", path, asked, body=guards.delete_options(live), gate=gate
+            )
+            if answer.ok:
+                decoder.expect_deleted(answer, asked, live.uid)
+            if answer.ok or answer.says_absent(PLURAL, live.key.name):
+                return
+            if answer.status != 409:
+                raise refusal(answer, asked)
+            now = self.get(live.key)
+            if now is None:
+                return
+            if not guards.same(now, live):
+                raise guards.moved(now, live)
+            live = now
+        raise Conflict("its status moves faster than it can be deleted: try again")
+
+    def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
+        """Return the names of a Secret's data; None when the server says that there is none."""
+        return lookups.secret_keys(self._api, Key(self._namespace, name))
+
+    def has_service_account(self, name: str) -> bool | Unchecked:
+        """Return whether there is a ServiceAccount of this name."""
+        return lookups.has_service_account(self._api, Key(self._namespace, name))
+
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what the server says of itself and of this account's rights in the namespace."""
+        return access.look(self._api, self._namespace, rights)
+
+    def check_rollout_access(self) -> None:
+        """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
+        self._workloads.check()
+
+    def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
+        """Return how far the Seldon operator has come with ``applied``, written over ``before``."""
+        live = self.get(applied.key)
+        if live is None or live.uid != applied.uid or live.deleting:
+            return Rollout(False, True, "it was deleted after it had been applied")
+        try:
+            made = owned_by(live.uid, self._workloads.deployments(live.body))
+            earlier = before.body if before else None
+            return progress(live.body, earlier, made, applied.generation, self._workloads.pods)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            why = f"the Deployments of {live.key.name} are not as Kubernetes has them: {error!r}"
+            raise ClusterError(why) from error
+
+    def _create(self, manifest: Manifest, gate: Gate) -> LiveDeployment:
+        """Create, or refuse: server-side apply alone would write over what another m2s created."""
+        body = guards.new(manifest.body)
+        answer = self._patch(manifest.key, body, force=False, gate=gate)
+        if answer.status != 409:
+            return _readable(self._written(answer, manifest.key))
+        there = self.get(manifest.key)
+        if there is None:  # a conflict about something else, such as a quota
+            raise refusal(answer, self._asked("patch", manifest.key, writes=True))
+        if self._is_as_wanted(manifest, _staying(there)):
+            return there
+        raise Conflict("it was created by somebody else since the plan was made: plan again")
+
+    def _is_as_wanted(self, manifest: Manifest, now: LiveDeployment) -> bool:
+        answer = self._patch(manifest.key, manifest.body, force=True, dry_run=True)
+        return answer.ok and digest(comparable(answer.body)) == now.digest
+
+    def _patch(
+        self, key: Key, body: Body, *, force: bool, dry_run: bool = False, gate: Gate = OPEN
+    ) -> Answer:
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query["force"] = "true" if force else "false"
+        if dry_run:
+            query["dryRun"] = "All"
+        path, asked = _path(key.namespace, key.name), self._asked("patch", key, writes=True)
+        return self._api.ask(
+            "PATCH", path, asked, query=query, body=body, content_type=APPLY, gate=gate
+        )
+
+    def _written(self, answer: Answer, key: Key) -> Body:
+        if answer.ok:
+            return answer.body
+        raise refusal(answer, self._asked("patch", key, writes=True))
+
+    def _check_namespace(self) -> None:
+        """Tell an empty namespace from one that is not there; not everybody may read namespaces."""
+        asked = Asked(self.identity, "get", Key("", self._namespace), "namespaces")
+        answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}", asked)
+        if not answer.ok and answer.status != 403:
+            raise refusal(answer, asked)
+
+    def _asked(
+        self, verb: str, key: Key | None = None, *, resource: str = PLURAL, writes: bool = False
+    ) -> Asked:
+        return Asked(self.identity, verb, key or Key(self._namespace, ""), resource, writes)
+
+
+def _readable(body: Body, *, stored: bool = True) -> LiveDeployment:
+    live = readable.live(body, stored=stored)
+    if live.fault:
+        raise Rejected(f"it cannot be read: {live.fault}")
+    return live
+
+
+def _path(namespace: str, name: str = "") -> str:
+    tail = f"/{object_name(name)}" if name else ""
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace_name(namespace)}/{PLURAL}{tail}"
+
+
+def _staying(live: LiveDeployment) -> LiveDeployment:
+    """Return ``live``, or refuse to take one for written that is going to be gone."""
+    if live.deleting:
+        raise Conflict("it is being deleted since the plan was made: plan again")
+    return live
