@@ -66,6 +66,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) ->
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
+@pytest.fixture(autouse=True)
+def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process do not say whom they wait for: on a busy machine that is chance."""
+    monkeypatch.setattr("m2s.base.waiting.AFTER", 600.0)
+
+
 @pytest.fixture(scope="session")
 def api_server_binaries() -> Path:
     """The folder with kube-apiserver and etcd; skips, or with M2S_REQUIRE_CLUSTER=1 fails."""

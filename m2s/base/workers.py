@@ -8,6 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from m2s.base.bounds import Left, forever
+from m2s.base.errors import M2sError
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -27,16 +30,20 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Workers:
-    """``count`` threads of ``pool``."""
+    """``count`` threads of ``pool``; nothing is begun once no time is ``left``, in seconds."""
 
     pool: Executor
     count: int
     begin: Begin = silently
+    left: Left = forever
 
     def each(self, title: str, step: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
         """Return what ``step`` makes of each item, in their order; the first error ends it.
 
         A task for each worker, not for each item: most items ask nobody, and a task costs more.
+
+        Raises:
+            M2sError: the time is over before everything is done.
         """
         if not items:
             return []
@@ -51,6 +58,10 @@ class Workers:
                     taken = next(left, None)
                 if taken is None:
                     return
+                if self.left() <= 0:
+                    failed.set()
+                    done_by_now = f"{len(results)} of {len(items)}"
+                    raise M2sError(f"{title.lower()} takes too long: {done_by_now} are done")
                 try:
                     results[taken[0]] = step(taken[1])
                 except BaseException:

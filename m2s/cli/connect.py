@@ -112,7 +112,7 @@ def _alone(chosen: Settings, **options: Any) -> KubernetesCluster:
     from m2s.targets.kubernetes.namespace import connect
 
     where = (chosen.namespace, chosen.kubeconfig, chosen.context)
-    return connect(*where, workers=1, **options)
+    return connect(*where, workers=1, told=False, **options)
 
 
 def events(chosen: Settings) -> Events | None:

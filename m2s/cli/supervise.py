@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from m2s.base.threads import Pulse
 from m2s.cli.reload import Source
 from m2s.watch.loop import Loop
 from m2s.watch.triggers import RELOAD, Triggers
@@ -21,6 +22,8 @@ _LOOK = 2.0
 """Seconds between two looks at whether m2s.yaml changed."""
 _GRACE = 0.5
 """Seconds that a pass has to end by itself and to be reported, after the last write ended."""
+_BOUND = 60.0
+"""Seconds that such a look takes at the most."""
 _DONE = 0
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -54,11 +57,13 @@ def supervise(
     SIGTERM and SIGINT finish the write in hand, and no more; a second one does not wait for it.
     SIGHUP, and a changed m2s.yaml, reload.
     """
-    worker = _Worker(loop, signals, once=once)
+    worker, pulse = _Worker(loop, signals, once=once), Pulse("m2s-main")
     worker.start()
     while (number := _next(signals)) not in (*_STOP, _DONE):
+        pulse.beat(_BOUND)
         if number == signal.SIGHUP or source.changed():
             triggers.poke(RELOAD)
+    pulse.end()
     loop.stop()
     if number in _STOP:
         _log.info("stopping: %s", signal.Signals(number).name)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from m2s.base import threads
+from m2s.base.bounds import forever
 from m2s.base.errors import M2sError, Refused, UsageError, told
 from m2s.cli import connect, run
 from m2s.cli.reload import Source
@@ -102,6 +104,7 @@ class _Parts:
             load=self._load,
             triggers=self.triggers,
             leading=self._leading,
+            left=self._lease.left if self._lease else forever,
             observers=(logs.PassLog(), *looking_on),
         )
 
@@ -146,8 +149,8 @@ class _Parts:
         """Return what is answered under which path."""
         table: dict[str, WSGIApplication] = {
             "/": self._page.application,
-            "/healthz": http_server.probe(self.loop.stuck),
-            "/readyz": http_server.probe(self.loop.unready),
+            "/healthz": http_server.probe(lambda: self.loop.stuck() or threads.fault(threads.DEAD)),
+            "/readyz": http_server.probe(lambda: self.loop.unready() or threads.fault()),
             "/metrics": self._counted.application,
         }
         return table | ({"/mlflow": self._receiver} if self._receiver else {})

@@ -26,10 +26,20 @@ from m2s.objects.body import Body, comparable, digest
 
 @dataclass(frozen=True)
 class LiveDeployment:
-    """A SeldonDeployment as the cluster has it, ours or anybody's."""
+    """A SeldonDeployment as the cluster has it, ours or anybody's.
+
+    ``fault`` says why one cannot be read or compared; its ``body`` has then only what can be. Such
+    a one is left as it is (law 12).
+    """
 
     key: Key
     body: Body
+    fault: str = ""
+
+    @property
+    def unreadable(self) -> str:
+        """Why it stays as it is, in words; "" where it can be read."""
+        return f"it cannot be read, so it is left as it is: {self.fault}" if self.fault else ""
 
     @cached_property
     def _metadata(self) -> Mapping[str, Any]:

@@ -48,7 +48,7 @@ def of(live: LiveDeployment) -> Serving:
         selector=live.annotations.get(SELECTOR, ""),
         served=live.served,
         state=_text(status.get("state")),
-        message=_text(status.get("description")),
+        message=live.unreadable or _text(status.get("description")),
         endpoint=_text(_mapping(status.get("address")).get("url")),
         since=history.since(live),
         pin=live.pin,

@@ -13,9 +13,11 @@ from typing import TypeVar, assert_never
 
 from m2s.base import mask
 from m2s.base.errors import ClusterUnavailable, M2sError
+from m2s.base.gate import Gate
+from m2s.base.threads import brief
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Key, Whereabouts
-from m2s.engine.gate import Gate
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, brings
 from m2s.targets.cluster import Cluster
@@ -156,13 +158,9 @@ class _Run:
     def write(self, change: Change) -> Outcome:
         match change:
             case Create():
-                new = change.manifest
-                return self._guarded(change, Status.CREATED, lambda: self._cluster.apply(new, None))
+                return self._applied(change, Status.CREATED, change.manifest, None)
             case Update():
-                over, body = change.live, change.manifest
-                return self._guarded(
-                    change, Status.UPDATED, lambda: self._cluster.apply(body, over)
-                )
+                return self._applied(change, Status.UPDATED, change.manifest, change.live)
             case Blocked(reason=reason):
                 return Outcome(change, Status.BLOCKED, reason)
             case Unchanged(live=live, manifest=manifest, reason=reason):
@@ -172,13 +170,18 @@ class _Run:
             case _:
                 assert_never(change)
 
+    def _applied(
+        self, change: Change, done: Status, body: Manifest, over: LiveDeployment | None
+    ) -> Outcome:
+        return self._guarded(change, done, lambda: self._cluster.apply(body, over, self._gate))
+
     def delete(self, change: Change) -> Outcome:
         if not isinstance(change, Delete):
             raise AssertionError(f"nothing to delete for {change}")
         live = change.live
 
         def step() -> None:
-            self._cluster.delete(live)
+            self._cluster.delete(live, self._gate)
 
         # A renamed model is still wanted, under its successor's name: that was looked at already.
         looked = change.successor is not None and not live.template
@@ -205,6 +208,8 @@ class _Run:
                 self._gone.set()
             body = change.manifest.body if isinstance(change, Create | Update) else {}
             return Outcome(change, Status.FAILED, mask.within(str(error), body))
+        except Exception as error:  # noqa: BLE001 - a bug with one object stops no other
+            return Outcome(change, Status.FAILED, f"this should not happen: {brief(error)}")
         finally:
             self._gate.leave()
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from m2s import desired
 from m2s.base import mask
+from m2s.base.bounds import after
 from m2s.base.errors import Rejected, UsageError
 from m2s.base.workers import Begin, Workers, silently
 from m2s.domain.deployments import LiveDeployment
@@ -28,6 +29,9 @@ from m2s.settings.build import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 
+LONGEST = 3600.0
+"""Seconds that making a plan takes at the most."""
+
 
 def make_plan(
     registry: Registry,
@@ -45,12 +49,13 @@ def make_plan(
     Raises:
         RegistryError, ClusterError, TemplatesError: when a side could not be read completely;
             nothing may be concluded then, so there is no plan.
+        M2sError: it took longer than an hour.
         UsageError: there is no folder of templates, and there never was one.
     """
     scope = Scope(settings.owners, settings.models)
     templates = folder.read() if folder else Templates("")
     with ThreadPoolExecutor(settings.concurrency) as pool:
-        workers = Workers(pool, settings.concurrency, begin)
+        workers = Workers(pool, settings.concurrency, begin, after(LONGEST))
         reading = pool.submit(cluster.list)
         chosen = _choose(registry, settings, scope)
         built, unchecked = _build(registry, cluster, settings, templates, chosen, workers, memo)

@@ -81,6 +81,8 @@ def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
         raise M2sError(f"no deployment {name} in namespace {cluster.namespace}; {hint}")
     if live.owner is None:
         raise M2sError(f"{name} is not m2s's, so it has no record of what it served")
+    if live.fault:
+        raise M2sError(f"{name}: {live.unreadable}")
     if settings.owners and live.owner not in settings.owners:
         raise M2sError(f"{name} belongs to the owner {live.owner}, not to {_told(settings)}")
     if live.deleting:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from m2s.base import mask, printable
+from m2s.base import mask, printable, waiting
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
@@ -37,6 +37,7 @@ def configure(form: str) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("m2s").setLevel(logging.INFO)
     logging.captureWarnings(True)
+    waiting.say(logging.getLogger("m2s.waiting").info)
 
 
 class JsonFormatter(logging.Formatter):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from m2s.base.errors import M2sError, TagRefused
+from m2s.base.threads import Kept, Pulse
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
@@ -28,6 +29,8 @@ MERGE = 0.2
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 120.0
 """Seconds, of the pause after a failure: it doubles from the first to the longest."""
+_BOUND = 900.0
+"""Seconds from one sign of life to the next: it reads every tag, or writes one."""
 _ANEW = ("leader", "reload")
 
 
@@ -61,20 +64,19 @@ class WriteBack:
         self._work: _Work | None = None
         self._wake, self._closed = threading.Event(), threading.Event()
         self._trouble = ""
-        self._thread = threading.Thread(target=self._run, name="m2s-writeback", daemon=True)
+        self._thread = Kept("m2s-writeback", self._run, self._closed)
 
     def move(self, tagging: Tagging | None, resync: float) -> None:
         """Write there from the next pass on, None for nowhere; read it anew each ``resync`` s."""
         self._work, self._tagging, self._resync = None, tagging, resync
-        if tagging and self._thread.ident is None:
+        if tagging and not self._thread.started:
             self._thread.start()
 
     def close(self, seconds: float) -> None:
         """Wait so long at most until what was seen is written."""
         self._closed.set()
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(seconds)
+        self._thread.join(seconds)
 
     def __call__(self, report: PassReport) -> None:
         """Have what a pass left told; before the first complete one nobody knows what is live."""
@@ -88,13 +90,18 @@ class WriteBack:
         """Have it told that a deployment changed, or is gone."""
         self._wake.set()
 
-    def _run(self) -> None:
+    def _run(self, pulse: Pulse) -> None:
         pause = FIRST_PAUSE
+        if self._work:  # after a failure
+            self._work.known = None
+            self._wake.set()
         while not self._closed.is_set() or self._wake.is_set():
+            pulse.beat()
             self._wake.wait(self._patience())
+            pulse.beat(_BOUND)
             self._closed.wait(MERGE)
             self._wake.clear()
-            if self._is_told():
+            if self._is_told(pulse):
                 pause = FIRST_PAUSE
             elif not self._closed.wait(pause):
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -105,7 +112,7 @@ class WriteBack:
         due = self._work.due if self._work else math.inf
         return None if due == math.inf else max(due - time.monotonic(), 0)
 
-    def _is_told(self) -> bool:
+    def _is_told(self, pulse: Pulse) -> bool:
         """Write what is new; return whether that, or nothing, was to be done and is."""
         work = self._work
         if work is None:
@@ -115,7 +122,7 @@ class WriteBack:
             self._work = None if self._work is work else self._work
             return True
         try:
-            self._tell(work)
+            self._tell(work, pulse)
         except M2sError as error:
             if not isinstance(error, TagRefused):
                 work.known = None
@@ -124,14 +131,17 @@ class WriteBack:
         self._log("")
         return True
 
-    def _tell(self, work: _Work) -> None:
+    def _tell(self, work: _Work, pulse: Pulse) -> None:
         if work.known is None or time.monotonic() >= work.due:
             work.due = time.monotonic() + self._resync
             work.known = live_tags.there(work.tagging, work.scope)
         goal = live_tags.wanted(self._look(), work.scope)
-        live_tags.update(
-            work.tagging, goal, work.known, lambda: self._work is work and self._leading()
-        )
+
+        def may_write() -> bool:
+            pulse.beat(_BOUND)
+            return self._work is work and self._leading()
+
+        live_tags.update(work.tagging, goal, work.known, may_write)
 
     def _log(self, trouble: str) -> None:
         if trouble != self._trouble:

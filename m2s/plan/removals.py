@@ -52,7 +52,7 @@ def candidates(
 
 
 def _stays(live: LiveDeployment, held: Held) -> bool:
-    return bool(held.why(live) or live.keep or live.deleting)
+    return bool(held.why(live) or live.keep or live.deleting or live.fault)
 
 
 def assemble(
@@ -127,14 +127,21 @@ def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
     return live.model == item.version.model
 
 
+def _left_alone(live: LiveDeployment) -> Change | None:
+    """Return what is shown of a deployment that cannot be read, or is going to be gone anyway."""
+    if live.fault:
+        return Blocked(live.key, live.owner or "", live.unreadable, None, live)
+    return Unchanged(live, reasons.of_deletion(live)) if live.deleting else None
+
+
 def _unwanted(
     live: LiveDeployment,
     found: Whereabouts | None,
     held: Held,
     successors: _Successors,
 ) -> Change:
-    if live.deleting:
-        return Unchanged(live, reasons.of_deletion(live))
+    if left := _left_alone(live):
+        return left
     if live.key in held.paused:
         return Unchanged(live, held.paused[live.key], ordered=True)
     if live.keep:
@@ -163,8 +170,8 @@ def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]
 
 
 def _torn_down(live: LiveDeployment) -> Change:
-    if live.deleting:
-        return Unchanged(live, reasons.of_deletion(live))
+    if left := _left_alone(live):
+        return left
     if live.keep or live.paused:
         kept = f"kept by its annotation {KEEP if live.keep else PAUSED}"
         return Unchanged(live, kept, ordered=True)

@@ -56,7 +56,9 @@ def _write(
     now: str,
 ) -> Write | Blocked:
     problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
-    if live and (why := held.why_not(manifest, live)):
+    if live and live.fault:
+        problem = live.unreadable
+    elif live and (why := held.why_not(manifest, live)):
         problem = why
     if live and live.deleting and not problem:
         why = reasons.of_deletion(live)

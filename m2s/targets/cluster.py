@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.rights import Access, Right
@@ -46,17 +47,21 @@ class Cluster(Protocol):
         refused.
         """
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self, manifest: Manifest, live: LiveDeployment | None, gate: Gate = OPEN
+    ) -> LiveDeployment:
         """Write ``manifest`` over ``live``, or create it where ``live`` is None.
 
         Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live`` in
-        what m2s compares (a mere status update does not count).
+        what m2s compares (a mere status update does not count). ``gate`` is asked before each
+        attempt: whoever repeats a write may have lost the right to it meanwhile.
         """
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
         """Delete exactly this object; one that is gone already is no error.
 
         Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live``.
+        ``gate`` is asked as by :meth:`apply`.
         """
 
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:

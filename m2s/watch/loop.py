@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from m2s.base.bounds import Left, forever
 from m2s.base.errors import M2sError
-from m2s.engine.gate import Gate
+from m2s.base.gate import Gate
+from m2s.base.threads import Pulse, brief
 from m2s.settings.build import Settings
 from m2s.watch.absences import Absences
-from m2s.watch.pace import Pace, Window
+from m2s.watch.pace import FIRST_PAUSE, LONGEST_PAUSE, Pace, Window
 from m2s.watch.passes import Edges, Pass
 from m2s.watch.report import PassReport
 from m2s.watch.triggers import LEADER, RELOAD, Triggers, merged
@@ -32,6 +34,10 @@ def _always() -> bool:
     return True
 
 
+def _name(observer: Observer) -> str:
+    return type(observer).__name__
+
+
 class Loop:
     """Makes passes; whatever looks on reads its properties, from any thread.
 
@@ -41,6 +47,7 @@ class Loop:
         load: reads and connects again, on the trigger ``reload``.
         triggers: what asks for a pass before its time.
         leading: whether this process may write now.
+        left: seconds within which a write under way has to be over.
         observers: called with each pass's report, in this order.
         pace: when passes begin.
         clock: seconds, monotonic.
@@ -54,6 +61,7 @@ class Loop:
         load: Load,
         triggers: Triggers,
         leading: Callable[[], bool] = _always,
+        left: Left = forever,
         observers: Sequence[Observer] = (),
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -63,7 +71,7 @@ class Loop:
         self._pace, self._clock = pace or Pace(), clock
         self._absences = Absences()
         self._stopped = threading.Event()
-        self._gate = Gate(self._barred)
+        self._gate, self._pulse = Gate(self._barred, left), Pulse("m2s-loop")
         self._led = False
         self._beat = clock()
         self._last: PassReport | None = None
@@ -85,9 +93,9 @@ class Loop:
         return self._gate.busy
 
     def stuck(self) -> str:
-        """Return why the process should be restarted, or "": the loop's age, not its success."""
+        """Return why the process should be restarted, or "": nothing moves, success or not."""
         age, patience = self._clock() - self._beat, self._pace.patience(self._settings.interval)
-        return f"no pass began for {age:.0f} s" if age > patience else ""
+        return f"the loop has not moved for {age:.0f} s" if age > patience else ""
 
     def unready(self) -> str:
         """Return why this replica is of no use yet, or ""; one that stands by is ready."""
@@ -100,11 +108,30 @@ class Loop:
         self._triggers.wake()
 
     def run(self, *, once: bool = False) -> None:
-        """Make passes until stopped, or one."""
-        for report in self.passes(once=once):
-            for observer in self._observers:
-                observer(report)
+        """Make passes until stopped, or one; what nobody expected is told, and it goes on."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                for report in self.passes(once=once):
+                    self._show(report)
+                    pause = FIRST_PAUSE
+                break
+            except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on
+                self._pulse.fail(brief(error))
+                _log.error("the loop failed and begins anew in %g s: %s", pause, brief(error))
+            if once or self._stopped.wait(pause):
+                break
+            pause = min(2 * pause, LONGEST_PAUSE)
+        self._pulse.end()
         self._edges.close()
+
+    def _show(self, report: PassReport) -> None:
+        self._pulse.beat()
+        for observer in self._observers:
+            try:
+                observer(report)
+            except Exception as error:  # noqa: BLE001 - one who looks on is in nobody's way
+                _log.error("%s cannot take note of a pass: %s", _name(observer), brief(error))
 
     def passes(self, *, once: bool = False) -> Iterator[PassReport]:
         """Yield each pass as it ends, until stopped."""
@@ -144,13 +171,18 @@ class Loop:
 
     def _pass(self, why: str) -> PassReport:
         last = self._last
-        one = Pass(self._edges, self._settings, self._absences, why, self._gate, last)
+        one = Pass(
+            self._edges, self._settings, self._absences, why, self._gate, last, beat=self._move_on
+        )
         report = one.make()
         if not report.repeats:
             self._triggers.left(report, self._settings.ignore)
         self._complete = self._complete or report.plan is not None
         self._last = report
         return report
+
+    def _move_on(self) -> None:
+        self._beat = self._clock()
 
     def _barred(self) -> bool:
         return self._stopped.is_set() or not self._leading()

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, told
+from m2s.base.gate import Gate
+from m2s.base.threads import brief
 from m2s.desired import Memo
 from m2s.engine import reconcile
 from m2s.engine.execute import Outcome, Status, execute
-from m2s.engine.gate import Gate
 from m2s.plan.plan import Plan
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry, TemplateSource
@@ -49,7 +50,10 @@ class Edges:
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass to be made; each write passes the ``gate``, ``last`` was before it."""
+    """One pass to be made; each write passes the ``gate``, ``last`` was before it.
+
+    ``beat`` is called whenever it has come a step further.
+    """
 
     edges: Edges
     settings: Settings
@@ -58,9 +62,10 @@ class Pass:
     gate: Gate
     last: PassReport | None = None
     clock: Callable[[], float] = time.monotonic
+    beat: Callable[[], None] = _nothing
 
     def make(self) -> PassReport:
-        """Make it. What can go wrong is in the report; nothing m2s knows of is raised."""
+        """Make it. What goes wrong is in the report; nothing is raised."""
         started, begun = datetime.now(UTC), self.clock()
         plan: Plan | None = None
         outcomes: tuple[Outcome, ...] = ()
@@ -74,8 +79,9 @@ class Pass:
                 edges.forget()
             if edges.quiet:
                 edges.quiet.begin()
+            sides = (edges.registry, edges.cluster)
             plan = reconcile.make_plan(
-                edges.registry, edges.cluster, self.settings, edges.templates, edges.memo
+                *sides, self.settings, edges.templates, edges.memo, self._begin
             )
             plan, refusal = self._checked(plan)
             if not plan.doubtful:
@@ -83,10 +89,16 @@ class Pass:
             result, message = _verdict(refusal, outcomes)
         except M2sError as error:
             result, message = "error", told(error)
+        except Exception as error:  # noqa: BLE001 - a bug, and the next pass may fare better
+            result, message = "error", f"this should not happen: {brief(error)}"
         seconds = self.clock() - begun
         return PassReport(
             started, seconds, self.trigger, result, mask.text(message), plan, outcomes
         )
+
+    def _begin(self, _title: str, _total: int) -> Callable[[], None]:
+        self.beat()
+        return self.beat
 
     def _repeats(self, last: PassReport) -> bool:
         quiet = self.edges.quiet if self.trigger == INTERVAL else None
@@ -114,6 +126,7 @@ class Pass:
             delete=delete,
             second_look=lambda live: reconcile.locate(registry, settings, live, templates),
             concurrency=settings.concurrency,
+            report=lambda _: self.beat(),
             gate=self.gate,
         )
 

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -71,7 +72,7 @@ def fault(secret: str, delivery: Delivery, now: float) -> str:
             "its signature is wrong: MLflow's webhook has another secret; register it again "
             "with `m2s webhook register`"
         )
-    if not delivery.timestamp.isdecimal():
+    if not re.fullmatch("[0-9]{1,15}", delivery.timestamp):
         return "its timestamp is no Unix time"
     ahead = int(delivery.timestamp) - now
     if abs(ahead) <= TOLERANCE:
@@ -129,8 +130,8 @@ class Receiver:
     def _answer(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]]]:
         if environ["REQUEST_METHOD"] != "POST":
             return "405 Method Not Allowed", [("Allow", "POST")]
-        length = environ.get("CONTENT_LENGTH") or ""
-        if not length.isdecimal():
+        length = environ.get("CONTENT_LENGTH")  # digits, as many as fit: httpd looked at them
+        if not length:
             return "411 Length Required", []
         if int(length) > LARGEST:
             return "413 Content Too Large", []

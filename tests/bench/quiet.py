@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from m2s.base.gate import Gate
 from m2s.cli import run
 from m2s.cli.app import app  # noqa: F401 - what the command imports
 from m2s.cli.connect import edges as connected
 from m2s.cli.reload import Source
-from m2s.engine.gate import Gate
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Pass
 from m2s.watch.triggers import Triggers

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.engine import reconcile
@@ -38,15 +39,17 @@ class Killed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self, manifest: Manifest, live: LiveDeployment | None, gate: Gate = OPEN
+    ) -> LiveDeployment:
         self._count(self._before)
-        written = self._cluster.apply(manifest, live)
+        written = self._cluster.apply(manifest, live, gate)
         self._count(not self._before)
         return written
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
         self._count(self._before)
-        self._cluster.delete(live)
+        self._cluster.delete(live, gate)
         self._count(not self._before)
 
     def _count(self, now: bool) -> None:

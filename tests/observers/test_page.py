@@ -17,9 +17,9 @@ from wsgiref.validate import validator
 import pytest
 
 from m2s.base.errors import RegistryError
+from m2s.base.gate import Gate
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, ModelVersion, Selector
-from m2s.engine.gate import Gate
 from m2s.observers.last_seen import Sight
 from m2s.observers.page import Page
 from m2s.settings import build

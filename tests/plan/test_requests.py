@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from m2s.base.gate import Gate
 from m2s.cli import connect
-from m2s.engine.gate import Gate
 from m2s.settings.build import Settings, build
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
@@ -150,7 +150,7 @@ def test_a_plan_in_sync_asks_for_the_listings_and_nothing_else(shop: Shop) -> No
     shop("plan")
     assert shop.asked() == cold(MODELS) + Counter({**LOOK, "preview": MODELS, "namespace": 1})
     shop("apply")
-    writes = {"preview": MODELS, "get": MODELS, "apply": MODELS, "namespace": 1}
+    writes = {"preview": MODELS, "apply": MODELS, "namespace": 1}
     assert shop.asked() == Counter({**LOOK, **writes})
     for command in ("plan", "apply"):
         shop(command)
@@ -190,7 +190,7 @@ def one_pass(shop: Shop, edges: Edges) -> Counter[str]:
 
 def test_what_passes_of_watch_cost(shop: Shop, watching: Edges) -> None:
     first = one_pass(shop, watching)
-    writes = {"preview": MODELS, "get": MODELS, "apply": MODELS, "namespace": 1}
+    writes = {"preview": MODELS, "apply": MODELS, "namespace": 1}
     assert first == cold(MODELS) + Counter({**LOOK, "models": 1, **writes})
     one_pass(shop, watching)
     quiet = Counter({"models": 1, "paused": 1, "list": 1, "secret": 1})

@@ -46,6 +46,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     gate: threading.Event | None = None
     seconds: float | None = None
+    drip: float | None = None
     at_byte: int | None = None
     seen: int = 0
 

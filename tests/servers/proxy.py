@@ -71,6 +71,10 @@ class FaultProxy:
         """Wait before forwarding."""
         self._add(Fault(seconds=seconds, **which))
 
+    def drip(self, seconds: float, **which: Any) -> None:
+        """Send the upstream's answer, its headers too, a byte each so many seconds."""
+        self._add(Fault(drip=seconds, **which))
+
     def hold(self, **which: Any) -> threading.Event:
         """Keep matching requests waiting until the returned event is set, then forward them."""
         gate = threading.Event()

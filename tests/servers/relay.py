@@ -42,6 +42,29 @@ class Relay(ThreadingHTTPServer):
         """A client that hangs up is what tests do on purpose."""
 
 
+class _Drip:
+    """Writes a byte at a time, and nothing more once the proxy closes."""
+
+    def __init__(self, out: Any, seconds: float, closing: threading.Event) -> None:
+        self._out, self._seconds, self._closing = out, seconds, closing
+
+    def write(self, data: bytes) -> int:
+        for start in range(len(data)):
+            if self._closing.wait(self._seconds):
+                raise ConnectionAbortedError
+            self._out.write(data[start : start + 1])
+            self._out.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        self._out.flush()
+
+    def close(self) -> None:
+        self._out.close()
+
+    closed = False
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Relay
@@ -70,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
             fault.gate.wait()
         if fault.seconds is not None:
             self.server.closing.wait(fault.seconds)
+        if fault.drip is not None:
+            self.wfile = _Drip(self.wfile, fault.drip, self.server.closing)  # type: ignore[assignment]
         try:
             with self._asked(request) as answer:
                 if fault.at_byte == -2:

@@ -156,7 +156,7 @@ def test_pages_that_expired_are_read_afresh(
     proxy: FaultProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("m2s.targets.kubernetes.api.PAGE", 2)
+    monkeypatch.setattr("m2s.targets.kubernetes.pages.PAGE", 2)
     for number in range(5):
         deployments.create(api_server, deployments.body(cluster.namespace, f"m{number}"))
     expired = kubernetes_status(410, "Expired", "The provided continue parameter is too old")

@@ -10,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.base.errors import UsageError
+from m2s.domain.versions import Key
 from m2s.settings.build import build
 from m2s.sources.mlflow.registry import MlflowRegistry
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.credentials import log_in
+from m2s.targets.kubernetes.failures import Asked
 from m2s.targets.kubernetes.throttle import Throttle
 from tests.kits.registry_kit import STAGING
 from tests.servers import ApiServer, FaultProxy, MlflowServer, kubernetes_status
+
+DEFAULT = ("/api/v1/namespaces/default", Asked("", "get", Key("", "default"), "namespaces"))
 
 
 class Time:
@@ -76,7 +80,7 @@ def test_every_request_to_the_cluster_goes_through_it(api_server: ApiServer) -> 
     configuration = log_in(str(api_server.kubeconfig()), None).configuration
     api = Api(configuration, timeout=30, workers=1, throttle=throttle)
     for _ in range(4):
-        assert api.ask("GET", "/api/v1/namespaces/default").ok
+        assert api.ask("GET", *DEFAULT).ok
     assert time.now == pytest.approx(3, abs=0.01)
 
 
@@ -100,7 +104,7 @@ def test_a_busy_api_server_is_asked_again(
     slow = kubernetes_status(429, "TooManyRequests", "slow down")
     proxy.answer(429, slow, {"Retry-After": "1"}, times=2)
     configuration = log_in(str(api_server.kubeconfig(server=proxy.url)), None).configuration
-    assert Api(configuration, timeout=30, workers=1).ask("GET", "/api/v1/namespaces/default").ok
+    assert Api(configuration, timeout=30, workers=1).ask("GET", *DEFAULT).ok
     assert proxy.count() == 3
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from m2s.engine.gate import Gate
+from m2s.base.gate import Gate
 from tests.kits.support import description
 from tests.kits.watch_kit import Start, Watch
 from tests.kits.worlds import Proxied, World

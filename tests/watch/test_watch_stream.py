@@ -24,7 +24,10 @@ from tests.servers.faults import kubernetes_status
 GONE = kubernetes_status(410, "Expired", "too old resource version")
 EXPIRED = '{"type": "ERROR", "object": ' + str(GONE).replace("'", '"') + "}\n"
 
-BOOKMARK = '{"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "1"}}}\n'
+BOOKMARK = (
+    '{"type": "BOOKMARK", "object": {"kind": "SeldonDeployment", '
+    '"apiVersion": "machinelearning.seldon.io/v1", "metadata": {"resourceVersion": "1"}}}\n'
+)
 
 
 class Scene:
@@ -107,12 +110,12 @@ def test_trouble_is_survived_and_nothing_is_missed(
     faults: dict[str, Callable[[], None]] = {
         "gone": lambda: scene.proxy.answer(410, GONE, path="watch=true", times=2),
         "expired": lambda: scene.proxy.answer(200, EXPIRED, path="watch=true", times=2),
-        "cut": lambda: scene.proxy.cut(path="watch=true", times=9),
+        "cut": lambda: scene.proxy.cut(path="watch=true", times=4),
         "refused": lambda: scene.proxy.answer(
             403, kubernetes_status(403, "Forbidden", "no"), path="watch=true", times=2
         ),
         "busy": lambda: scene.proxy.answer(
-            503, kubernetes_status(503, "ServiceUnavailable", "busy"), path="watch=true", times=9
+            503, kubernetes_status(503, "ServiceUnavailable", "busy"), path="watch=true", times=4
         ),
         # The server itself then says that this version is too old.
         "old": lambda: scene.proxy.answer(200, BOOKMARK, path="watch=true", times=1),

@@ -23,6 +23,10 @@ from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from mlflow.utils.workspace_utils import WORKSPACE_HEADER_NAME
 from mlflow.version import VERSION
 
+from m2s.sources.mlflow import transport
+
+transport.install()
+
 __all__ = [
     "VERSION",
     "AbstractStore",

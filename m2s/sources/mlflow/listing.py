@@ -19,6 +19,8 @@ PAGE = 1000
 
 NEWEST = 50
 """Models to a page where the last changed come first: more than change between two looks."""
+_PAGES = 1000
+"""Pages of a listing at the most."""
 _NAMES = 20
 """Names to a filter, which is a part of the URL; and so many are asked for one by one."""
 _SEVERAL = "filters with several names"
@@ -34,7 +36,7 @@ def pages(
     """Yield the items of every page of ``what``; ``ask`` takes a page's token, None for the first.
 
     Raises:
-        RegistryError: a page could not be read, or leads back to itself.
+        RegistryError: a page could not be read, repeats one that was read, or is one too many.
     """
     for page in _pages(server, what, ask):
         yield from page
@@ -44,17 +46,20 @@ def _pages(
     server: Server, what: str, ask: Callable[[str | None], mlflow.PagedList[_T]]
 ) -> Iterator[list[_T]]:
     token: str | None = None
-    number = 1
-    while True:
+    known = set[str]()
+    for number in range(1, _PAGES + 1):
         doing = f"read page {number} of the {what}"
         with server.asking(doing):
             page = ask(token)
         yield list(page)
-        if not page.token:
+        token = page.token
+        if not token:
             return
-        if page.token == token:
+        if token in known:
             raise RegistryError(f"MLflow at {server.identity}: cannot {doing}: it repeats itself")
-        token, number = page.token, number + 1
+        known.add(token)
+    why = f"it has more than {_PAGES} pages"
+    raise RegistryError(f"MLflow at {server.identity}: cannot read all {what}: {why}")
 
 
 def versions(server: Server, client: Client) -> tuple[ModelVersion, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from m2s.base.errors import ClusterError, Conflict, Rejected
+from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.rights import Access, Right
@@ -77,7 +78,12 @@ class FolderCluster:
             self._ours_to_write(manifest.key)
         return _content(manifest.body)
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self,
+        manifest: Manifest,
+        live: LiveDeployment | None,
+        gate: Gate = OPEN,  # noqa: ARG002 - nothing is written twice
+    ) -> LiveDeployment:
         """Write the file; see :class:`~m2s.targets.cluster.Cluster`.
 
         A file that moved meanwhile, but to exactly what would be written, is no conflict.
@@ -93,7 +99,7 @@ class FolderCluster:
             raise Conflict(f"{self._files.file(manifest.key.name)} was deleted at once: plan again")
         return written
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:  # noqa: ARG002 - the same
         """Delete the file; see :class:`~m2s.targets.cluster.Cluster`."""
         with self._lock:
             now = self._ours_to_write(live.key)

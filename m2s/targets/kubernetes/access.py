@@ -14,7 +14,7 @@ from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.domain.rights import Access, Right
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.api import Api
-from m2s.targets.kubernetes.failures import Asked, refusal
+from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 
 _FORBIDDEN = 403
 
@@ -33,11 +33,12 @@ def look(api: Api, namespace: str, rights: Iterable[Right]) -> Access:
 
 
 def _version(api: Api) -> str:
-    answer = api.ask("GET", "/version")
+    asked = Asked(api.server, "get", Key("", ""), "version")
+    answer = api.ask("GET", "/version", asked)
     if not answer.ok:
         if answer.status == _FORBIDDEN:
             return ""
-        raise refusal(answer, Asked(api.server, "get", Key("", ""), "version"))
+        raise refusal(answer, asked)
     version = answer.body.get("gitVersion")
     if not isinstance(version, str):
         raise ClusterError(
@@ -49,17 +50,19 @@ def _version(api: Api) -> str:
 
 def _namespace(api: Api, name: str) -> str:
     """Say that the namespace is not there; not everybody may read namespaces."""
-    answer = api.ask("GET", f"/api/v1/namespaces/{name}")
-    if answer.ok and (answer.body.get("status") or {}).get("phase") == "Terminating":
+    asked = Asked(api.server, "get", Key("", name), "namespaces")
+    answer = api.ask("GET", f"/api/v1/namespaces/{name}", asked)
+    if answer.ok and _status(answer).get("phase") == "Terminating":
         return f"namespace {name} is being deleted: choose another --namespace"
     if answer.ok or answer.status == _FORBIDDEN:
         return ""
-    return str(refusal(answer, Asked(api.server, "get", Key(name, ""), "namespaces")))
+    return str(refusal(answer, asked))
 
 
 def _kind(api: Api) -> str:
     """Say that the server has no SeldonDeployments."""
-    answer = api.ask("GET", f"/apis/{GROUP}/{VERSION}")
+    asked = Asked(api.server, "get", Key("", ""), "discovery")
+    answer = api.ask("GET", f"/apis/{GROUP}/{VERSION}", asked)
     if answer.ok or answer.status == _FORBIDDEN:
         return ""
     return str(refusal(answer, Asked(api.server, "get", Key("", ""), PLURAL)))
@@ -87,7 +90,8 @@ def _account(api: Api) -> str:
         status = _review(api, "authentication", "SelfSubjectReview", None)
     except ClusterError:
         return ""
-    return str((status.get("userInfo") or {}).get("username") or "")
+    user = status.get("userInfo")
+    return str(user.get("username") or "") if isinstance(user, dict) else ""
 
 
 def _review(api: Api, group: str, kind: str, attributes: dict[str, str] | None) -> dict[str, Any]:
@@ -95,7 +99,13 @@ def _review(api: Api, group: str, kind: str, attributes: dict[str, str] | None) 
     if attributes:
         body["spec"] = {"resourceAttributes": attributes}
     resource = f"{kind.lower()}s"
-    answer = api.ask("POST", f"/apis/{group}.k8s.io/v1/{resource}", body=body)
+    asked = Asked(api.server, "create", Key("", ""), resource)
+    answer = api.ask("POST", f"/apis/{group}.k8s.io/v1/{resource}", asked, body=body)
     if not answer.ok:
-        raise refusal(answer, Asked(api.server, "create", Key("", ""), resource))
-    return dict(answer.body.get("status") or {})
+        raise refusal(answer, asked)
+    return _status(answer)
+
+
+def _status(answer: Answer) -> dict[str, Any]:
+    status = answer.body.get("status")
+    return status if isinstance(status, dict) else {}

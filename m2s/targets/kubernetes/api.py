@@ -1,4 +1,4 @@
-"""One Kubernetes API server over HTTP: bounded retries, plain JSON in and out."""
+"""One Kubernetes API server over HTTP: bounded requests, and answers that were checked."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError, SSLError
-from urllib3.util.retry import Retry
+from urllib3.exceptions import HTTPError
+from urllib3.poolmanager import pool_classes_by_scheme
 
-from m2s.base.errors import ClusterError, ClusterUnavailable
-from m2s.base.wording import one_line
-from m2s.targets.kubernetes.failures import BUSY, Answer, Asked, refusal
+from m2s.base import deadline, waiting
+from m2s.base.bounds import Left, after, earliest
+from m2s.base.errors import ClusterError
+from m2s.base.gate import OPEN, Gate
+from m2s.targets.kubernetes import decoder
+from m2s.targets.kubernetes.failures import BUSY, Answer, Asked
+from m2s.targets.kubernetes.patience import Patience, asked_wait
+from m2s.targets.kubernetes.silence import failure, silenced
 from m2s.targets.kubernetes.throttle import Throttle
 
 APPLY = "application/apply-patch+yaml"
-PAGE = 500
-"""Objects to a page of a list: client-go's own page size."""
-_RESTARTS = 3
+_LARGEST = 512 * 1024 * 1024
+"""Bytes of an answer at the most."""
+_PIECE = 1024 * 1024
 _NOT_PLAIN = re.compile("[^\x20-\x7e\U00010000-\U0010ffff]")
 _SERVER = re.compile(r"(?<=://)[^/@]*@")
 
@@ -37,13 +42,16 @@ class _Request:
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | bytes | None = None
+    gate: Gate = OPEN
+    silence: float = 0.0
 
 
 class Api:
     """Asks one API server; safe to use from several threads.
 
     Every request of m2s may be repeated: reads, server-side apply of a stated resourceVersion,
-    and a delete that names the object's uid.
+    and a delete that names the object's uid. All of one request's attempts take three times the
+    ``timeout`` at the most, the waits between them included.
     """
 
     def __init__(
@@ -54,95 +62,137 @@ class Api:
         workers: int,
         log_in: Callable[[], Configuration] | None = None,
         throttle: Throttle | None = None,
+        told: bool = True,
     ) -> None:
-        """``timeout`` in seconds for each attempt; ``workers`` is how many threads may ask.
+        """``timeout`` in seconds for each attempt as a whole; ``workers`` threads may ask.
 
         ``log_in`` reads the credentials again when the server no longer accepts them: a token in a
         file is replaced there before it expires, and a process that runs for long outlives it.
         ``throttle`` holds requests back; those that the server asks to repeat it paces itself,
-        with 429 and ``Retry-After``.
+        with 429 and ``Retry-After``. ``told``: say so when an answer takes long.
         """
         self._timeout, self._workers = timeout, workers
         self._log_in, self._logging_in = log_in, threading.Lock()
-        self._throttle = throttle or Throttle(0, 1)
+        self._throttle, self._told = throttle or Throttle(0, 1), told
         self._client = self._connected(configuration)
         self.server = _SERVER.sub("", str(configuration.host))
 
     def _connected(self, configuration: Configuration) -> ApiClient:
-        configuration.retries = Retry(
-            total=6,
-            connect=3,
-            read=1,
-            status=4,
-            other=0,
-            allowed_methods=None,
-            status_forcelist=BUSY,
-            backoff_factor=0.2,
-            raise_on_status=False,
-            retry_after_max=30,
-        )
+        # neither repeats nor redirects: both are decided here, where it is known what is asked
+        configuration.retries = False
         configuration.connection_pool_maxsize = self._workers
         _quieten(configuration)
-        return ApiClient(configuration)
+        client = ApiClient(configuration)
+        manager = client.rest_client.pool_manager
+        if manager.pool_classes_by_scheme is pool_classes_by_scheme:  # SOCKS has its own
+            manager.pool_classes_by_scheme = deadline.POOLS
+        return client
 
     def ask(
         self,
         method: str,
         path: str,
+        asked: Asked,
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        gate: Gate = OPEN,
     ) -> Answer:
-        """Return the server's answer, whatever its status.
+        """Return the server's answer: what was ``asked`` for, or why it is not to be had.
 
-        Raises :class:`~m2s.base.errors.ClusterUnavailable` when there was none after the retries,
-        and :class:`~m2s.base.errors.ClusterError` when TLS failed or the answer is no API server's.
+        A DELETE's answer is the caller's to check, with ``decoder.expect_deleted``.
+
+        Args:
+            method: HTTP's.
+            path: from the root.
+            asked: what an answer that is ok has to be.
+            query: parameters.
+            body: what is sent, as JSON values.
+            content_type: of ``body``.
+            gate: a write asks it before each attempt, and is over within its time.
+
+        Raises:
+            ClusterUnavailable: there was no answer after the repeats.
+            ClusterError: TLS failed, the answer is not what was asked for, or the gate was shut
+                before one came.
         """
         headers = {} if body is None else {"Content-Type": content_type}
         # the client encodes plain JSON itself, and sends bytes as they are
         data = _encode(body) if body is not None and content_type == APPLY else body
-        request = _Request(method, path, query or {}, headers, data)
-        response = self._send(request, self._timeout)
-        with self._silences():
-            return self._decode(response.status, response.read())
+        request = _Request(method, path, query or {}, headers, data, gate)
+        answer = self._answered(request, asked)
+        if answer.ok and method != "DELETE" and asked.verb != "list":
+            decoder.expect_object(answer, asked)
+        return answer
 
     def open(
-        self, path: str, query: Mapping[str, str], *, silence: float
+        self, path: str, query: Mapping[str, str], *, silence: float, longest: float
     ) -> urllib3.BaseHTTPResponse:
         """Return the answer to a GET with its body unread, for an endless one such as a watch.
 
-        Without a byte for ``silence`` seconds, reading it raises urllib3's ReadTimeoutError.
+        It is asked for once. Reading it raises urllib3's ReadTimeoutError without a byte for
+        ``silence`` seconds, and ``longest`` seconds after it began.
         """
-        answer: urllib3.BaseHTTPResponse
-        answer = self._send(_Request("GET", path, query), (self._timeout, silence)).response
-        return answer
-
-    def _send(self, request: _Request, timeout: float | tuple[float, float]) -> Any:
-        """Return the client's response, asked for with fresh credentials where the old expired."""
         self._throttle.wait()
+        left = after(self._timeout)
+        request = _Request("GET", path, query, silence=silence)
+        try:
+            response = self._sent(request, lambda: left())  # noqa: PLW0108 - it moves
+        except (HTTPError, ApiException) as error:
+            raise silenced(error, self.server, self._timeout) from error
+        left = after(longest)
+        opened: urllib3.BaseHTTPResponse = response.response
+        return opened
+
+    def _answered(self, request: _Request, asked: Asked) -> Answer:
+        """Return the answer after as many attempts as there may be."""
+        self._throttle.wait()
+        patience = Patience(self._timeout)
+        with waiting.on(self.server) if self._told else nullcontext():
+            while True:
+                try:
+                    answer = self._read(self._sent(request, patience.attempt()), asked)
+                    if (seconds := _pause_after(answer, patience)) is None:
+                        return answer
+                    why = f"it answers {answer.status}"
+                except (HTTPError, ApiException) as error:
+                    broken = silenced(error, self.server, self._timeout)
+                    kind = failure(error)
+                    if kind is None or (seconds := patience.pause(kind)) is None:
+                        raise broken from error
+                    why = str(broken).removeprefix(f"{self.server} ").partition(": ")[0]
+                waiting.again(why)
+                request.gate.pause(seconds)
+
+    def _sent(self, request: _Request, left: Left) -> Any:
+        """Return the client's response, asked for with fresh credentials where the old expired."""
         client = self._client
-        response = self._send_as(client, request, timeout)
+        response = self._sent_as(client, request, left)
         if response.status == 401 and self._log_in is not None:
-            with self._silences():
-                response.read()  # gives the connection back
+            response.read()  # gives the connection back
             fresh = self._logged_in(client, self._log_in)
-            response = self._send_as(fresh, request, timeout)
+            response = self._sent_as(fresh, request, left)
         return response
 
-    def _send_as(
-        self, client: ApiClient, request: _Request, timeout: float | tuple[float, float]
-    ) -> Any:
-        with self._silences():
-            serialized = client.param_serialize(
-                request.method,
-                request.path,
-                query_params=list(request.query.items()),
-                header_params={"Accept": "application/json", **request.headers},
-                body=request.body,
-                auth_settings=["BearerToken"],
+    def _sent_as(self, client: ApiClient, request: _Request, left: Left) -> Any:
+        """Make one attempt: the only place where anything leaves for the server."""
+        if request.gate.shut:
+            raise ClusterError(
+                "it was not sent: m2s was told to stop, or another one leads now; "
+                "what became of an earlier attempt is not known"
             )
-            return client.call_api(*serialized, _request_timeout=timeout)
+        serialized = client.param_serialize(
+            request.method,
+            request.path,
+            query_params=list(request.query.items()),
+            header_params={"Accept": "application/json", **request.headers},
+            body=request.body,
+            auth_settings=["BearerToken"],
+        )
+        silence = (self._timeout, request.silence) if request.silence else self._timeout
+        with deadline.within(earliest(left, request.gate.left)):
+            return client.call_api(*serialized, _request_timeout=silence)
 
     def _logged_in(self, refused: ApiClient, log_in: Callable[[], Configuration]) -> ApiClient:
         """Return a client with fresh credentials, made once however many threads were refused."""
@@ -151,67 +201,22 @@ class Api:
                 self._client = self._connected(log_in())
             return self._client
 
-    def items(
-        self, path: str, asked: Asked, query: Mapping[str, str] | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the items of all pages of a list: all of them, or an error.
+    def _read(self, response: Any, asked: Asked) -> Answer:
+        raw, headers, data = response.response, response.headers, bytearray()
+        for piece in raw.stream(_PIECE):
+            data += piece
+            if len(data) > _LARGEST:
+                raw.close()
+                raise ClusterError(f"{self.server} sends more than {_LARGEST} bytes in one answer")
+        raw.release_conn()
+        location = headers.get("Location", "")
+        answer = decoder.decoded(response.status, bytes(data), asked, location)
+        return replace(answer, wait=asked_wait(headers.get("Retry-After", "")))
 
-        A list whose continuation expired (410) starts afresh, a bounded number of times.
-        """
-        for _ in range(_RESTARTS):
-            items: list[dict[str, Any]] = []
-            page = {**(query or {}), "limit": str(PAGE)}
-            while (answer := self.ask("GET", path, query=page)).ok:
-                items += answer.body.get("items") or []
-                page["continue"] = (answer.body.get("metadata") or {}).get("continue") or ""
-                if not page["continue"]:
-                    return items
-            if answer.status != 410:
-                raise refusal(answer, asked)
-        raise ClusterError(
-            f"cannot {asked} completely: its pages expired {_RESTARTS} times while they were read"
-        )
 
-    def _decode(self, status: int, data: bytes) -> Answer:
-        try:
-            body = json.loads(data)
-        except ValueError:
-            body = None
-        if isinstance(body, dict):
-            return Answer(status, body)
-        text = one_line(data[:200].decode(errors="replace"))
-        if status >= 400:
-            return Answer(status, {"message": f"{text} (HTTP {status})"})
-        raise ClusterError(
-            f"{self.server} answered HTTP {status} with something that is not JSON: "
-            "check that the kubeconfig's server is a Kubernetes API server"
-        )
-
-    @contextmanager
-    def _silences(self) -> Iterator[None]:
-        try:
-            yield
-        except (HTTPError, ApiException) as error:
-            raise self._silence(error) from error
-
-    def _silence(self, error: Exception) -> ClusterError:
-        cause = error.reason if isinstance(error, MaxRetryError) else error
-        text = one_line(str(cause))
-        # the client turns urllib3's SSLError into an ApiException of status 0
-        if isinstance(cause, SSLError | ApiException) or "SSLError" in text:
-            return ClusterError(
-                f"{self.server}: TLS failed, {_last(text)}: check server and "
-                "certificate-authority in the kubeconfig"
-            )
-        if isinstance(cause, ReadTimeoutError):
-            return ClusterUnavailable(
-                f"{self.server} did not answer within {self._timeout:g} s: "
-                "try again later, or allow more with --request-timeout"
-            )
-        return ClusterUnavailable(
-            f"{self.server} cannot be reached, {_last(text)}: check that the cluster runs and "
-            "that this is the right --context"
-        )
+def _pause_after(answer: Answer, patience: Patience) -> float | None:
+    """Return how long to wait before the request is made again; None: this is the answer."""
+    return patience.pause("status", answer.wait) if answer.status in BUSY else None
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:
@@ -222,15 +227,6 @@ def _encode(body: Mapping[str, Any]) -> bytes:
     """
     text = json.dumps(body, ensure_ascii=False)
     return _NOT_PLAIN.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
-
-
-def _last(text: str) -> str:
-    """Return the innermost of urllib3's nested causes."""
-    aborted = re.fullmatch(r"\('Connection aborted\.', \w+\((?:\d+, )?'(.*)'\)\)", text)
-    if aborted:
-        return aborted[1].lower()
-    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)", "", text)
-    return inner.strip(" ()'\"").lower() or text
 
 
 def _quieten(configuration: Configuration) -> None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import ClusterError, Rejected
+from m2s.base.threads import Kept, Pulse
 from m2s.base.wording import one_line
 from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
@@ -31,6 +32,8 @@ _log = logging.getLogger("m2s.events")
 _WAITING = 1000
 """Events that may wait to be written, as in client-go's broadcaster; more are dropped."""
 _REMEMBERED = 1000
+_BOUND = 240.0
+"""Seconds for one Event: two requests with their repeats."""
 _MERGE = "application/merge-patch+json"
 
 
@@ -59,7 +62,8 @@ class Events:
         self._queue: queue.Queue[Event | None] = queue.Queue(_WAITING)
         self._written: OrderedDict[Event, tuple[str, int]] = OrderedDict()
         self._trouble = ""
-        self._thread = threading.Thread(target=self._run, name="m2s-events", daemon=True)
+        self._closed = threading.Event()
+        self._thread = Kept("m2s-events", self._run, self._closed)
         self._thread.start()
 
     def record(self, event: Event) -> None:
@@ -71,10 +75,11 @@ class Events:
         """Take no more, and wait so long at most until what was recorded is written."""
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(None)
+        self._closed.set()
         self._thread.join(seconds)
 
-    def _run(self) -> None:
-        while (event := self._queue.get()) is not None:
+    def _run(self, pulse: Pulse) -> None:
+        while (event := self._next(pulse)) is not None:
             try:
                 self._write(event)
                 self._trouble = ""
@@ -83,11 +88,18 @@ class Events:
             except ClusterError as error:
                 self._tell(str(error))
 
+    def _next(self, pulse: Pulse) -> Event | None:
+        """Wait for an Event; None: it was the last one."""
+        pulse.beat()
+        event = self._queue.get()
+        pulse.beat(_BOUND)
+        return event
+
     def _write(self, event: Event) -> None:
         name, count = self._written.pop(event, ("", 0))
         if not (name and self._raised(event, name, count + 1)):
             name, count = _name(event.key), 0
-            answer = self._ask("POST", event, _body(event, name))
+            answer = self._ask("create", event, name, _body(event, name))
             # 409: a repeated request found what the first one had written.
             if not answer.ok and answer.status != 409:
                 raise self._refused(answer, "create", event)
@@ -97,15 +109,18 @@ class Events:
 
     def _raised(self, event: Event, name: str, count: int) -> bool:
         """Raise the count of an Event; False when the server has let it expire."""
-        answer = self._ask("PATCH", event, {"count": count, "lastTimestamp": _time()}, name)
+        answer = self._ask("patch", event, name, {"count": count, "lastTimestamp": _time()})
         if not answer.ok and answer.status != 404:
             raise self._refused(answer, "patch", event)
         return answer.ok
 
-    def _ask(self, method: str, event: Event, body: dict[str, Any], name: str = "") -> Answer:
-        path = f"/api/v1/namespaces/{namespace_name(event.key.namespace)}/events/{name}"
-        kind = _MERGE if name else "application/json"
-        return self._api.ask(method, path.rstrip("/"), body=body, content_type=kind)
+    def _ask(self, verb: str, event: Event, name: str, body: dict[str, Any]) -> Answer:
+        namespace = namespace_name(event.key.namespace)
+        asked = Asked(self._api.server, verb, Key(namespace, name), "events")
+        path = f"/api/v1/namespaces/{namespace}/events"
+        if verb == "create":
+            return self._api.ask("POST", path, asked, body=body)
+        return self._api.ask("PATCH", f"{path}/{name}", asked, body=body, content_type=_MERGE)
 
     def _refused(self, answer: Answer, verb: str, event: Event) -> ClusterError:
         asked = Asked(self._api.server, verb, Key(event.key.namespace, ""), "events")

@@ -38,10 +38,14 @@ _PREAMBLE = re.compile(r'^(Internal error occurred: |[\w.]+ "[^"]*" is (?:forbid
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server answered: the object asked for, or the ``Status`` that says why not."""
+    """What the server answered: the object asked for, or the ``Status`` that says why not.
+
+    ``wait`` is for how many seconds it asks to be left alone, None where it does not.
+    """
 
     status: int
     body: Mapping[str, Any]
+    wait: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -51,7 +55,8 @@ class Answer:
     @property
     def reason(self) -> str:
         """The API machinery's one-word reason, or an empty text."""
-        return str(self.body.get("reason") or "")
+        reason = self.body.get("reason")
+        return reason if isinstance(reason, str) else ""
 
     @property
     def message(self) -> str:
@@ -74,17 +79,21 @@ class Answer:
     @property
     def details(self) -> Mapping[str, Any]:
         """Never None."""
-        return self.body.get("details") or {}
+        details = self.body.get("details")
+        return details if isinstance(details, Mapping) else {}
 
     @property
     def causes(self) -> tuple[Mapping[str, Any], ...]:
         """The field by field reasons, if any."""
-        return tuple(self.details.get("causes") or ())
+        causes = self.details.get("causes")
+        listed = causes if isinstance(causes, list) else []
+        return tuple(cause for cause in listed if isinstance(cause, Mapping))
 
     def says_absent(self, resource: str, name: str) -> bool:
         """Whether the server says that there is no such object, rather than no such path."""
         is_it = self.details.get("kind") == resource and self.details.get("name") == name
-        return self.status == 404 and self.reason == "NotFound" and is_it
+        said = self.body.get("kind") == "Status" and self.reason == "NotFound"
+        return self.status == 404 and said and is_it
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,8 @@ def refusal(answer: Answer, asked: Asked) -> ClusterError:
     if behind or answer.status in BUSY or answer.reason in _BUSY_REASONS:
         webhook = behind and behind["webhook"]
         remedy = ": check the service that answers it, and try again" if webhook else ""
-        said = f"{asked.server} is not able to {asked} now: {answer.message}{remedy}"
+        wait = f" (it asks to wait {answer.wait:g} s)" if answer.wait else ""
+        said = f"{asked.server} is not able to {asked} now: {answer.message}{wait}{remedy}"
         return ClusterUnavailable(said)
     whole = _about_the_cluster(answer, asked)
     if whole is not None:

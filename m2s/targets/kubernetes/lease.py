@@ -13,15 +13,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from m2s.base.errors import ClusterError, ClusterUnavailable
 from m2s.base.labels import MANAGED_BY
+from m2s.base.threads import Kept, Pulse
 from m2s.base.wording import one_line
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Answer, Asked, refusal
+from m2s.targets.kubernetes.leaserecord import RECORD, is_readable, micro_time
 
 _log = logging.getLogger("m2s.lease")
 
@@ -32,6 +33,9 @@ RENEW_DEADLINE = 10.0
 RETRY = 2.0
 """Seconds between two renewals or two tries."""
 _RELEASING = 2.0
+_BOUND = 30.0
+"""Seconds that one try takes at the most: two requests, each with its repeats."""
+_METHODS = {"get": "GET", "create": "POST", "update": "PUT"}
 
 Body = Mapping[str, Any]
 
@@ -70,12 +74,16 @@ class Lease:
         self._observed_at = 0.0
         self._told, self._trouble = False, ""
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="m2s-lease", daemon=True)
+        self._thread = Kept("m2s-lease", self._run, self._stopped)
 
     @property
     def leading(self) -> bool:
         """Whether this process may write now: the fence, which needs no server to fall."""
         return self._clock() < self._until
+
+    def left(self) -> float:
+        """Return the seconds until another one may lead: a write has to be over by then."""
+        return self._until + DURATION - RENEW_DEADLINE - self._clock()
 
     def start(self) -> None:
         """Try once, so that what can never work is said now; then go on in a daemon thread.
@@ -92,11 +100,12 @@ class Lease:
     def release(self) -> None:
         """Stop, and let go of the Lease so that another takes over at once; two seconds at most."""
         self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(_RELEASING)
+        self._thread.join(_RELEASING)
 
-    def _run(self) -> None:
+    def _run(self, pulse: Pulse) -> None:
+        pulse.beat(_BOUND)
         while not self._stopped.wait(RETRY):
+            pulse.beat(_BOUND)
             try:
                 self.attempt()
                 self._tell("")
@@ -112,30 +121,28 @@ class Lease:
             ClusterError: the server does not answer or refuses, or the Lease is another tool's.
         """
         asked_at = self._clock()
-        found = self._ask("GET", name=self._name)
-        if found.status == 404:
-            body = {"metadata": self._metadata(), "spec": self._spec({})}
-            answer = self._ask("POST", body)
+        found = self._ask("get")
+        if found.says_absent("leases", self._name):
+            answer = self._ask("create", {"metadata": self._metadata(), "spec": self._spec({})})
         elif not found.ok:
             raise self._refused(found, "get")
         elif self._held_by_other(found.body):
             self._until = float("-inf")
             return False
         else:
-            answer = self._ask("PUT", self._renewed(found.body), name=self._name)
-        if answer.ok:
+            answer = self._ask("update", self._renewed(found.body))
+        if answer.ok and self._checked(answer.body).get("holderIdentity") == self._holder:
             # From before the request: others count from after it, so the fence falls first.
             self._until = asked_at + RENEW_DEADLINE
             self._announce()
-        elif answer.status != 409:  # somebody else was quicker
+        elif not answer.ok and answer.status != 409:  # somebody else was quicker
             raise self._refused(answer, "update" if found.ok else "create")
         return self.leading
 
     def _held_by_other(self, lease: Body) -> bool:
         """Say whether another candidate holds it and has not been silent for its duration."""
-        spec = lease.get("spec") or {}
-        self._check_tool(lease, spec)
-        record = tuple(spec.get(name) for name in _RECORD)
+        spec = self._checked(lease)
+        record = tuple(spec.get(name) for name in RECORD)
         if record != self._observed:
             self._observed, self._observed_at = record, self._clock()
         holder = spec.get("holderIdentity")
@@ -145,21 +152,25 @@ class Lease:
         duration = spec.get("leaseDurationSeconds") or DURATION
         return self._clock() < self._observed_at + duration
 
-    def _check_tool(self, lease: Body, spec: Body) -> None:
-        labels = (lease.get("metadata") or {}).get("labels") or {}
+    def _checked(self, lease: Body) -> dict[str, Any]:
+        """Return the spec of a Lease that is m2s's and says what a Lease says (law 11)."""
+        labels, spec = lease["metadata"].get("labels") or {}, lease.get("spec") or {}
+        where = f"lease {self._name} in namespace {self._namespace}"
+        if not is_readable(labels, spec):
+            raise ClusterError(f"{where} cannot be read: it is not as Kubernetes has it")
         if labels.get(MANAGED_BY) != "m2s":
             self._until = float("-inf")
             holder = spec.get("holderIdentity") or labels.get(MANAGED_BY) or "another tool"
             raise ClusterError(
-                f"lease {self._name} in namespace {self._namespace} is not m2s's: "
-                f"{holder} has it; choose another name with --lease-name"
+                f"{where} is not m2s's: {holder} has it; choose another name with --lease-name"
             )
+        return spec
 
     def _renewed(self, lease: Body) -> Body:
         return {**lease, "spec": self._spec(lease.get("spec") or {})}
 
     def _spec(self, old: Body) -> dict[str, Any]:
-        now = _micro_time()
+        now = micro_time()
         spec = {
             **old,
             "holderIdentity": self._holder,
@@ -168,7 +179,8 @@ class Lease:
         }
         if old.get("holderIdentity") != self._holder:
             spec["acquireTime"] = now
-            spec["leaseTransitions"] = old.get("leaseTransitions", -1) + 1
+            transitions = old.get("leaseTransitions")
+            spec["leaseTransitions"] = 0 if transitions is None else transitions + 1
         return spec
 
     def _let_go(self) -> None:
@@ -177,12 +189,12 @@ class Lease:
         if not held:
             return
         try:
-            found = self._ask("GET", name=self._name)
-            spec = found.body.get("spec") or {}
-            if found.ok and spec.get("holderIdentity") == self._holder:
+            found = self._ask("get")
+            spec = self._checked(found.body) if found.ok else {}
+            if spec.get("holderIdentity") == self._holder:
                 spec = {**spec, "holderIdentity": "", "leaseDurationSeconds": 1}
-                spec["renewTime"] = _micro_time()
-                self._ask("PUT", {**found.body, "spec": spec}, name=self._name)
+                spec["renewTime"] = micro_time()
+                self._ask("update", {**found.body, "spec": spec})
         except ClusterError:
             return  # it expires by itself
 
@@ -209,20 +221,15 @@ class Lease:
             "labels": {MANAGED_BY: "m2s", "app.kubernetes.io/name": "m2s"},
         }
 
-    def _ask(self, method: str, body: Body | None = None, *, name: str = "") -> Answer:
+    def _ask(self, verb: str, body: Body | None = None) -> Answer:
         head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self._namespace}/leases"
         full = {**head, **body} if body is not None else None
-        return self._api.ask(method, f"{path}/{name}".rstrip("/"), body=full)
+        whole = path if verb == "create" else f"{path}/{self._name}"
+        return self._api.ask(_METHODS[verb], whole, self._asked(verb), body=full)
 
     def _refused(self, answer: Answer, verb: str) -> ClusterError:
-        key = Key(self._namespace, self._name)
-        return refusal(answer, Asked(self._api.server, verb, key, "leases"))
+        return refusal(answer, self._asked(verb))
 
-
-_RECORD = ("holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaseTransitions")
-
-
-def _micro_time() -> str:
-    """Return now as a Kubernetes MicroTime, for people to read."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    def _asked(self, verb: str) -> Asked:
+        return Asked(self._api.server, verb, Key(self._namespace, self._name), "leases")

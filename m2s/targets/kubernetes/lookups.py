@@ -13,7 +13,8 @@ def secret_keys(api: Api, key: Key) -> frozenset[str] | Unchecked | None:
     """Return the names of a Secret's data; the data themselves are dropped here (law 7)."""
     answer = _get(api, "secrets", key)
     if isinstance(answer, Answer):
-        return frozenset(answer.body.get("data") or {})
+        data = answer.body.get("data")
+        return frozenset(data if isinstance(data, dict) else {})
     return answer
 
 
@@ -33,12 +34,13 @@ def _get(api: Api, resource: str, key: Key) -> Answer | Unchecked | None:
     except Rejected:
         return None  # nothing can have this name
     path = f"/api/v1/namespaces/{namespace_name(key.namespace)}/{resource}/{name}"
-    answer = api.ask("GET", path)
+    asked = Asked(api.server, "get", key, resource)
+    answer = api.ask("GET", path, asked)
     if answer.ok:
         return answer
     if answer.says_absent(resource, key.name):
         return None
-    error = refusal(answer, Asked(api.server, "get", key, resource))
+    error = refusal(answer, asked)
     if isinstance(error, ClusterUnavailable):
         raise error
     return Unchecked(str(error))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from m2s.base.errors import Conflict
+from m2s.base.errors import ClusterError, Conflict, Rejected
+from m2s.base.gate import OPEN, Gate
 from m2s.base.labels import FIELD_MANAGER
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
@@ -14,7 +15,7 @@ from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.platforms.seldon.rollout import owned_by, progress
-from m2s.targets.kubernetes import access, lookups
+from m2s.targets.kubernetes import access, decoder, guards, lookups, pages, readable
 from m2s.targets.kubernetes.api import APPLY, Api
 from m2s.targets.kubernetes.credentials import log_in
 from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
@@ -33,15 +34,16 @@ def connect(
     request_timeout: float = 30,
     workers: int = 8,
     throttle: Throttle | None = None,
+    told: bool = True,
 ) -> KubernetesCluster:
     """Return a namespace of the cluster that the credentials at hand lead to; asks it nothing yet.
 
     Credentials are those of :func:`~m2s.targets.kubernetes.credentials.log_in`. Without
     ``namespace`` it is the kubeconfig context's, or the pod's own, else ``default``.
     ``request_timeout`` is in seconds and for each attempt; ``workers`` is how many threads may ask
-    at once, ``throttle`` how often they may. Raises :class:`~m2s.base.errors.ClusterError` without
-    usable credentials and :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a
-    namespace's name.
+    at once, ``throttle`` how often they may; ``told``: say so when an answer takes long. Raises
+    :class:`~m2s.base.errors.ClusterError` without usable credentials and
+    :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a namespace's name.
     """
     login = log_in(kubeconfig, context)
     chosen = namespace_name(namespace or login.namespace or "default")
@@ -51,6 +53,7 @@ def connect(
         workers=workers,
         log_in=lambda: log_in(kubeconfig, context).configuration,
         throttle=throttle,
+        told=told,
     )
     return KubernetesCluster(api, chosen, force_conflicts=force_conflicts)
 
@@ -85,10 +88,10 @@ class KubernetesCluster:
 
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment of the namespace, of every page, ordered by name."""
-        bodies = self._api.items(_path(self._namespace), self._asked("list"))
+        bodies = pages.items(self._api, _path(self._namespace), self._asked("list"))
         if not bodies:
             self._check_namespace()
-        return tuple(sorted((_live(body) for body in bodies), key=lambda live: live.key))
+        return tuple(sorted(map(readable.live, bodies), key=lambda live: live.key))
 
     def unread(self) -> tuple[str, ...]:
         """Return nothing: a server's list is complete, or an error."""
@@ -96,12 +99,13 @@ class KubernetesCluster:
 
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None only when the server says that there is none of this name."""
-        answer = self._api.ask("GET", _path(key.namespace, key.name))
+        asked = self._asked("get", key)
+        answer = self._api.ask("GET", _path(key.namespace, key.name), asked)
         if answer.ok:
-            return _live(answer.body)
+            return _readable(answer.body)
         if answer.says_absent(PLURAL, key.name):
             return None
-        raise refusal(answer, self._asked("get", key))
+        raise refusal(answer, asked)
 
     def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
         """Return what a server-side dry run of :meth:`apply` leaves."""
@@ -109,44 +113,51 @@ class KubernetesCluster:
         answer = self._patch(manifest.key, manifest.body, force=force, dry_run=True)
         if answer.misfits:
             answer = self._all_misfits(manifest) or answer
-        return self._written(answer, manifest.key)
+        return _readable(self._written(answer, manifest.key), stored=False).body
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(
+        self, manifest: Manifest, live: LiveDeployment | None, gate: Gate = OPEN
+    ) -> LiveDeployment:
         """Write ``manifest`` over ``live``, or create it; see ``Cluster``.
 
         An object that moved meanwhile, but to exactly what would be written, is no conflict: it
         is also what a repeated request finds when the first one's answer was lost.
         """
         if live is None:
-            return self._create(manifest)
+            return self._create(manifest, gate)
         for _ in range(_ATTEMPTS):
-            answer = self._patch(manifest.key, _pinned(manifest.body, live), force=self._force)
+            body = guards.pinned(manifest.body, live)
+            answer = self._patch(manifest.key, body, force=self._force, gate=gate)
             if answer.status != 409 or is_manager_conflict(answer):
-                return _staying(_live(self._written(answer, manifest.key)))
+                return _staying(_readable(self._written(answer, manifest.key)))
             now = self.get(manifest.key)
-            if now is not None and _same(now, live):
+            if now is not None and guards.same(now, live):
                 live = now
             elif now is not None and now.uid == live.uid and self._is_as_wanted(manifest, now):
                 return _staying(now)
             else:
-                raise _moved(now, live)
+                raise guards.moved(now, live)
         raise Conflict("its status moves faster than it can be written: try again")
 
-    def delete(self, live: LiveDeployment) -> None:
+    def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
         """Delete exactly this object and, in the background, what it owns."""
+        asked = self._asked("delete", live.key, writes=True)
+        path = _path(live.key.namespace, live.key.name)
         for _ in range(_ATTEMPTS):
             answer = self._api.ask(
-                "DELETE", _path(live.key.namespace, live.key.name), body=_delete_options(live)
+                "DELETE", path, asked, body=guards.delete_options(live), gate=gate
             )
+            if answer.ok:
+                decoder.expect_deleted(answer, asked, live.uid)
             if answer.ok or answer.says_absent(PLURAL, live.key.name):
                 return
             if answer.status != 409:
-                raise refusal(answer, self._asked("delete", live.key, writes=True))
+                raise refusal(answer, asked)
             now = self.get(live.key)
             if now is None:
                 return
-            if not _same(now, live):
-                raise _moved(now, live)
+            if not guards.same(now, live):
+                raise guards.moved(now, live)
             live = now
         raise Conflict("its status moves faster than it can be deleted: try again")
 
@@ -171,16 +182,23 @@ class KubernetesCluster:
         live = self.get(applied.key)
         if live is None or live.uid != applied.uid or live.deleting:
             return Rollout(False, True, "it was deleted after it had been applied")
-        made = owned_by(live.uid, self._workloads.deployments(live.body))
-        earlier = before.body if before else None
-        return progress(live.body, earlier, made, applied.generation, self._workloads.pods)
+        try:
+            made = owned_by(live.uid, self._workloads.deployments(live.body))
+            earlier = before.body if before else None
+            return progress(live.body, earlier, made, applied.generation, self._workloads.pods)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            why = f"the Deployments of {live.key.name} are not as Kubernetes has them: {error!r}"
+            raise ClusterError(why) from error
 
-    def _create(self, manifest: Manifest) -> LiveDeployment:
+    def _create(self, manifest: Manifest, gate: Gate) -> LiveDeployment:
         """Create, or refuse: server-side apply alone would write over what another m2s created."""
+        body = guards.new(manifest.body)
+        answer = self._patch(manifest.key, body, force=False, gate=gate)
+        if answer.status != 409:
+            return _readable(self._written(answer, manifest.key))
         there = self.get(manifest.key)
-        if there is None:
-            answer = self._patch(manifest.key, manifest.body, force=False)
-            return _live(self._written(answer, manifest.key))
+        if there is None:  # a conflict about something else, such as a quota
+            raise refusal(answer, self._asked("patch", manifest.key, writes=True))
         if self._is_as_wanted(manifest, _staying(there)):
             return there
         raise Conflict("it was created by somebody else since the plan was made: plan again")
@@ -189,13 +207,17 @@ class KubernetesCluster:
         answer = self._patch(manifest.key, manifest.body, force=True, dry_run=True)
         return answer.ok and digest(comparable(answer.body)) == now.digest
 
-    def _patch(self, key: Key, body: Body, *, force: bool, dry_run: bool = False) -> Answer:
+    def _patch(
+        self, key: Key, body: Body, *, force: bool, dry_run: bool = False, gate: Gate = OPEN
+    ) -> Answer:
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
         query["force"] = "true" if force else "false"
         if dry_run:
             query["dryRun"] = "All"
-        path = _path(key.namespace, key.name)
-        return self._api.ask("PATCH", path, query=query, body=body, content_type=APPLY)
+        path, asked = _path(key.namespace, key.name), self._asked("patch", key, writes=True)
+        return self._api.ask(
+            "PATCH", path, asked, query=query, body=body, content_type=APPLY, gate=gate
+        )
 
     def _all_misfits(self, manifest: Manifest) -> Answer | None:
         """Return a refusal that names every fault; None where one fault is all, or none is told.
@@ -205,7 +227,8 @@ class KubernetesCluster:
         """
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "dryRun": "All"}
         path = _path(manifest.key.namespace)
-        answer = self._api.ask("POST", path, query=query, body=manifest.body)
+        asked = self._asked("create", manifest.key)
+        answer = self._api.ask("POST", path, asked, query=query, body=manifest.body)
         several = answer.status == 422 and len(answer.causes) > 1
         return answer if answer.unknown or several else None
 
@@ -216,9 +239,10 @@ class KubernetesCluster:
 
     def _check_namespace(self) -> None:
         """Tell an empty namespace from one that is not there; not everybody may read namespaces."""
-        answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}")
+        asked = Asked(self.identity, "get", Key("", self._namespace), "namespaces")
+        answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}", asked)
         if not answer.ok and answer.status != 403:
-            raise refusal(answer, self._asked("get", resource="namespaces"))
+            raise refusal(answer, asked)
 
     def _asked(
         self, verb: str, key: Key | None = None, *, resource: str = PLURAL, writes: bool = False
@@ -226,9 +250,11 @@ class KubernetesCluster:
         return Asked(self.identity, verb, key or Key(self._namespace, ""), resource, writes)
 
 
-def _live(body: Body) -> LiveDeployment:
-    metadata = body["metadata"]
-    return LiveDeployment(Key(metadata["namespace"], metadata["name"]), body)
+def _readable(body: Body, *, stored: bool = True) -> LiveDeployment:
+    live = readable.live(body, stored=stored)
+    if live.fault:
+        raise Rejected(f"it cannot be read: {live.fault}")
+    return live
 
 
 def _path(namespace: str, name: str = "") -> str:
@@ -236,35 +262,8 @@ def _path(namespace: str, name: str = "") -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace_name(namespace)}/{PLURAL}{tail}"
 
 
-def _pinned(body: Body, live: LiveDeployment) -> Body:
-    """Return ``body`` with the identity of ``live``: the server refuses it (409) for any other."""
-    identity = {"uid": live.uid, "resourceVersion": live.resource_version}
-    return {**body, "metadata": {**body["metadata"], **identity}}
-
-
-def _delete_options(live: LiveDeployment) -> Body:
-    return {
-        "apiVersion": "v1",
-        "kind": "DeleteOptions",
-        "propagationPolicy": "Background",
-        "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
-    }
-
-
 def _staying(live: LiveDeployment) -> LiveDeployment:
     """Return ``live``, or refuse to take one for written that is going to be gone."""
     if live.deleting:
         raise Conflict("it is being deleted since the plan was made: plan again")
     return live
-
-
-def _same(now: LiveDeployment, seen: LiveDeployment) -> bool:
-    return now.uid == seen.uid and now.digest == seen.digest
-
-
-def _moved(now: LiveDeployment | None, seen: LiveDeployment) -> Conflict:
-    if now is None:
-        return Conflict("it was deleted since the plan was made: plan again")
-    if now.uid != seen.uid:
-        return Conflict("it was deleted and created anew since the plan was made: plan again")
-    return Conflict("it changed since the plan was made: plan again")

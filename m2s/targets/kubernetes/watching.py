@@ -7,29 +7,34 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import closing, suppress
 
-from kubernetes.client.exceptions import ApiException
-from kubernetes.watch import Watch
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from m2s.base.errors import ClusterError
 from m2s.base.labels import MANAGED_BY, OWNER
+from m2s.base.threads import Kept, Pulse
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.domain.versions import Key
+from m2s.targets.kubernetes import decoder
 from m2s.targets.kubernetes.api import Api
-from m2s.targets.kubernetes.failures import Answer, Asked, refusal
+from m2s.targets.kubernetes.failures import Asked, refusal
+from m2s.targets.kubernetes.stream import LINE, Broken, events
 
 _log = logging.getLogger("m2s.watch")
 
 ROUND = 240
 """Seconds after which the server ends a watch and it is taken up again, as it does to anybody's."""
 _SILENCE = ROUND + 30.0
+_LONGEST_ROUND = ROUND + 30.0
+"""Seconds after which a round is ended here, when the server does not end it."""
 _DEAF = 150.0
 """Seconds without a bookmark: a second one is missing (apiserver ``cacher.go``: one a minute)."""
 _SHORT = 5.0
 _LONGEST_PAUSE = 30.0
+_BOUND = _LONGEST_ROUND + 4 * _LONGEST_PAUSE
 
 Seen = Callable[[Key, LiveDeployment | None], None]
 
@@ -56,10 +61,11 @@ class Watching:
         self._api, self._namespace, self._seen = api, namespace, seen
         self._labels = f"{MANAGED_BY}=m2s,{OWNER} in ({','.join(sorted(owners))})"
         self._stopped = threading.Event()
-        self._watch: Watch | None = None
+        self._asked = Asked(api.server, "watch", Key(namespace, ""))
+        self._stream: BaseHTTPResponse | None = None
         self._trouble = ""
         self._rounds, self._up, self._heard = 0, False, 0.0
-        self._thread = threading.Thread(target=self._run, name="m2s-watch", daemon=True)
+        self._thread = Kept("m2s-watch", self._run, self._stopped, pause)
 
     def start(self) -> None:
         """Begin, in a daemon thread of its own."""
@@ -68,8 +74,9 @@ class Watching:
     def stop(self) -> None:
         """End at once; what is under way is dropped."""
         self._stopped.set()
-        if self._watch is not None:
-            self._watch.stop()
+        if self._stream is not None:
+            with suppress(ValueError, RuntimeError, OSError):  # it has ended
+                self._stream.shutdown()
 
     def join(self, seconds: float) -> None:
         """Wait for the thread's end."""
@@ -78,7 +85,7 @@ class Watching:
     @property
     def alive(self) -> bool:
         """Whether the thread runs."""
-        return self._thread.is_alive()
+        return self._thread.alive
 
     def unbroken(self) -> object | None:
         """Return what stays the same while nothing can be missed, None while something could be.
@@ -89,72 +96,66 @@ class Watching:
         alive = self._up and time.monotonic() - self._heard < _DEAF
         return self._rounds if alive else None
 
-    def _run(self) -> None:
-        pause, version = self._pause, None
+    def _run(self, pulse: Pulse) -> None:
+        pause, version, self._up = self._pause, "", False
         while not self._stopped.is_set():
             try:
                 begun = time.monotonic()
-                version, trouble = self._follow(version), ""
+                version, trouble = self._follow(version, pulse), ""
                 if time.monotonic() - begun > _SHORT:
                     pause = self._pause
                     continue
-            except ApiException as gone:  # an ERROR event in the stream, 410 for the most part
-                version, trouble = None, "" if gone.status == 410 else str(gone.reason)
-            except HTTPError as error:
-                trouble = f"the connection broke off ({type(error).__name__})"
+            except Broken as error:
+                version, trouble = (version if error.resumes else ""), str(error)
             except ClusterError as error:
-                version, trouble = None, str(error)
+                version, trouble = "", str(error)
             self._up = False
             self._tell(trouble)
             self._stopped.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _follow(self, version: str | None) -> str | None:
+    def _follow(self, version: str, pulse: Pulse) -> str:
         """Follow one round to its end and return the version to take it up from."""
-        self._watch = watch = Watch(return_type="object")
-        more = {"resource_version": version} if version else {}
-        if version is None:
+        pulse.beat(_BOUND)
+        if not version:
             self._rounds += 1
-        for event in watch.stream(self._open, timeout_seconds=ROUND, **more):
-            if self._stopped.is_set():
-                break
-            self._heard = time.monotonic()
-            if event is not None and event["type"] != "BOOKMARK":
-                self._tell("")
-                self._hand_on(event["type"], event["raw_object"])
-        return str(watch.resource_version) if watch.resource_version else None
+        self._stream = stream = self._open(version)
+        self._heard, self._up = time.monotonic(), True
+        try:
+            for event in events(stream, self._asked):
+                if self._stopped.is_set():
+                    break
+                pulse.beat(_BOUND)
+                self._heard, version = time.monotonic(), event.version or version
+                if event.live is not None:
+                    self._tell("")
+                    gone = event.kind == "DELETED"
+                    self._seen(event.live.key, None if gone else event.live)
+        finally:
+            stream.close()
+        return version
 
-    def _hand_on(self, kind: str, body: Any) -> None:
-        metadata = body["metadata"]
-        key = Key(metadata["namespace"], metadata["name"])
-        self._seen(key, None if kind == "DELETED" else LiveDeployment(key, body))
-
-    def _open(self, *, resource_version: str = "", timeout_seconds: int, **_: Any) -> Any:
-        """Ask for the stream; ``Watch`` wants a function of these names."""
+    def _open(self, version: str) -> BaseHTTPResponse:
         query = {
             "watch": "true",
             "labelSelector": self._labels,
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(timeout_seconds),
-            **({"resourceVersion": resource_version} if resource_version else {}),
+            "timeoutSeconds": str(ROUND),
+            **({"resourceVersion": version} if version else {}),
         }
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{self._namespace}/{PLURAL}"
-        answer = self._api.open(path, query, silence=_SILENCE)
-        if answer.status == 410:
-            answer.release_conn()
-            raise ApiException(status=410, reason="Gone")
+        answer = self._api.open(path, query, silence=_SILENCE, longest=_LONGEST_ROUND)
         if answer.status != 200:
             raise self._refused(answer)
-        self._heard, self._up = time.monotonic(), True
         return answer
 
-    def _refused(self, answer: Any) -> ClusterError:
-        try:
-            body = answer.json()
-        except ValueError:
-            body = {}
-        asked = Asked(self._api.server, "watch", Key(self._namespace, ""))
-        return refusal(Answer(answer.status, body if isinstance(body, dict) else {}), asked)
+    def _refused(self, answer: BaseHTTPResponse) -> Exception:
+        with closing(answer):
+            try:
+                said = decoder.decoded(answer.status, answer.read(LINE), self._asked)
+            except HTTPError as error:
+                return Broken(f"the connection broke off ({type(error).__name__})")
+        return Broken("") if said.status == 410 else refusal(said, self._asked)
 
     def _tell(self, trouble: str) -> None:
         """Say what is wrong once, and once that it is over."""

@@ -8,6 +8,7 @@ from m2s.base.errors import ClusterError, ClusterUnavailable
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
 from m2s.platforms.seldon.made import label_values
+from m2s.targets.kubernetes import decoder, pages
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Asked, refusal
 from m2s.targets.names import namespace_name
@@ -22,17 +23,17 @@ class Workloads:
 
     def check(self) -> None:
         """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
-        answer = self._api.ask(
-            "GET", self._path("apis/apps/v1", "deployments"), query={"limit": "1"}
-        )
+        path, asked = self._path("apis/apps/v1", "deployments"), self._asked("deployments")
+        answer = self._api.ask("GET", path, asked, query={"limit": "1"})
         if not answer.ok:
-            raise refusal(answer, self._asked("deployments"))
+            raise refusal(answer, asked)
+        decoder.page(answer, asked)
 
     def deployments(self, live: Body) -> Sequence[Body]:
         """Return the Deployments with the labels of those made for a SeldonDeployment."""
         chosen = f"seldon-deployment-id in ({','.join(label_values(live))})"
         path, asked = self._path("apis/apps/v1", "deployments"), self._asked("deployments")
-        return self._api.items(path, asked, {"labelSelector": chosen})
+        return pages.items(self._api, path, asked, {"labelSelector": chosen})
 
     def pods(self, deployment: Body) -> Sequence[Body]:
         """Return the pods that a Deployment selects; none where they cannot be read.
@@ -44,7 +45,8 @@ class Workloads:
             return ()
         chosen = {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())}
         try:
-            return self._api.items(self._path("api/v1", "pods"), self._asked("pods"), chosen)
+            path = self._path("api/v1", "pods")
+            return pages.items(self._api, path, self._asked("pods"), chosen)
         except ClusterError as error:
             self._blind = not isinstance(error, ClusterUnavailable)
             return ()

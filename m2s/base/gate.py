@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+
+from m2s.base.bounds import Left, forever
+
+_LOOK = 0.2
+"""Seconds between two looks at whether the gate was shut, while somebody waits in it."""
 
 
 def _never() -> bool:
@@ -13,14 +19,17 @@ def _never() -> bool:
 class Gate:
     """Admits writes while it is open, and knows whether any is under way.
 
-    Each :meth:`enter` that said yes wants a :meth:`leave`. Safe to use from several threads.
+    Each :meth:`enter` that said yes wants a :meth:`leave`. A write that is repeated asks whether
+    the gate is :attr:`shut` before each attempt. Safe to use from several threads.
 
     Args:
         shut: whether no further write may begin; by default all may.
+        left: seconds within which a write that is under way has to be over; it is asked again and
+            again. By default it may take as long as it does.
     """
 
-    def __init__(self, shut: Callable[[], bool] = _never) -> None:
-        self._shut = shut
+    def __init__(self, shut: Callable[[], bool] = _never, left: Left = forever) -> None:
+        self._shut, self.left = shut, left
         self._lock = threading.Lock()
         self._inside = 0
 
@@ -48,3 +57,13 @@ class Gate:
         """End a write, however it went."""
         with self._lock:
             self._inside -= 1
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two attempts at a write; the gate's shutting ends that."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._shut():
+            time.sleep(min(left, _LOOK))
+
+
+OPEN = Gate()
+"""For what is no write, and for writes that nobody fences."""
