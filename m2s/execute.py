@@ -11,7 +11,7 @@ from enum import Enum
 from typing import assert_never
 
 from m2s import mask
-from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.change import Blocked, Change, Create, Delete, Unchanged, Update, loses
 from m2s.cluster import Cluster
 from m2s.errors import ClusterUnavailable, M2sError
 from m2s.gate import Gate
@@ -71,16 +71,17 @@ def execute(
     report: Report = _silent,
     gate: Gate | None = None,
 ) -> tuple[Outcome, ...]:
-    """Carry out a plan: creations and updates first, then deletions.
+    """Carry out a plan: creations and updates first, then names pass on, then deletions.
 
     One failing never stops the others, except that a cluster which no longer answers is not asked
-    again. Deletions come last, and one whose successor is not there is held.
+    again. Deletions come last. What a model leaves goes, or passes to another, only once its
+    successor is there.
 
     Args:
         plan: what to do.
         cluster: where.
         write: create and update.
-        delete: delete.
+        delete: delete, and with ``write`` hand names to other models.
         second_look: asks the registry about a model once more before its deployment is deleted;
             None deletes without (a teardown, which the registry has no say in).
         concurrency: how many changes are under way at a time.
@@ -88,28 +89,58 @@ def execute(
         gate: passed by each change; once it is shut, the rest fails as not attempted.
 
     Returns:
-        An outcome for every change that was to be carried out, for every blocked one and, where
-        ``write``, for what is as wanted already; in the plan's order.
+        An outcome for every change that was to be carried out and, where ``write``, for every
+        blocked one and for what is as wanted already; in the plan's order.
     """
+    if not delete:
+        plan = plan.without_takeovers()
     run = _Run(cluster, second_look, gate or Gate())
     done: dict[int, Outcome] = {}
     numbered = list(enumerate(plan.changes))
+
+    def carry_out(changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome]) -> None:
+        for number, outcome in _in_pool(changes, step, concurrency):
+            done[number] = outcome
+            report(outcome)
+
     for number, change in numbered:
-        if write and isinstance(change, Unchanged | Blocked):
+        unread = delete and isinstance(change, Blocked) and change.unread
+        if unread or (write and isinstance(change, Unchanged | Blocked)):
             done[number] = run.write(change)
             report(done[number])
     writes = [(n, c) for n, c in numbered if write and isinstance(c, Create | Update)]
-    for number, outcome in _in_pool(writes, run.write, concurrency):
-        done[number] = outcome
-        report(outcome)
-    if delete:
+    carry_out([(n, c) for n, c in writes if not loses(c)], run.write)
+    left = [(n, c) for n, c in writes if loses(c)]
+    while left:
         unserved = _unserved(plan.changes, done.values())
+        ready = _ready(left, unserved)
+        carry_out(ready or left, _waiting(run.take_over, unserved, bool(ready)))
+        left = [item for item in left if ready and item not in ready]
+    if delete:
         deletions = [(n, c) for n, c in numbered if isinstance(c, Delete)]
-        step = _deletion(run, unserved)
-        for number, outcome in _in_pool(deletions, step, concurrency):
-            done[number] = outcome
-            report(outcome)
+        carry_out(deletions, _waiting(run.delete, _unserved(plan.changes, done.values())))
     return tuple(done[number] for number in sorted(done))
+
+
+def _ready(left: Sequence[tuple[int, Change]], unserved: set[Key]) -> list[tuple[int, Change]]:
+    """Return the takeovers whose turn it is: nothing that they end waits to be served elsewhere.
+
+    Where models exchange their names all of them wait for one another; then it is everybody's turn.
+    """
+    ready = [item for item in left if _successor(item[1]) not in unserved]
+    ring = list(left)
+    while not ready and ring:
+        keys = {change.key for _, change in ring}
+        inner = [item for item in ring if _successor(item[1]) in keys]
+        if len(inner) == len(ring):
+            return inner
+        ring = inner
+    return ready
+
+
+def _successor(change: Change) -> Key | None:
+    lost = loses(change)
+    return lost.successor if lost else None
 
 
 def _in_pool(
@@ -131,14 +162,18 @@ def _unserved(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> set[Key
     return {change.key for change in changes if brings(change)} - there
 
 
-def _deletion(run: _Run, unserved: set[Key]) -> Callable[[Change], Outcome]:
-    def step(change: Change) -> Outcome:
-        successor = change.successor if isinstance(change, Delete) else None
-        if successor is not None and successor in unserved:
-            return Outcome(change, Status.HELD, f"{successor.name} is not there yet: apply first")
-        return run.delete(change)
+def _waiting(
+    step: Callable[[Change], Outcome], unserved: set[Key], ready: bool = False
+) -> Callable[[Change], Outcome]:
+    """Return ``step`` for changes that wait for their successors, unless these are ``ready``."""
 
-    return step
+    def waited(change: Change) -> Outcome:
+        successor = _successor(change)
+        if successor is not None and successor in unserved and not ready:
+            return Outcome(change, Status.HELD, f"{successor.name} is not there yet: apply first")
+        return step(change)
+
+    return waited
 
 
 class _Run:
@@ -169,6 +204,10 @@ class _Run:
             case _:
                 assert_never(change)
 
+    def take_over(self, change: Change) -> Outcome:
+        """Write an update that hands a name to another model."""
+        return self._looked(change) or self.write(change)
+
     def delete(self, change: Change) -> Outcome:
         if not isinstance(change, Delete):
             raise AssertionError(f"nothing to delete for {change}")
@@ -177,16 +216,25 @@ class _Run:
         def step() -> None:
             self._cluster.delete(live)
 
+        return self._looked(change) or self._guarded(change, Status.DELETED, step)
+
+    def _looked(self, change: Change) -> Outcome | None:
+        """Take the last look at what a change ends; return why it may not, None where it may."""
+        if not isinstance(change, Delete | Update):
+            raise AssertionError(f"nothing ends by {change}")
         # A renamed model is still wanted, under its successor's name: that was looked at already.
-        looked = change.successor is not None and not live.template
-        if self._second_look and not looked and not self._gate.shut:
-            try:
-                place = self._second_look(live)
-            except M2sError as error:
-                return Outcome(change, Status.FAILED, f"held: {error}")
-            if place.selected:
-                return Outcome(change, Status.HELD, "wanted again since the plan was made")
-        return self._guarded(change, Status.DELETED, step)
+        looked = _successor(change) is not None and not change.live.template
+        if self._second_look is None or looked or self._gate.shut:
+            return None
+        try:
+            place = self._second_look(change.live)
+        except M2sError as error:
+            return Outcome(change, Status.FAILED, f"held: {error}")
+        if place.selected:
+            return Outcome(change, Status.HELD, "wanted again since the plan was made")
+        if place.paused:
+            return Outcome(change, Status.HELD, "paused since the plan was made")
+        return None
 
     def _guarded(
         self, change: Change, done: Status, step: Callable[[], LiveDeployment | None]

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update
+from m2s import claims, reason
+from m2s.change import Action, Blocked, Change, Create, Delete, Unchanged, Update, loses
 from m2s.errors import Refused
 from m2s.live import LiveDeployment
 from m2s.model import Selector, Served
@@ -42,7 +43,8 @@ class Plan:
     Counted by owner: ``owned`` our objects in scope; ``offered`` the versions that the owner's
     selectors name in the whole registry, before ``--model`` narrows them (None: not asked).
     ``unchecked`` says what preflight could not look at, and why. ``untemplated``, where templates
-    are missing of which deployments are here, says so.
+    are missing of which deployments are here, says so. ``doubt`` says why the registry does not
+    look like the one that the deployments come from, unless that was ``accepted``.
     """
 
     registry: str
@@ -56,6 +58,8 @@ class Plan:
     offered: Mapping[str, int] | None
     unchecked: tuple[str, ...] = ()
     untemplated: str = ""
+    doubt: str = ""
+    accepted: bool = False
 
     def count(self, action: Action) -> int:
         """How many changes are of one kind."""
@@ -69,7 +73,19 @@ class Plan:
     @property
     def doubtful(self) -> bool:
         """Whether a source looks as if it were gone, so that nothing at all may be written."""
-        return bool(self.emptied or self.untemplated)
+        return bool(self.emptied or self.untemplated or self.doubt)
+
+    @property
+    def losing(self) -> tuple[Delete | Update, ...]:
+        """What ends serving something: the deletions, and the updates that take over a name."""
+        return tuple(
+            each for each in self.changes if isinstance(each, Delete | Update) and loses(each)
+        )
+
+    def without_takeovers(self) -> Plan:
+        """Return the plan of a run that deletes nothing: no name passes to another model."""
+        kept = claims.untaken(self.changes, lambda each: claims.allowed(each.manifest))
+        return replace(self, changes=kept)
 
     @property
     def emptied(self) -> tuple[str, ...]:
@@ -81,20 +97,39 @@ class Plan:
 
     def refusal(self, max_delete: MaxDelete) -> str:
         """Return why deleting would be refused (law 5), or "" where it would not."""
-        if self.untemplated:
-            return self.untemplated
+        if question := self.untemplated or self.doubt:
+            return question
         for owner in self.emptied:
             return (
                 f"the registry has nothing for {owner} any more, while {self.owned[owner]} "
                 "deployed here come from it; if that is meant, `m2s prune --all` removes them"
             )
-        deletions, owned = self.count(Action.DELETE), sum(self.owned.values())
+        deletions, owned = len(self.losing), sum(self.owned.values())
+        if question := self._vanished(owned):
+            return question
         if not max_delete.allows(deletions, owned):
             return (
-                f"{deletions} of {owned} deployments would be deleted, over --max-delete "
+                f"{deletions} of {owned} deployments would be {self._lost}, over --max-delete "
                 f"{max_delete}; `--max-delete {deletions}` allows it"
             )
         return ""
+
+    @property
+    def _lost(self) -> str:
+        handed = sum(isinstance(each, Update) for each in self.losing)
+        return "deleted or handed to another model" if handed else "deleted"
+
+    def _vanished(self, owned: int) -> str:
+        """Ask whether it is meant that the registry lost half of the models, or more."""
+        gone = [each.live for each in self.losing if (lost := loses(each)) and lost.gone]
+        if self.accepted or len(gone) < 2 or 2 * len(gone) < owned:
+            return ""
+        names = reason.told(one.model for live in gone for one in live.served)
+        return (
+            f"the registry has no registered model {names} any more, which {len(gone)} of the "
+            f"{owned} deployments here serve: is it the right one, and whole? If that is meant, "
+            "--accept-registry deletes them"
+        )
 
     def raise_if_unsafe(self, max_delete: MaxDelete, *, deleting: bool) -> None:
         """Raise :class:`~m2s.errors.Refused` when a safety check says no.

@@ -65,7 +65,13 @@ def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
         "preflight": settings.preflight,
         "strict": settings.strict,
         **_serving(settings),
+        **({"accept-registry": True} if settings.accept_registry else {}),
     }
+
+
+def accepts(document: Mapping[str, Any]) -> bool:
+    """Whether a saved plan was made with ``--accept-registry``."""
+    return document["settings"].get("accept-registry") is True
 
 
 def _serving(settings: Settings) -> dict[str, Any]:

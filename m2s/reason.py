@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from m2s.diff import FieldChange, Name, Step, steps
@@ -33,13 +34,21 @@ def told(words: Iterable[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
-    """The version's move where there is one; else what moved the description or the object."""
+def of_update(
+    manifest: Manifest,
+    live: LiveDeployment,
+    fields: Iterable[FieldChange],
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The version's move where there is one; else what moved the description or the object.
+
+    ``renamed`` has what models are called now, by the name they had.
+    """
     editors = _editors(live, fields)
     if live.owner is None:
         return "adopted" + (f" from {editors.split(' at ')[0]}" if editors else "")
     edited = f"edited by {editors}" if editors else ""
-    moved = _version_move(manifest, live)
+    moved = _version_move(manifest, live, renamed)
     if moved:
         return f"{moved}; also {edited}" if edited else moved
     if live.annotations.get(CHECKSUM) != manifest.body["metadata"]["annotations"][CHECKSUM]:
@@ -47,8 +56,13 @@ def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldCh
     return f"drifted: {edited or 'edited outside m2s'}"
 
 
-def _version_move(manifest: Manifest, live: LiveDeployment) -> str:
+def _version_move(manifest: Manifest, live: LiveDeployment, renamed: Mapping[str, str]) -> str:
     there = {one.model for one in live.served}
+    called = {renamed[name]: name for name in there if name in renamed}
+    if names := [one.model for one in manifest.models if one.model in called]:
+        news = told(f"{called[name]} is called {name} now" for name in names)
+        unmoved = _numbers(live.served) == _numbers(manifest.served)
+        return news if unmoved else f"{news}: {told(map(str, manifest.served))}"
     if there.isdisjoint(one.model for one in manifest.models):
         before = told(one.model for one in live.served) or "an unknown model"
         return f"serves {told(map(str, manifest.served))} now, instead of {before}"
@@ -61,6 +75,10 @@ def _version_move(manifest: Manifest, live: LiveDeployment) -> str:
     gone = [slot for slot in old if slot not in new]
     moves += [f"no {slot} any more" if roles else f"no longer serves {slot}" for slot in gone]
     return ", ".join(filter(None, moves))
+
+
+def _numbers(served: Iterable[Served]) -> list[str]:
+    return [one.version for one in served]
 
 
 def _move(slot: str, old: Served | None, new: Served, role: bool) -> str:

@@ -6,15 +6,25 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
 
-from m2s import desired, leaving, mask, writes
-from m2s.change import Change
+from m2s import (
+    claims,
+    desired,
+    leaving,
+    looks,
+    mask,
+    origin,
+    secondlook,
+    ties,
+    writes,
+)
+from m2s.change import Blocked, Change, Create, Update
 from m2s.cluster import Cluster
 from m2s.errors import Rejected, UsageError
 from m2s.ids import Body
 from m2s.inspection import inspect
 from m2s.live import LiveDeployment
+from m2s.looks import Described, Looks, TemplateSource, locate
 from m2s.model import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.overrides import overruled
 from m2s.plan import Plan, Scope
@@ -25,15 +35,7 @@ from m2s.wanted import Skipped, Templates
 from m2s.workers import Begin, Workers, silently
 from m2s.writes import Write
 
-
-class TemplateSource(Protocol):
-    """The templates folder; every method raises TemplatesError when it cannot be read."""
-
-    def read(self) -> Templates:
-        """Return what is there now: all of it, or an error."""
-
-    def look(self, live: LiveDeployment) -> Whereabouts:
-        """Look a second time, before what was made from a template is deleted."""
+__all__ = ["locate", "make_plan", "make_teardown", "now", "preview"]
 
 
 def make_plan(
@@ -60,12 +62,12 @@ def make_plan(
         workers = Workers(pool, settings.concurrency, begin)
         reading = pool.submit(cluster.list)
         chosen = _choose(registry, settings, scope)
-        built, unchecked = _build(registry, cluster, settings, templates, chosen, workers, memo)
         live = {item.key: item for item in reading.result()}
+        run = _Run(registry, cluster, settings, folder, templates, scope, live, workers)
+        built, unchecked = run.build(chosen, memo)
         narrowed = writes.narrowed(built, live, scope)
         manifests = overruled(narrowed, live.values(), scope, registry.paused())
-        sides = _Sides(registry, cluster, settings, folder)
-        changes = _compare(sides, manifests, live, scope, workers)
+        changes = run.compare(manifests)
     skipped = tuple(item for item in manifests if isinstance(item, Skipped))
     made = _plan(
         registry.identity, cluster, settings, changes, skipped, live.values(), chosen.offered
@@ -73,79 +75,119 @@ def make_plan(
     question = leaving.untemplated(templates, built, live.values(), scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
-    return replace(made, unchecked=unchecked, untemplated=question)
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Everybody who is asked while a plan is made."""
-
-    registry: Registry
-    cluster: Cluster
-    settings: Settings
-    folder: TemplateSource | None
-
-
-def _build(
-    registry: Registry,
-    cluster: Cluster,
-    settings: Settings,
-    templates: Templates,
-    chosen: _Chosen,
-    workers: Workers,
-    memo: desired.Memo | None,
-) -> tuple[tuple[desired.Desired, ...], tuple[str, ...]]:
-    """Return what is wanted, looked at by preflight, and what that could not look at."""
-    read = settings.describing != "ignored"
-    needed = chosen.needed(templates)
-
-    def describe(version: ModelVersion) -> Description | Unreadable:
-        return registry.describe(version, read=read)
-
-    found = workers.each("Reading descriptions", describe, needed)
-    described = dict(zip(needed, found, strict=True))
-    tagged = desired.serves_undescribed(described.values(), settings)
-    built = desired.build(
-        chosen.wanted,
-        described,
-        settings,
-        cluster.namespace,
-        registry.model_tags() if tagged else {},
-        templates,
-        chosen.every,
-        memo,
+    accepted = settings.accept_registry
+    return replace(
+        made, unchecked=unchecked, untemplated=question, doubt=run.ties.doubt, accepted=accepted
     )
-    return inspect(built, described.values(), registry, cluster, settings, workers)
 
 
-def _compare(
-    sides: _Sides,
-    manifests: tuple[desired.Desired, ...],
-    live: Mapping[Key, LiveDeployment],
-    scope: Scope,
-    workers: Workers,
-) -> tuple[Change, ...]:
-    """Ask the cluster what each manifest would come to, and the registry about what leaves."""
-    sorted_out = writes.writes(manifests, live, scope, sides.settings, now(sides.settings))
-    previews: dict[Key, Body | str] = {
-        item.manifest.key: item.live.body
-        for item in sorted_out
-        if isinstance(item, Write) and item.live and changes_nothing(item.manifest, item.live)
-    }
-    asked = [
-        item for item in sorted_out if isinstance(item, Write) and item.manifest.key not in previews
-    ]
-    looked = workers.each("Comparing", lambda item: preview(sides.cluster, item), asked)
-    previews |= zip([item.manifest.key for item in asked], looked, strict=True)
-    written = writes.judge(sorted_out, previews, sides.settings.ignore)
-    gone = leaving.candidates(manifests, written, live.values(), scope)
+class _Run:
+    """One plan in the making: everybody who is asked, and what both sides are known to have."""
 
-    def look(item: LiveDeployment) -> Whereabouts:
-        return locate(sides.registry, sides.settings, item, sides.folder)
+    def __init__(
+        self,
+        registry: Registry,
+        cluster: Cluster,
+        settings: Settings,
+        folder: TemplateSource | None,
+        templates: Templates,
+        scope: Scope,
+        live: Mapping[Key, LiveDeployment],
+        workers: Workers,
+    ) -> None:
+        self._registry, self._cluster, self._settings = registry, cluster, settings
+        self._folder, self._templates, self._scope = folder, templates, scope
+        self._live, self._workers = live, workers
+        self._mine = [item for item in live.values() if scope.includes(item)]
+        self._looks = Looks(registry, workers)
+        census, accept = self._looks.census(self._mine), settings.accept_registry
+        self.ties = ties.judge(self._mine, census, registry.identity, accept=accept)
+        self._filed: frozenset[tuple[str, int]] = frozenset()
 
-    places = workers.each("Looking up what nothing wants", look, gone)
-    whereabouts = dict(zip([item.key for item in gone], places, strict=True))
-    return leaving.assemble(manifests, written, live.values(), whereabouts, scope)
+    def build(
+        self, chosen: _Chosen, memo: desired.Memo | None
+    ) -> tuple[tuple[desired.Desired, ...], tuple[str, ...]]:
+        """Return what is wanted, looked at by preflight, and what that could not look at."""
+        described = self._describe(chosen)
+        settings, registry, cluster = self._settings, self._registry, self._cluster
+        tagged = desired.serves_undescribed(described.values(), settings)
+        built = desired.build(
+            chosen.wanted,
+            described,
+            settings,
+            cluster.namespace,
+            registry.model_tags() if tagged else {},
+            self._templates,
+            chosen.every,
+            memo,
+        )
+        settled = claims.settled(built, self._live, self.ties.renamed)
+        return inspect(settled, described.values(), registry, cluster, settings, self._workers)
+
+    def _describe(self, chosen: _Chosen) -> Described:
+        settings, registry, workers = self._settings, self._registry, self._workers
+        read = settings.describing != "ignored"
+        needed = chosen.needed(self._templates)
+
+        def describe(version: ModelVersion) -> Description | Unreadable:
+            return registry.describe(version, read=read)
+
+        found = workers.each("Reading descriptions", describe, needed)
+        described: Described = dict(zip(needed, found, strict=True))
+        if read and (settings.describing == "optional" or self._templates.serves):
+            described = looks.descriptions(
+                registry, workers, settings, chosen.wanted, described, self._mine,
+                self.ties.renamed, based=self._templates.base is not None,
+            )  # fmt: skip
+        self._filed = frozenset(
+            (version.model, version.version)
+            for version, each in described.items()
+            if isinstance(each, Description) and each.file
+        )
+        return described
+
+    def compare(self, manifests: tuple[desired.Desired, ...]) -> tuple[Change, ...]:
+        """Ask the cluster what each manifest would come to, and the registry about what leaves."""
+        live, scope, settings = self._live, self._scope, self._settings
+        renamed = self.ties.renamed
+        sorted_out = writes.writes(manifests, live, scope, settings, now(settings), renamed)
+        written = writes.judge(sorted_out, self._previews(sorted_out), settings.ignore, self.ties)
+        looked = self._looks.of(secondlook.names(written, renamed))
+        written = secondlook.checked(written, looked, renamed)
+        leaves = leaving.candidates(manifests, written, live.values(), scope, self.ties)
+        places = self._locate([*leaves, *(each.live for each in claims.taken(written, renamed))])
+        written = claims.taking(written, places, renamed)
+        noted = tuple(map(self._noted, written))
+        return leaving.assemble(manifests, noted, live.values(), places, scope, self.ties)
+
+    def _previews(self, items: Iterable[Write | Blocked]) -> dict[Key, Body | str]:
+        found: dict[Key, Body | str] = {
+            item.manifest.key: item.live.body
+            for item in items
+            if isinstance(item, Write) and item.live and changes_nothing(item.manifest, item.live)
+        }
+        asked = [
+            item for item in items if isinstance(item, Write) and item.manifest.key not in found
+        ]
+        looked = self._workers.each("Comparing", lambda item: preview(self._cluster, item), asked)
+        return found | dict(zip([item.manifest.key for item in asked], looked, strict=True))
+
+    def _locate(self, items: list[LiveDeployment]) -> claims.Places:
+        def look(item: LiveDeployment) -> Whereabouts | Unreadable:
+            return looks.located(self._registry, self._settings, item, self._folder)
+
+        places = self._workers.each("Looking up what nothing wants", look, items)
+        return dict(zip([item.key for item in items], places, strict=True))
+
+    def _noted(self, change: Change) -> Change:
+        """Note where what is written comes from, along with what else is to be written."""
+        if not isinstance(change, Create | Update):
+            return change
+        manifest = change.manifest
+        if manifest.pin and isinstance(change, Update) and change.key not in self.ties.accepted:
+            return replace(change, manifest=origin.recalled(manifest, change.live))
+        census, registry = self._looks.known(), self._registry.identity
+        return replace(change, manifest=origin.noted(manifest, registry, census, self._filed))
 
 
 def now(settings: Settings) -> str:
@@ -230,27 +272,3 @@ def preview(cluster: Cluster, item: Write) -> Body | str:
     except Rejected as error:
         why = mask.within(str(error), item.manifest.body)
         return f"rejected by the cluster: {why}"
-
-
-def locate(
-    registry: Registry,
-    settings: Settings,
-    live: LiveDeployment,
-    folder: TemplateSource | None = None,
-) -> Whereabouts:
-    """Look up in the registry, by name, the model that ``live`` serves, or its template.
-
-    Raises:
-        RegistryError, TemplatesError: when that does not say; the object is held then.
-    """
-    if live.template:
-        no_folder = Whereabouts(True, "no --templates is given")
-        return folder.look(live) if folder else no_folder
-    if live.model is None:
-        return Whereabouts(True, "its model is unknown")
-    places = [
-        registry.locate(selector, live.model, live.version)
-        for selector in settings.selectors
-        if settings.owner_of(selector) == live.owner
-    ]
-    return next((place for place in places if place.selected), places[0])

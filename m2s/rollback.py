@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from m2s import history, overrides, reason, writes
+from m2s import history, origin, overrides, reason, writes
 from m2s.change import Change, Unchanged, Update
 from m2s.cluster import Cluster
 from m2s.errors import M2sError
@@ -112,7 +112,9 @@ def _pin(live: LiveDeployment, entry: Entry) -> str:
 def _change(cluster: Cluster, settings: Settings, live: LiveDeployment, wanted: Manifest) -> Change:
     item = writes.write(wanted, live, settings.ignore, now(settings))
     (change,) = writes.judge([item], {live.key: preview(cluster, item)}, settings.ignore)
-    return replace(change, reason=wanted.pin) if isinstance(change, Update) else change
+    if not isinstance(change, Update):
+        return change
+    return replace(change, reason=wanted.pin, manifest=origin.recalled(change.manifest, live))
 
 
 def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Change) -> Plan:

@@ -24,7 +24,10 @@ from m2s.values import MaxDelete
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a command works by; see ``OPTIONS`` for each option's meaning."""
+    """Everything a command works by; see ``OPTIONS`` for each option's meaning.
+
+    ``accept_registry`` is said on the command line alone, since it is meant once.
+    """
 
     selectors: tuple[Selector, ...]
     split: Split | None
@@ -74,6 +77,7 @@ class Settings:
     protocol: str | None
     artifact_root: str | None
     defaults: Fragment | None
+    accept_registry: bool = False
 
     @property
     def describing(self) -> str:

@@ -36,6 +36,11 @@ class Templates:
     base: TemplateFile | None = None
     missing: bool = False
 
+    @property
+    def serves(self) -> bool:
+        """Whether they serve versions that have no deploy.yaml."""
+        return bool(self.files or self.base)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from m2s import diff, history, holding, reason
-from m2s.change import Blocked, Change, Create, Unchanged, Update
+from m2s import diff, history, holding, origin, reason
+from m2s.change import Blocked, Change, Create, Unchanged, Update, blocked
 from m2s.desired import Desired
-from m2s.holding import Held
+from m2s.holding import NO_ONE, Held, Renamed
 from m2s.ids import Body
 from m2s.live import LiveDeployment
 from m2s.marks import FIELD_MANAGER
 from m2s.model import Key
 from m2s.plan import Scope
 from m2s.settings import Settings
+from m2s.ties import NONE, Ties
 from m2s.wanted import Manifest, Paused, Skipped, Undeployable
 
 
@@ -32,12 +33,13 @@ def writes(
     scope: Scope,
     settings: Settings,
     now: str,
+    renamed: Renamed = NO_ONE,
 ) -> tuple[Write | Blocked, ...]:
     """Sort out whose each wanted object is; ignored paths leave the manifests here.
 
     ``now`` (RFC 3339) goes on record with what begins to serve; a record without times takes "".
     """
-    held = holding.held(desired, ())
+    held = holding.held(desired, (), renamed)
     return tuple(
         _write(item, live.get(item.key), scope, settings, held, now)
         for item in desired
@@ -57,7 +59,7 @@ def _write(
     if live and (why := held.why_not(manifest, live)):
         problem = why
     if problem:
-        return _blocked(manifest, problem, live)
+        return blocked(manifest, problem, live)
     return write(manifest, live, settings.ignore, now)
 
 
@@ -65,13 +67,8 @@ def write(
     manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str], now: str
 ) -> Write:
     """Return what is written of ``manifest``: with the record, without the ignored paths."""
-    return Write(_withheld(history.recorded(manifest, live, now), live, ignore), live)
-
-
-def _blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
-    models = tuple(one.model for one in manifest.models)
-    first = manifest.models[0]
-    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
+    recorded = origin.carried(history.recorded(manifest, live, now), live)
+    return Write(_withheld(recorded, live, ignore), live)
 
 
 def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
@@ -112,7 +109,10 @@ def _lost(live: LiveDeployment, pointer: str) -> bool:
 
 
 def judge(
-    items: Iterable[Write | Blocked], previews: Mapping[Key, Body | str], ignore: Sequence[str]
+    items: Iterable[Write | Blocked],
+    previews: Mapping[Key, Body | str],
+    ignore: Sequence[str],
+    ties: Ties = NONE,
 ) -> tuple[Change, ...]:
     """Return what each wanted object comes to.
 
@@ -120,39 +120,33 @@ def judge(
         items: what :func:`writes` returned.
         previews: for each Write, the object as the cluster would have it, or why it refuses.
         ignore: JSON pointers that are not compared.
+        ties: what ties the deployments to the registry.
     """
     changes: tuple[Change, ...] = tuple(
-        item if isinstance(item, Blocked) else _judged(item, previews[item.manifest.key], ignore)
+        item
+        if isinstance(item, Blocked)
+        else _judged(item, previews[item.manifest.key], ignore, ties)
         for item in items
     )
-    while (kept := _keeping(changes)) != changes:
-        changes = kept
-    return changes
+    return holding.keeping(changes, ties.renamed)
 
 
-def _keeping(changes: tuple[Change, ...]) -> tuple[Change, ...]:
-    """Block what would be written over the deployment of a model whose own change is blocked."""
-    held = holding.held((), changes)
-    return tuple(_kept(each, held) if isinstance(each, Update) else each for each in changes)
-
-
-def _kept(change: Update, held: Held) -> Update | Blocked:
-    why = held.why_not(change.manifest, change.live)
-    return _blocked(change.manifest, why, change.live) if why else change
-
-
-def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
+def _judged(item: Write, merged: Body | str, ignore: Sequence[str], ties: Ties) -> Change:
     manifest, live = item.manifest, item.live
     if isinstance(merged, str):
-        return replace(_blocked(manifest, merged, live), manifest=manifest)
+        return replace(blocked(manifest, merged, live), manifest=manifest)
     if live is None:
         fields = diff.leaves(merged, "added")
         return Create(manifest, merged, fields, reason.of_create(manifest))
-    fields = diff.fields(live.body, merged, ignore)
-    if not fields:
+    fields, accepted = diff.fields(live.body, merged, ignore), ties.accepted.get(live.key, "")
+    if not fields and not accepted:
         return Unchanged(live, manifest.pin, manifest, ordered=bool(manifest.pin))
-    why = reason.of_update(manifest, live, fields)
-    return Update(manifest, live, merged, fields, f"{manifest.pin}; {why}" if manifest.pin else why)
+    if live.key in ties.foreign:
+        return blocked(manifest, ties.foreign[live.key], live)
+    why = reason.of_update(manifest, live, fields, ties.renamed) if fields else ""
+    return Update(
+        manifest, live, merged, fields, "; ".join(filter(None, (manifest.pin, why, accepted)))
+    )
 
 
 def narrowed(

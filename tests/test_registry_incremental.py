@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 from m2s.errors import RegistryError
-from m2s.model import Description, Selector
+from m2s.model import Description, Model, Selector
 from m2s.registry.incremental import DOUBTS, IncrementalRegistry
 from m2s.registry.mlflow_registry import MlflowRegistry
-from m2s.registry.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot
+from m2s.registry.snapshot import SLACK, OutOfDate, Reader, Snapshot
 from tests.registry_kit import CHAMPION, STAGING, execute, seed
 from tests.servers import FaultProxy, MlflowServer, sqlite_uri
 from tests.support import Models, tried

@@ -42,6 +42,12 @@ Config = Annotated[
 Format = Annotated[
     Output, typer.Option("--output", "-o", envvar="M2S_OUTPUT", help="How to print it.")
 ]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept-registry", help="Go on though it is not the registry of what is deployed: once."
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="M2S_YES", help="Do not ask.")]
 
 
@@ -85,13 +91,15 @@ def plan(
             "--explain", metavar="DEPLOYMENT", help="Show which layer gave each of its fields."
         ),
     ] = None,
+    accept_registry: Accept = False,
 ) -> None:
     """Show what apply and prune would do, and why. Writes nothing."""
     from m2s.cli import run
 
     if explain is not None:
         raise typer.Exit(run.explain(flags, config, output.value, explain))
-    raise typer.Exit(run.plan(flags, config, output.value, detailed_exitcode, out))
+    code = run.plan(flags, config, output.value, detailed_exitcode, out, accept=accept_registry)
+    raise typer.Exit(code)
 
 
 @app.command(cls=Late)
@@ -104,11 +112,13 @@ def apply(
     config: Config = None,
     output: Format = Output.TABLE,
     yes: Yes = False,
+    accept_registry: Accept = False,
 ) -> None:
     """Create and update what the plan shows; with --prune also delete."""
     from m2s.cli import run
 
-    raise typer.Exit(run.apply(flags, config, output.value, plan_file, yes=yes))
+    code = run.apply(flags, config, output.value, plan_file, yes=yes, accept=accept_registry)
+    raise typer.Exit(code)
 
 
 @app.command(cls=Late)
@@ -121,11 +131,15 @@ def prune(
     everything: Annotated[
         bool, typer.Option("--all", help="Delete everything of this owner: the teardown.")
     ] = False,
+    accept_registry: Accept = False,
 ) -> None:
     """Delete what m2s deployed and the selector no longer wants."""
     from m2s.cli import run
 
-    raise typer.Exit(run.prune(flags, config, output.value, yes=yes, everything=everything))
+    code = run.prune(
+        flags, config, output.value, yes=yes, everything=everything, accept=accept_registry
+    )
+    raise typer.Exit(code)
 
 
 Secret = Annotated[

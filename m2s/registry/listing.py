@@ -7,10 +7,9 @@ from typing import TypeVar
 
 from m2s.errors import RegistryError
 from m2s.marks import LIVE
-from m2s.model import ModelVersion
+from m2s.model import Model, ModelVersion
 from m2s.registry import client as mlflow
 from m2s.registry.server import Server
-from m2s.registry.snapshot import Model
 
 PAGE = 1000
 """The most that ``search_registered_models`` gives at once (mlflow/store/model_registry)."""
@@ -151,6 +150,7 @@ def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
         # What m2s itself says of a version is no part of what the registry says of it.
         tags={key: value for key, value in entity.tags.items() if not key.startswith(LIVE)},
         updated=int(entity.last_updated_timestamp or 0),
+        created=int(entity.creation_timestamp or 0),
     )
 
 
@@ -158,6 +158,11 @@ def distinct(found: Iterable[ModelVersion]) -> tuple[ModelVersion, ...]:
     """Return each (model, version) once, in order: a page that shifts repeats what it has shown."""
     unique = {(version.model, version.version): version for version in found}
     return tuple(unique[key] for key in sorted(unique))
+
+
+def by_name(found: Iterable[ModelVersion]) -> dict[tuple[str, int], ModelVersion]:
+    """Return versions by model and number; one that does not exist, or is not given, is none."""
+    return {(one.model, one.version): one for one in found if one.source or one.created}
 
 
 def model_of(entity: mlflow.RegisteredModel) -> Model:
@@ -168,4 +173,5 @@ def model_of(entity: mlflow.RegisteredModel) -> Model:
         updated=int(entity.last_updated_timestamp or 0),
         tags=dict(entity.tags),
         aliases={alias: int(version) for alias, version in entity.aliases.items()},
+        stages={each.current_stage: int(each.version) for each in entity.latest_versions},
     )

@@ -13,6 +13,7 @@ from m2s.desired import Memo
 from m2s.errors import M2sError
 from m2s.execute import Outcome, Status, execute
 from m2s.gate import Gate
+from m2s.looks import TemplateSource
 from m2s.plan import Plan
 from m2s.registry import Registry
 from m2s.report import PassReport, Result
@@ -40,7 +41,7 @@ class Edges:
     registry: Registry
     cluster: Cluster
     close: Callable[[], None] = _nothing
-    templates: reconcile.TemplateSource | None = None
+    templates: TemplateSource | None = None
     forget: Callable[[], None] = _nothing
     quiet: Quiet | None = None
     memo: Memo = field(default_factory=Memo)
@@ -99,10 +100,10 @@ class Pass:
         """
         self.absences.count(plan)
         if not self.settings.syncs and not plan.doubtful:
-            return plan, ""
+            return plan.without_takeovers(), ""
         refusal = plan.refusal(self.settings.max_delete)
         if refusal:
-            return plan, refusal
+            return plan.without_takeovers(), refusal
         return self.absences.withhold(plan, self.settings.prune_after), ""
 
     def _execute(self, plan: Plan, *, delete: bool) -> tuple[Outcome, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from m2s.change import Unchanged
+from m2s.looks import TemplateSource
 from m2s.model import Selector
-from m2s.reconcile import TemplateSource
 from m2s.report import PassReport
 from m2s.wanted import Templates
 
