@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench check format completions constraints helm_deploy helm_delete clean
+.PHONY: help demo test test-all bench check format completions docs constraints helm_deploy helm_delete clean
 
 # What there is.
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make check        style, types and import laws'
 	@echo 'make format       let ruff put the style right'
 	@echo 'make completions  write the shell completions anew'
+	@echo 'make docs         write docs/reference/options.md anew'
 	@echo 'make constraints  take the newest versions of everything and pin them'
 	@echo 'make helm_deploy  install or upgrade a release of the chart; asks what is not set'
 	@echo 'make helm_delete  remove it'
@@ -74,6 +75,10 @@ completions: $(INSTALLED)
 	    _M2S_COMPLETE=source_$$shell $(BIN)/m2s > $$script || exit 1; \
 	    sed -i.old '1{/^$$/d;}' $$script && rm $$script.old || exit 1; \
 	done
+
+# The page of options, from the table of options.
+docs: $(INSTALLED)
+	@$(BIN)/python -m tests.kits.reference
 
 # New pins: a fresh environment without constraints, and what came of it.
 constraints:

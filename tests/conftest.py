@@ -18,7 +18,12 @@ from tests.servers.mlflowserver import make_template
 # Read by mlflow when it is imported, and inherited by every process that a test starts.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-pytest_plugins = ("tests.worlds", "tests.chart_kit", "tests.stores", "tests.watch_kit")
+pytest_plugins = (
+    "tests.kits.worlds",
+    "tests.kits.chart_kit",
+    "tests.kits.stores",
+    "tests.kits.watch_kit",
+)
 
 _OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "MLFLOW_DISABLE_TELEMETRY"}
 _STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")

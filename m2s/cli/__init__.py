@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from m2s.errors import M2sError, UsageError
+from m2s.base.errors import M2sError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    from m2s import mask
+    from m2s.base import mask
 
     line = " ".join(mask.text(message).split())
     if line:

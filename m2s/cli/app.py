@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from m2s import __version__
-from m2s.cli.late import Late
+from m2s.cli.lazy_options import Late
 from m2s.cli.options import with_settings
 
 app = typer.Typer(
@@ -36,11 +36,28 @@ class Output(StrEnum):
 Config = Annotated[
     str | None,
     typer.Option(
-        "--config", metavar="PATH", envvar="M2S_CONFIG", help="Settings (default: ./m2s.yaml)."
+        "--config",
+        metavar="PATH",
+        envvar="M2S_CONFIG",
+        show_envvar=False,
+        help="File of settings (default: ./m2s.yaml). [M2S_CONFIG]",
     ),
 ]
 Format = Annotated[
-    Output, typer.Option("--output", "-o", envvar="M2S_OUTPUT", help="How to print it.")
+    Output,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FORMAT",
+        envvar="M2S_OUTPUT",
+        show_envvar=False,
+        show_default=False,
+        help="table, json, yaml or markdown (default: table). [M2S_OUTPUT]",
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", "-y", envvar="M2S_YES", show_envvar=False, help="Do not ask. [M2S_YES]"),
 ]
 Accept = Annotated[
     bool,
@@ -48,7 +65,6 @@ Accept = Annotated[
         "--accept-registry", help="Go on though it is not the registry of what is deployed: once."
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="M2S_YES", help="Do not ask.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -70,7 +86,7 @@ def _main(
 
 
 @app.command(cls=Late)
-@with_settings()
+@with_settings("plan")
 def plan(
     flags: dict[str, Any],
     config: Config = None,
@@ -78,12 +94,21 @@ def plan(
     detailed_exitcode: Annotated[
         bool,
         typer.Option(
-            "--detailed-exitcode", envvar="M2S_DETAILED_EXITCODE", help="Exit 2 on pending changes."
+            "--detailed-exitcode",
+            envvar="M2S_DETAILED_EXITCODE",
+            show_envvar=False,
+            help="Exit 2 when changes are pending. [M2S_DETAILED_EXITCODE]",
         ),
     ] = False,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="PATH", envvar="M2S_OUT", help="Save the plan for apply."),
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            envvar="M2S_OUT",
+            show_envvar=False,
+            help="Save the plan for apply. [M2S_OUT]",
+        ),
     ] = None,
     explain: Annotated[
         str | None,
@@ -93,7 +118,7 @@ def plan(
     ] = None,
     accept_registry: Accept = False,
 ) -> None:
-    """Show what apply and prune would do, and why. Writes nothing."""
+    """Show what apply and prune would do. Writes nothing."""
     from m2s.cli import run
 
     if explain is not None:
@@ -103,7 +128,7 @@ def plan(
 
 
 @app.command(cls=Late)
-@with_settings(applying=True)
+@with_settings("apply")
 def apply(
     flags: dict[str, Any],
     plan_file: Annotated[
@@ -114,7 +139,7 @@ def apply(
     yes: Yes = False,
     accept_registry: Accept = False,
 ) -> None:
-    """Create and update what the plan shows; with --prune also delete."""
+    """Create and update what plan shows; --prune also deletes."""
     from m2s.cli import run
 
     code = run.apply(flags, config, output.value, plan_file, yes=yes, accept=accept_registry)
@@ -122,7 +147,7 @@ def apply(
 
 
 @app.command(cls=Late)
-@with_settings(pruning=True)
+@with_settings("prune")
 def prune(
     flags: dict[str, Any],
     config: Config = None,
@@ -133,7 +158,7 @@ def prune(
     ] = False,
     accept_registry: Accept = False,
 ) -> None:
-    """Delete what m2s deployed and the selector no longer wants."""
+    """Delete deployments that the selector no longer wants."""
     from m2s.cli import run
 
     code = run.prune(
@@ -149,35 +174,38 @@ Secret = Annotated[
         metavar="TEXT",
         envvar="M2S_WEBHOOK_SECRET",
         show_envvar=False,
-        help="Secret of MLflow's webhook; better M2S_WEBHOOK_SECRET or a file.",
+        help="Secret of MLflow's webhook; the variable is safer. [M2S_WEBHOOK_SECRET]",
     ),
 ]
 
 
 @app.command(cls=Late)
-@with_settings(watching=True)
+@with_settings("watch")
 def watch(
     flags: dict[str, Any],
     config: Config = None,
     once: Annotated[
-        bool, typer.Option("--once", envvar="M2S_ONCE", help="Make one pass, then exit.")
+        bool,
+        typer.Option(
+            "--once",
+            envvar="M2S_ONCE",
+            show_envvar=False,
+            help="Make one pass, then exit. [M2S_ONCE]",
+        ),
     ] = False,
     webhook_secret: Secret = None,
 ) -> None:
-    """Keep the cluster as the registry says: on an interval, and when either side changes."""
+    """Apply again and again: the controller in a cluster.
+
+    A pass is made on an interval, and when the registry or the cluster changes.
+    """
     from m2s.cli.watch import watch as run
 
     raise typer.Exit(run(flags, config, webhook_secret, once=once))
 
 
-_ROLLBACK = (
-    "stage", "alias", "owner", "namespace", "target", "kubeconfig", "context", "request-timeout",
-    "concurrency", "qps", "burst", "force-conflicts", "ignore", "wait", "timeout",
-)  # fmt: skip
-
-
 @app.command(cls=Late)
-@with_settings(applying=True, only=_ROLLBACK)
+@with_settings("rollback")
 def rollback(
     flags: dict[str, Any],
     deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
@@ -190,20 +218,17 @@ def rollback(
     output: Format = Output.TABLE,
     yes: Yes = False,
 ) -> None:
-    """Bring back what a deployment served before, and pin it. The registry is not asked."""
+    """Bring back what a deployment served before, and pin it.
+
+    Only the cluster is asked, not the registry.
+    """
     from m2s.cli.rollback import rollback as run
 
     raise typer.Exit(run(flags, config, output.value, deployment, to, unpin=unpin, yes=yes))
 
 
-_STATUS = (
-    "stage", "alias", "owner", "model", "namespace", "target", "kubeconfig", "context",
-    "request-timeout", "qps", "burst",
-)  # fmt: skip
-
-
 @app.command(cls=Late)
-@with_settings(only=_STATUS)
+@with_settings("status")
 def status(
     flags: dict[str, Any],
     deployment: Annotated[
@@ -213,59 +238,70 @@ def status(
     config: Config = None,
     output: Format = Output.TABLE,
 ) -> None:
-    """Show what is served, since when, and how it does. The registry is not asked."""
+    """Show what is served, since when, and in which state.
+
+    Only the cluster is asked, not the registry.
+    """
     from m2s.cli.status import show
 
     raise typer.Exit(show(flags, config, output.value, deployment))
 
 
 webhook = typer.Typer(
-    help="Set up MLflow's webhook that tells m2s watch of a change at once.",
+    help="Set up the webhook that tells m2s watch of a change.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.add_typer(webhook, name="webhook")
 
-_WEBHOOK = ("tracking-uri", "stage", "alias", "owner", "request-timeout", "webhook-secret-file")
 Name = Annotated[
     str | None,
     typer.Option(
         "--name",
         envvar="M2S_WEBHOOK_NAME",
+        show_envvar=False,
         metavar="NAME",
-        help="The webhook's (default: m2s-<owner>).",
+        help="Name of the webhook (default: m2s-<owner>). [M2S_WEBHOOK_NAME]",
     ),
 ]
 
 
 @webhook.command(cls=Late)
-@with_settings(watching=True, only=_WEBHOOK)
+@with_settings("webhook")
 def register(
     flags: dict[str, Any],
     url: Annotated[
         str,
         typer.Option(
-            "--url", envvar="M2S_WEBHOOK_URL", metavar="URL", help="https://HOST/mlflow of watch."
+            "--url",
+            envvar="M2S_WEBHOOK_URL",
+            show_envvar=False,
+            metavar="URL",
+            help="Where m2s watch listens: https://HOST/mlflow. [M2S_WEBHOOK_URL]",
         ),
     ],
     name: Name = None,
     config: Config = None,
     webhook_secret: Secret = None,
 ) -> None:
-    """Create MLflow's webhook, or bring the one that is there up to date."""
+    """Create the webhook in MLflow, or bring it up to date."""
     from m2s.cli.webhook import register as run
 
     raise typer.Exit(run(flags, config, webhook_secret, url=url, name=name))
 
 
 @webhook.command(cls=Late)
-@with_settings(watching=True, only=_WEBHOOK)
+@with_settings("webhook")
 def unregister(
     flags: dict[str, Any],
     url: Annotated[
         str | None,
         typer.Option(
-            "--url", envvar="M2S_WEBHOOK_URL", metavar="URL", help="The webhook of this URL."
+            "--url",
+            envvar="M2S_WEBHOOK_URL",
+            show_envvar=False,
+            metavar="URL",
+            help="The webhook of this URL. [M2S_WEBHOOK_URL]",
         ),
     ] = None,
     name: Name = None,
@@ -277,14 +313,17 @@ def unregister(
     raise typer.Exit(run(flags, config, url=url, name=name))
 
 
-@app.command()
+@app.command(cls=Late)
 def demo(
     folder: Annotated[
         str | None,
         typer.Option("--dir", metavar="PATH", help="Keep registry and manifests here."),
     ] = None,
 ) -> None:
-    """Show the whole job on a local SQLite registry and a folder as the cluster."""
+    """Show the whole job on this machine, without a cluster.
+
+    The registry is a local SQLite file, and a folder is the cluster.
+    """
     from m2s.cli.demo import run
 
     raise typer.Exit(run(folder))

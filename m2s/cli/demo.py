@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from m2s.errors import M2sError, UsageError
+from m2s.base.errors import M2sError, UsageError
 
 _CONFIG = """\
 stage: Staging
@@ -42,7 +42,7 @@ def run(folder: str | None) -> int:
 
 
 def _play() -> None:
-    from m2s.registry import sample
+    from m2s.sources.mlflow import sample
 
     registry, artifacts = "sqlite:///mlflow.db", Path("artifacts")
     cluster = Path("cluster/default")

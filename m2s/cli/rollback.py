@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from m2s import settings
-from m2s.cli import connecting, run
-from m2s.errors import UsageError
-from m2s.rollback import make_rollback, make_unpin
+from m2s.base.errors import UsageError
+from m2s.cli import connect, run
+from m2s.engine.rollback import make_rollback, make_unpin
+from m2s.settings import build
 
 
 def rollback(
@@ -25,8 +25,8 @@ def rollback(
     """Pin a deployment to a version it served, or with ``unpin`` lift the pin."""
     if unpin and to:
         raise UsageError("--unpin and --to exclude each other")
-    chosen = settings.build(flags, os.environ, config)
-    cluster = connecting.cluster(chosen)
+    chosen = build.build(flags, os.environ, config)
+    cluster = connect.cluster(chosen)
     lifted = make_unpin(cluster, chosen, name) if unpin else None
     made = lifted or make_rollback(cluster, chosen, name, to)
     run.show(made, output)

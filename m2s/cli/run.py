@@ -11,17 +11,20 @@ from typing import Any
 
 import typer
 
-from m2s import document, livetags, mask, planfile, reconcile, render, settings, tables
-from m2s import explain as explaining
-from m2s.change import Action
-from m2s.cli import connecting
-from m2s.cluster import Cluster
-from m2s.errors import M2sError, Refused, UsageError
-from m2s.execute import Outcome, SecondLook, execute, wait
-from m2s.plan import Plan
-from m2s.registry import Registry
-from m2s.settings import Settings
-from m2s.templates import TemplateFolder
+from m2s.base import mask
+from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.cli import connect
+from m2s.engine import live_tags, reconcile
+from m2s.engine.execute import Outcome, SecondLook, execute, wait
+from m2s.output import document, plan_view, saved_plan, tables
+from m2s.plan import explain as explaining
+from m2s.plan.changes import Action
+from m2s.plan.plan import Plan
+from m2s.settings import build
+from m2s.settings.build import Settings
+from m2s.sources.source import Registry
+from m2s.sources.templates import TemplateFolder
+from m2s.targets.cluster import Cluster
 
 CHANGES_PENDING = 2
 STRUCTURED = ("json", "yaml")
@@ -43,7 +46,7 @@ def plan(
     who = "apply and prune" if made.doubtful else "apply --prune and prune"
     warnings = [f"{who} would refuse: {refusal}"] if refusal else []
     if out:
-        planfile.save(out, made, chosen, warnings)
+        saved_plan.save(out, made, chosen, warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
@@ -52,20 +55,20 @@ def plan(
 
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     found = explaining.of(_look(chosen), name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
         typer.echo(document.text(result, output))
     elif output == "markdown":
-        typer.echo(render.explanation_markdown(found))
+        typer.echo(plan_view.explanation_markdown(found))
     else:
-        tables.console().print(render.explanation_table(found))
+        tables.console().print(plan_view.explanation_table(found))
     return 0
 
 
 def _settings(flags: Mapping[str, Any], config: str | None, *, accept: bool) -> Settings:
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     return replace(chosen, accept_registry=True) if accept else chosen
 
 
@@ -79,13 +82,13 @@ def apply(
     accept: bool = False,
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
-    saved = planfile.load(plan_file) if plan_file else None
+    saved = saved_plan.load(plan_file) if plan_file else None
     if saved:
-        flags = planfile.flags_of(saved, flags)
-        accept = accept or planfile.accepts(saved)
+        flags = saved_plan.flags_of(saved, flags)
+        accept = accept or saved_plan.accepts(saved)
     chosen = _settings(flags, config, accept=accept)
-    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
-    templates = connecting.templates(chosen)
+    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
+    templates = connect.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
     if saved:
         made = _as_saved(str(plan_file), saved, made)
@@ -140,12 +143,12 @@ def prune(
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
         raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
-    cluster = connecting.cluster(chosen)
+    cluster = connect.cluster(chosen)
     look = None
     if everything:
         made = reconcile.make_teardown(cluster, chosen)
     else:
-        registry, templates = connecting.registry(chosen), connecting.templates(chosen)
+        registry, templates = connect.registry(chosen), connect.templates(chosen)
         look = _second_look(registry, chosen, templates)
         made = _read(chosen, registry, cluster, templates).without_takeovers().only_deletions()
     show(made, output)
@@ -195,8 +198,8 @@ def spare_imports() -> None:
 
 
 def _look(chosen: Settings) -> Plan:
-    registry, cluster = connecting.registry(chosen), connecting.cluster(chosen)
-    return _read(chosen, registry, cluster, connecting.templates(chosen))
+    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
+    return _read(chosen, registry, cluster, connect.templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
@@ -221,9 +224,9 @@ def _as_saved(path: str, saved: Mapping[str, Any], made: Plan) -> Plan:
         Refused: it has come to something else meanwhile.
     """
     kept = made.without_takeovers()
-    if kept.changes != made.changes and not planfile.moved(saved, document.of_plan(kept)):
+    if kept.changes != made.changes and not saved_plan.moved(saved, document.of_plan(kept)):
         return kept
-    moves = planfile.moved(saved, document.of_plan(made))
+    moves = saved_plan.moved(saved, document.of_plan(made))
     if moves:
         more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
@@ -233,9 +236,9 @@ def _as_saved(path: str, saved: Mapping[str, Any], made: Plan) -> Plan:
 def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     """Print the plan for people; the structured formats are one document, printed at the end."""
     if output == "table":
-        tables.console().print(render.plan_table(made))
+        tables.console().print(plan_view.plan_table(made))
     elif output == "markdown":
-        typer.echo(render.plan_markdown(made))
+        typer.echo(plan_view.plan_markdown(made))
     for warning in warnings:
         typer.echo(f"Warning: {mask.text(warning)}", err=True)
 
@@ -277,9 +280,9 @@ def _execute(
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
     if output == "table":
-        tables.console().print(render.outcomes_table(outcomes))
+        tables.console().print(plan_view.outcomes_table(outcomes))
     elif output == "markdown":
-        typer.echo(render.outcomes_markdown(outcomes))
+        typer.echo(plan_view.outcomes_markdown(outcomes))
     else:
         result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
         typer.echo(document.text({"format_version": document.FORMAT_VERSION, **result}, output))
@@ -289,8 +292,8 @@ def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
 def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
     """Tell MLflow what is live now; that this fails is no failure of what was done."""
     try:
-        tagging = connecting.registry(chosen).tagging()
-        goal = livetags.wanted(cluster.list(), made.scope)
-        livetags.update(tagging, goal, livetags.there(tagging, made.scope))
+        tagging = connect.registry(chosen).tagging()
+        goal = live_tags.wanted(cluster.list(), made.scope)
+        live_tags.update(tagging, goal, live_tags.there(tagging, made.scope))
     except M2sError as error:
         typer.echo(f"Warning: MLflow is not told what is live: {mask.text(str(error))}", err=True)

@@ -8,16 +8,18 @@ from typing import Any
 
 import typer
 
-from m2s import document, settings, status, statusview, tables
-from m2s.cli import connecting
+from m2s.cli import connect
 from m2s.cli.run import STRUCTURED
-from m2s.plan import Scope
+from m2s.domain.scope import Scope
+from m2s.engine import status
+from m2s.output import document, status_view, tables
+from m2s.settings import build
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
-    chosen = settings.build(flags, os.environ, config)
-    cluster = connecting.cluster(chosen)
+    chosen = build.build(flags, os.environ, config)
+    cluster = connect.cluster(chosen)
     scope = Scope(chosen.owners, chosen.models)
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
     if name is not None:
@@ -26,7 +28,7 @@ def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | 
         result = {"format_version": document.FORMAT_VERSION, **status.document(found)}
         typer.echo(document.text(result, output))
     elif output == "markdown":
-        typer.echo((statusview.details_markdown if name else statusview.markdown)(found))
+        typer.echo((status_view.details_markdown if name else status_view.markdown)(found))
     else:
-        tables.console().print((statusview.details if name else statusview.table)(found))
+        tables.console().print((status_view.details if name else status_view.table)(found))
     return 0

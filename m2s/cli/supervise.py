@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from m2s.cli.source import Source
+from m2s.cli.reload import Source
 from m2s.watch.loop import Loop
 from m2s.watch.triggers import RELOAD, Triggers
 

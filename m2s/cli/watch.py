@@ -7,28 +7,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from m2s import httpd, logs, metrics, notices
-from m2s.cli import connecting, run
-from m2s.cli.secret import secret_reader
-from m2s.cli.source import Source
+from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.cli import connect, run
+from m2s.cli.reload import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
-from m2s.errors import M2sError, Refused, UsageError
-from m2s.live import LiveDeployment
-from m2s.model import Key
-from m2s.page import Page
-from m2s.report import PassReport
-from m2s.settings import Settings
-from m2s.sight import Sight
+from m2s.cli.webhook_secret import secret_reader
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
+from m2s.observers import events, logs, metrics
+from m2s.observers.last_seen import Sight
+from m2s.observers.page import Page
+from m2s.observers.writeback import WriteBack
+from m2s.settings.build import Settings
+from m2s.watch import http_server
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
+from m2s.watch.report import PassReport
 from m2s.watch.triggers import LEADER, WEBHOOK, Triggers
-from m2s.webhook import Receiver
-from m2s.writeback import WriteBack
+from m2s.watch.webhook import Receiver
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-    from m2s.cluster.lease import Lease
+    from m2s.targets.kubernetes.lease import Lease
 
 _log = logging.getLogger("m2s.watch")
 
@@ -86,10 +87,10 @@ class _Parts:
         self.triggers, self._sight = Triggers(), Sight()
         self._back = WriteBack(self._sight.deployments, self._leading)
         self._lease: Lease | None = None
-        self.edges = connecting.edges(chosen, None if once else self._seen)
-        self._lease = connecting.candidate(chosen, self.edges.cluster, self._took_over)
-        self._back.move(connecting.tagging(chosen), chosen.resync)
-        self._told = notices.Notices(connecting.events(chosen))
+        self.edges = connect.edges(chosen, None if once else self._seen)
+        self._lease = connect.candidate(chosen, self.edges.cluster, self._took_over)
+        self._back.move(connect.tagging(chosen), chosen.resync)
+        self._told = events.Notices(connect.events(chosen))
         self._page = Page(chosen, self.edges, self._sight, self._leading)
         self._receiver = Receiver(read_secret, self._poked) if read_secret else None
         came = _deliveries(self._receiver) if self._receiver else None
@@ -120,10 +121,10 @@ class _Parts:
 
     def _load(self, old: Settings) -> tuple[Settings, Edges]:
         new = self._source.read_again(old)
-        connected = connecting.edges(new, self._seen)
-        self._told.move(connecting.events(new))
+        connected = connect.edges(new, self._seen)
+        self._told.move(connect.events(new))
         self._page.move(new, connected)
-        self._back.move(connecting.tagging(new), new.resync)
+        self._back.move(connect.tagging(new), new.resync)
         return new, connected
 
     @contextmanager
@@ -133,7 +134,7 @@ class _Parts:
             stack.callback(self._told.close, _FLUSH_ONCE if once else _FLUSH)
             stack.callback(self._back.close, _WRITE_ONCE if once else 0)
             if chosen.listen and not once:
-                server = httpd.Httpd(chosen.listen, self._routes())
+                server = http_server.Httpd(chosen.listen, self._routes())
                 stack.callback(server.close)
                 server.start()
             if self._lease:
@@ -145,8 +146,8 @@ class _Parts:
         """Return what is answered under which path."""
         table: dict[str, WSGIApplication] = {
             "/": self._page.application,
-            "/healthz": httpd.probe(self.loop.stuck),
-            "/readyz": httpd.probe(self.loop.unready),
+            "/healthz": http_server.probe(self.loop.stuck),
+            "/readyz": http_server.probe(self.loop.unready),
             "/metrics": self._counted.application,
         }
         return table | ({"/mlflow": self._receiver} if self._receiver else {})
@@ -174,7 +175,7 @@ def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
 
 
 def _offers(chosen: Settings) -> str:
-    return run.offers(connecting.registry(chosen))
+    return run.offers(connect.registry(chosen))
 
 
 def _exit_code(report: PassReport | None) -> int:

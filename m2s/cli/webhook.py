@@ -8,12 +8,13 @@ from typing import Any
 
 import typer
 
-from m2s import mask, settings
-from m2s.cli.connecting import registry_uri
-from m2s.cli.secret import secret_reader
-from m2s.errors import UsageError
-from m2s.registry.webhooks import Webhooks
-from m2s.settings import Settings
+from m2s.base import mask
+from m2s.base.errors import UsageError
+from m2s.cli.connect import registry_uri
+from m2s.cli.webhook_secret import secret_reader
+from m2s.settings import build
+from m2s.settings.build import Settings
+from m2s.sources.mlflow.webhooks import Webhooks
 
 
 def register(
@@ -25,7 +26,7 @@ def register(
     name: str | None,
 ) -> int:
     """Create the webhook, or bring it up to date."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     read = secret_reader(secret, chosen)
     if read is None:
         raise UsageError(
@@ -42,7 +43,7 @@ def unregister(
     flags: Mapping[str, Any], config: str | None, *, url: str | None, name: str | None
 ) -> int:
     """Delete the webhook, if there is one."""
-    chosen = settings.build(flags, os.environ, config)
+    chosen = build.build(flags, os.environ, config)
     called = name or chosen.lease
     gone = _webhooks(chosen).unregister(called, url)
     typer.echo(f"webhook {called} {'deleted' if gone else 'is not there'}")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from m2s.desired import pipelines, traffic
-from m2s.desired.catalog import Descriptions
-from m2s.desired.choice import Wanted, choose, with_shares
+from m2s.desired.choosing import Wanted, choose, with_shares
 from m2s.desired.memo import Memo
-from m2s.desired.own import ModelTags, Own
-from m2s.model import Description, Unreadable
-from m2s.settings import Settings
-from m2s.wanted import Manifest, Paused, Skipped, Templates, Undeployable
+from m2s.desired.per_version import ModelTags, Own
+from m2s.desired.templating import folder
+from m2s.desired.templating.names import Descriptions
+from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
+from m2s.domain.versions import Description, Unreadable
+from m2s.platforms.seldon import traffic
+from m2s.settings.build import Settings
 
 __all__ = ["Desired", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
-
-Desired = Manifest | Undeployable | Skipped | Paused
 
 
 def build(
@@ -30,8 +29,8 @@ def build(
 ) -> tuple[Desired, ...]:
     """Return what each template and each wanted version comes to, in the order given.
 
-    Several may want one name: whose it is, :func:`m2s.claims.settled` says. A model that a template
-    serves has no deployment of its own, unless it has a deploy.yaml.
+    Several may want one name: whose it is, :func:`m2s.plan.claims.settled` says. A model that a
+    template serves has no deployment of its own, unless it has a deploy.yaml.
 
     Args:
         wanted: the versions.
@@ -45,9 +44,9 @@ def build(
         memo: what an earlier call found out, where there was one.
     """
     given = given or Templates("")
-    made = pipelines.deployments(given, every, described, settings, namespace)
-    served = set(pipelines.served(made))
-    blind = {item.selector: item.template for item in made if not pipelines.is_named(item)}
+    made = folder.deployments(given, every, described, settings, namespace)
+    served = set(folder.served(made))
+    blind = {item.selector: item.template for item in made if not folder.is_named(item)}
     memo = memo or Memo()
     memo.begin((settings, namespace, given.base))
     own = Own(described, settings, namespace, model_tags or {}, given.base, memo)

@@ -6,14 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from m2s.desired.choice import Wanted
-from m2s.desired.layers import named_path
-from m2s.ids import Body, digest, dns_label, label_value
-from m2s.live import listing
-from m2s.marks import (
-    CHECKSUM,
-    GROUP,
-    KIND,
+from m2s.base.labels import (
     MANAGED_BY,
     MODEL,
     MODEL_VERSION,
@@ -25,10 +18,18 @@ from m2s.marks import (
     RUN_ID,
     SELECTOR,
     TEMPLATE,
-    VERSION,
 )
-from m2s.model import Key
-from m2s.wanted import Manifest, Source, Sources
+from m2s.base.names import dns_label, label_value
+from m2s.desired.choosing import Wanted
+from m2s.domain.deployments import listing
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import Key
+from m2s.objects.body import Body
+from m2s.objects.checksum import sealed
+from m2s.objects.layers import named_path
+from m2s.objects.origins import Source, Sources
+from m2s.platforms.seldon.model_uri import PATH, with_uri
 
 
 def manifest_of(
@@ -45,13 +46,10 @@ def manifest_of(
     """
     key, notes = named(given, default)
     bare = Manifest(key, owner, want.selector, (want.version,), {}, uri, (*_notes(want), *notes))
-    made = marked(bare, {**given, "spec": _with_uri(given["spec"], uri)})
-    located = named_path(made.body, _URI)
+    made = marked(bare, {**given, "spec": with_uri(given["spec"], uri)})
+    located = named_path(made.body, PATH)
     where = Source(f"where the registry has {want.version}")
     return replace(made, sources=lambda: {**sources(), **marks(made.body), located: where})
-
-
-_URI = ("spec", "predictors", 0, "graph", "modelUri")
 
 
 def marks(body: Body) -> Sources:
@@ -97,18 +95,6 @@ def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
     return replace(manifest, body=sealed(body))
 
 
-def sealed(body: Body) -> dict[str, Any]:
-    """Return ``body`` with its own digest among the annotations, in place of one that is there.
-
-    It tells "the description changed" from "the object drifted" without keeping the old text.
-    """
-    metadata = body["metadata"]
-    annotations = {k: v for k, v in metadata["annotations"].items() if k != CHECKSUM}
-    bare = {**body, "metadata": {**metadata, "annotations": annotations}}
-    checksum = {CHECKSUM: digest(bare)}
-    return {**body, "metadata": {**metadata, "annotations": {**annotations, **checksum}}}
-
-
 def _notes(want: Wanted) -> tuple[str, ...]:
     if not want.others:
         return ()
@@ -148,10 +134,3 @@ def _annotations(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]
         ours[TEMPLATE] = manifest.template
     kept = {name: value for name, value in given.items() if name not in _NOT_KEPT}
     return {**kept, **ours}
-
-
-def _with_uri(spec: Mapping[str, Any], uri: str) -> dict[str, Any]:
-    """Overwrite the first predictor's root ``modelUri``, as the first seed does."""
-    first, *others = spec["predictors"]
-    graph = {**first["graph"], "modelUri": uri}
-    return {**spec, "predictors": [{**first, "graph": graph}, *others]}

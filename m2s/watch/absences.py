@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from m2s import claims
-from m2s.change import Change, Delete, Unchanged, Update
-from m2s.live import LiveDeployment
-from m2s.plan import Plan
+from m2s.domain.deployments import LiveDeployment
+from m2s.plan import claims
+from m2s.plan.changes import Change, Delete, Unchanged, Update
+from m2s.plan.plan import Plan
 
 
 class Absences:

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from m2s.errors import M2sError
-from m2s.gate import Gate
-from m2s.report import PassReport
-from m2s.settings import Settings
+from m2s.base.errors import M2sError
+from m2s.engine.gate import Gate
+from m2s.settings.build import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.pace import Pace, Window
 from m2s.watch.passes import Edges, Pass
+from m2s.watch.report import PassReport
 from m2s.watch.triggers import LEADER, RELOAD, Triggers, merged
 
 _log = logging.getLogger("m2s.watch")
@@ -23,7 +23,7 @@ _STANDBY = 1.0
 Load = Callable[[Settings], tuple[Settings, Edges]]
 """Read the settings again and connect by them; the argument is what they are now.
 
-Raises :class:`~m2s.errors.M2sError` when they are broken; the old ones stay then.
+Raises :class:`~m2s.base.errors.M2sError` when they are broken; the old ones stay then.
 """
 Observer = Callable[[PassReport], None]
 

@@ -7,19 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from m2s import mask, reconcile
-from m2s.cluster import Cluster
+from m2s.base import mask
+from m2s.base.errors import M2sError
 from m2s.desired import Memo
-from m2s.errors import M2sError
-from m2s.execute import Outcome, Status, execute
-from m2s.gate import Gate
-from m2s.looks import TemplateSource
-from m2s.plan import Plan
-from m2s.registry import Registry
-from m2s.report import PassReport, Result
-from m2s.settings import Settings
+from m2s.engine import reconcile
+from m2s.engine.execute import Outcome, Status, execute
+from m2s.engine.gate import Gate
+from m2s.plan.plan import Plan
+from m2s.settings.build import Settings
+from m2s.sources.source import Registry, TemplateSource
+from m2s.targets.cluster import Cluster
 from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
+from m2s.watch.report import PassReport, Result
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
 
 _UNSEEN = frozenset({LEADER, WEBHOOK})

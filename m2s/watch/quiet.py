@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from m2s.change import Unchanged
-from m2s.looks import TemplateSource
-from m2s.model import Selector
-from m2s.report import PassReport
-from m2s.wanted import Templates
+from m2s.domain.manifests import Templates
+from m2s.domain.versions import Selector
+from m2s.plan.changes import Unchanged
+from m2s.sources.source import TemplateSource
+from m2s.watch.report import PassReport
 
 
 class Unmoved(Protocol):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from m2s import diff
-from m2s.ids import digest
-from m2s.live import LiveDeployment, comparable
-from m2s.model import Key
-from m2s.report import PassReport
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
+from m2s.objects import diff
+from m2s.objects.body import comparable, digest
+from m2s.watch.report import PassReport
 
 RELOAD, LEADER, WEBHOOK, CLUSTER = "reload", "leader", "webhook", "cluster"
 INTERVAL = "interval"

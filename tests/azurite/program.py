@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import programs
+from tests.kits import programs
 
 MODULE = Path(__file__).resolve().parent
 NAME = "azurite-blob"

@@ -18,9 +18,9 @@ from typing import Any
 
 from m2s.cli import run
 from m2s.cli.app import app  # noqa: F401 - what the command imports
-from m2s.cli.connecting import edges as connected
-from m2s.cli.source import Source
-from m2s.gate import Gate
+from m2s.cli.connect import edges as connected
+from m2s.cli.reload import Source
+from m2s.engine.gate import Gate
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Pass
 from m2s.watch.triggers import Triggers

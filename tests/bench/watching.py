@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from tests.bench.fill import name_of
 from tests.bench.table import Row, at_most
 from tests.bench.world import World
-from tests.worlds import Namespace
+from tests.kits.worlds import Namespace
 
 
 def quiet(worlds: Sequence[World], passes: int) -> list[Row]:

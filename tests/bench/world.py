@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.bench.fill import fill
 from tests.bench.measure import Command
 from tests.controlplane import assets
-from tests.core import install
+from tests.kits.core import install
 from tests.servers import ApiServer, MlflowServer
 from tests.servers.mlflowserver import make_template
 

@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests import programs
+from tests.kits import programs
 
 MODULE = Path(__file__).resolve().parent
 PACKAGE = "helm.sh/helm/v4/cmd/helm"

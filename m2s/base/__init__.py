@@ -1,0 +1,1 @@
+"""What every room may use: errors, names, labels, masking, strict YAML, worker threads."""

@@ -1,0 +1,32 @@
+"""What m2s writes under: the kind of object, its field manager, its labels and annotations."""
+
+from __future__ import annotations
+
+FIELD_MANAGER = "m2s"
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OWNER = "m2s.io/owner"
+MODEL = "m2s.io/model"
+MODEL_VERSION = "m2s.io/version"
+RUN_ID = "m2s.io/run-id"
+SELECTOR = "m2s.io/selector"
+CHECKSUM = "m2s.io/checksum"
+MODELS = "m2s.io/models"
+TEMPLATE = "m2s.io/template"
+KEEP = "m2s.io/keep"
+PAUSED = "m2s.io/paused"
+PINNED = "m2s.io/pinned"
+HISTORY = "m2s.io/history"
+REVISIONS = "m2s.io/revisions"
+REGISTRY = "m2s.io/registry"
+
+LIVE = "m2s.io/live/"
+"""How the tags begin by which m2s tells MLflow what is live; m2s itself never goes by them."""
+
+RECORD = frozenset({HISTORY, REVISIONS, REGISTRY})
+"""What m2s notes for later, beside what it wants: it is written along, and never compared."""
+
+
+def is_set(mark: str | None) -> bool:
+    """Whether a mark is put on something; any value but "false" does that, the empty one too."""
+    return mark is not None and mark.strip().lower() != "false"

@@ -1,0 +1,138 @@
+"""What the commands connect to.
+
+Under ``m2s watch`` whatever must not wait for a pass has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from m2s.base.errors import UsageError
+from m2s.settings.build import Settings
+from m2s.sources.templates import TemplateFolder
+from m2s.targets.cluster import Cluster
+
+if TYPE_CHECKING:
+    from m2s.sources.mlflow.registry import MlflowRegistry
+    from m2s.sources.mlflow.tagging import Tagging
+    from m2s.targets.kubernetes.events import Events
+    from m2s.targets.kubernetes.lease import Lease
+    from m2s.targets.kubernetes.namespace import KubernetesCluster
+    from m2s.targets.kubernetes.watching import Seen
+    from m2s.watch.passes import Edges
+
+_LEASE_TIMEOUT = 3.0
+"""Seconds for a request about the Lease: some of them fit between two renewals' deadline."""
+
+
+def registry_uri(chosen: Settings) -> str:
+    """Return where the registry is; a UsageError says how to tell."""
+    uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if not uri:
+        raise UsageError("which registry? give --tracking-uri or set MLFLOW_TRACKING_URI")
+    return uri
+
+
+def registry(chosen: Settings) -> MlflowRegistry:
+    """Return the registry of these settings; a server is not asked anything yet."""
+    from m2s.sources.mlflow.cache import Cache, default_folder
+    from m2s.sources.mlflow.registry import MlflowRegistry
+
+    uri = registry_uri(chosen)
+    folder = default_folder(os.environ) if chosen.cache else None
+    return MlflowRegistry(
+        uri,
+        request_timeout=chosen.request_timeout,
+        workers=chosen.concurrency,
+        cache=Cache(folder) if folder else None,
+    )
+
+
+def cluster(chosen: Settings) -> Cluster:
+    """Return the cluster or the folder of these settings; it is not asked anything yet."""
+    if chosen.folder:
+        from m2s.targets.folder.namespace import FolderCluster
+
+        return FolderCluster(chosen.folder, chosen.namespace or "default")
+    from m2s.targets.deferred import deferred
+    from m2s.targets.names import namespace_name
+
+    if chosen.namespace:
+        namespace_name(chosen.namespace)
+    return deferred(lambda: _kubernetes(chosen))
+
+
+def _kubernetes(chosen: Settings) -> Cluster:
+    from m2s.targets.kubernetes.namespace import connect
+    from m2s.targets.kubernetes.throttle import Throttle
+
+    return connect(
+        namespace=chosen.namespace,
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        force_conflicts=chosen.force_conflicts,
+        request_timeout=chosen.request_timeout,
+        workers=chosen.concurrency,
+        throttle=Throttle(chosen.qps, chosen.burst),
+    )
+
+
+def templates(chosen: Settings) -> TemplateFolder | None:
+    """Return the templates of these settings, if there are any; nothing is read yet."""
+    if not (chosen.templates or chosen.base_template):
+        return None
+    return TemplateFolder(chosen.templates, chosen.base_template)
+
+
+def edges(chosen: Settings, seen: Seen | None) -> Edges:
+    """Connect to both sides and, where it can be watched, watch the cluster."""
+    from m2s.watch.passes import Edges
+
+    whole, target, folder = registry(chosen), cluster(chosen), templates(chosen)
+    if seen is None:
+        return Edges(whole, target, templates=folder)
+    models = whole.incremental(chosen.resync)
+    if chosen.folder:
+        return Edges(models, target, templates=folder, forget=models.forget)
+    from m2s.targets.kubernetes.watching import Watching
+    from m2s.watch.quiet import Quiet
+
+    own = _alone(chosen)
+    watching = Watching(own.api, own.namespace, chosen.owners, seen)
+    watching.start()
+    quiet = Quiet(models, watching.unbroken, folder)
+    return Edges(models, target, watching.stop, folder, models.forget, quiet)
+
+
+def _alone(chosen: Settings, **options: Any) -> KubernetesCluster:
+    """Return a connection that no pass waits for."""
+    from m2s.targets.kubernetes.namespace import connect
+
+    where = (chosen.namespace, chosen.kubeconfig, chosen.context)
+    return connect(*where, workers=1, **options)
+
+
+def events(chosen: Settings) -> Events | None:
+    """Return where Events go, over a connection of their own so that no pass waits for them."""
+    if chosen.folder:
+        return None
+    from m2s.targets.kubernetes.events import Events
+
+    return Events(_alone(chosen).api)
+
+
+def tagging(chosen: Settings) -> Tagging | None:
+    """Return where MLflow is told what is live, over a connection that no pass waits for."""
+    return registry(chosen).tagging() if chosen.write_back else None
+
+
+def candidate(chosen: Settings, target: Cluster, changed: Callable[[], None]) -> Lease | None:
+    """Return who contends for the Lease; ``changed`` is called once it leads."""
+    if not chosen.leader_elect:
+        return None
+    from m2s.targets.kubernetes.lease import Lease, identity
+
+    api = _alone(chosen, request_timeout=min(chosen.request_timeout, _LEASE_TIMEOUT)).api
+    return Lease(api, target.namespace, chosen.lease, identity(), changed=changed)

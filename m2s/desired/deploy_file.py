@@ -1,0 +1,30 @@
+"""A version's ``deploy.yaml``: one SeldonDeployment, or a reason with file and line."""
+
+from __future__ import annotations
+
+from m2s.base import strictyaml
+from m2s.domain.versions import DeployFile
+from m2s.objects.layers import Layer
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon.description import fault
+
+
+def parse(file: DeployFile) -> Layer:
+    """Return the SeldonDeployment in a file, as a layer that knows its lines.
+
+    Raises:
+        Problem: naming file and line, for whatever is not one SeldonDeployment.
+    """
+    try:
+        documents = strictyaml.load_all(file.content)
+    except strictyaml.YamlError as error:
+        raise Problem(f"{file.origin}:{error.line}: {error.problem}") from error
+    if len(documents) != 1:
+        line = documents[1].line() if documents else 1
+        found = f"{len(documents)} documents" if documents else "no document"
+        raise Problem(f"{file.origin}:{line}: {found}; it must be one SeldonDeployment")
+    problem = fault(documents[0])
+    if problem:
+        path, text = problem
+        raise Problem(f"{file.origin}:{documents[0].line(*path)}: {text}")
+    return Layer(file.origin, documents[0].value, documents[0].line)

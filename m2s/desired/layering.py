@@ -1,0 +1,68 @@
+"""Which layers the deployment of one version is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from m2s.desired import deploy_file as file
+from m2s.domain.versions import DeployFile, ModelVersion
+from m2s.objects.layers import Layer, Merged, merge
+from m2s.platforms.seldon import server, tags
+from m2s.platforms.seldon.completing import check_protocol, with_implied
+from m2s.settings.build import Settings
+
+
+def described(
+    version: ModelVersion,
+    deploy_file: DeployFile | None,
+    uri: str,
+    settings: Settings,
+    model_tags: Mapping[str, Mapping[str, str]],
+    base: Sequence[Layer] = (),
+) -> Merged:
+    """Return a version's deployment: the layers, from the lowest.
+
+    1. m2s's own server, only where neither ``base`` nor a deploy.yaml is there;
+    2. the platform's ``defaults`` in m2s.yaml;
+    3. ``base``, a template's;
+    4. ``deploy.yaml``;
+    5. tags on the version.
+
+    Args:
+        version: with its tags.
+        deploy_file: its deploy.yaml, if there is one and it counts.
+        uri: where a model server reads the model.
+        settings: the server's options and the defaults.
+        model_tags: the tags of registered models, by model, for the server's image.
+        base: partial SeldonDeployments from elsewhere.
+
+    Raises:
+        Problem: what keeps it from being one SeldonDeployment.
+    """
+    own = [*base, *([file.parse(deploy_file)] if deploy_file else [])]
+    if not own:
+        image = server.image_of(version, model_tags, settings)
+        below = [server.layer(image, uri, settings), *_defaults(settings)]
+    else:
+        below = _defaults(settings)
+    stack, merged = with_implied([*below, *own])
+    if tagged := tags.layers(version, merged.body):
+        merged = merge([*stack, *tagged])
+    check_protocol(merged)
+    return merged
+
+
+def over_defaults(layer: Layer, settings: Settings) -> Merged:
+    """Return a template's deployment: the platform's ``defaults``, and the template over them.
+
+    Raises:
+        Problem: what keeps it from being served.
+    """
+    _, merged = with_implied([*_defaults(settings), layer])
+    check_protocol(merged)
+    return merged
+
+
+def _defaults(settings: Settings) -> list[Layer]:
+    given = settings.defaults
+    return [Layer(given.origin, given.body, given.line)] if given else []

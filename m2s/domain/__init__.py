@@ -1,0 +1,1 @@
+"""The nouns, frozen: versions, manifests, deployments and what is known of them."""

@@ -1,0 +1,192 @@
+"""Pure: what a deployment served, newest first, and how each of it was described.
+
+Two annotations keep it, so that nobody else has to be asked for it (``m2s rollback``):
+``m2s.io/history`` is for people to read, ``m2s.io/revisions`` holds the descriptions, packed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
+
+from m2s.base.labels import CHECKSUM, HISTORY, PINNED, REVISIONS
+from m2s.domain.deployments import LiveDeployment, listed, told_by
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import Key, Served
+from m2s.objects.body import Body, comparable, digest
+
+LENGTH = 10
+"""How many entries are kept."""
+ROOM = 64 * 1024
+"""Bytes of the packed descriptions: a quarter of what the API server allows an object's annotations
+(k8s.io/apimachinery, ``TotalAnnotationSizeLimitB``). What does not fit goes, oldest first."""
+_UNPACKED = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was served from one moment on.
+
+    ``since`` is in RFC 3339, UTC, "" where that is unknown; ``revision`` names the description.
+    """
+
+    served: tuple[Served, ...]
+    since: str
+    revision: str
+
+    def __str__(self) -> str:
+        """``v3``; of several versions ``iris v3, tea v1``."""
+        if len(self.served) == 1:
+            return f"v{self.served[0].version}"
+        return ", ".join(map(str, self.served))
+
+    def is_called(self, name: str) -> bool:
+        """Whether a person means this one: by its version, ``3`` or ``v3``, or by its revision."""
+        versions = {one.version for one in self.served[:1]}
+        return name.removeprefix("v") in versions or name == self.revision
+
+
+def entries(live: LiveDeployment) -> tuple[Entry, ...]:
+    """Return what ``live`` served, what it serves now first; () where nothing was noted."""
+    try:
+        items = json.loads(live.annotations.get(HISTORY, "[]"))
+    except (ValueError, RecursionError):
+        return ()
+    found = map(_entry, items if isinstance(items, list) else [])
+    return tuple(entry for entry in found if entry is not None)
+
+
+def since(live: LiveDeployment) -> str:
+    """Return from when on ``live`` serves what it serves (RFC 3339), "" where that is unknown."""
+    newest = next(iter(entries(live)), None)
+    return newest.since if newest and newest.served == live.served else ""
+
+
+def _entry(item: Any) -> Entry | None:
+    if not isinstance(item, Mapping):
+        return None
+    served = told_by(item.get("served"))
+    texts = [item.get(name, "") for name in ("since", "revision")]
+    known = all(one.version.isdecimal() for one in served)
+    if not (served and known and all(isinstance(text, str) for text in texts)):
+        return None
+    return Entry(served, *texts)
+
+
+def described(live: LiveDeployment, entry: Entry) -> Body | None:
+    """Return the object as it was written for ``entry``, without a record; None if not kept."""
+    parts = _unpacked(live.annotations.get(REVISIONS, "")).get(entry.revision)
+    return _whole(live.key, parts) if _has_all(parts) else None
+
+
+def unpinned(live: LiveDeployment) -> Body:
+    """Return the object as m2s wrote it, or as it is if that is not on record, without its pin."""
+    newest = next(iter(entries(live)), None)
+    written = described(live, newest) if newest else None
+    return _whole(live.key, _parts(written or live.body))
+
+
+def _whole(key: Key, parts: Body) -> Body:
+    identity = {"name": key.name, "namespace": key.namespace}
+    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
+    return {**head, **parts, "metadata": {**parts["metadata"], **identity}}
+
+
+def _has_all(parts: Any) -> TypeGuard[Body]:
+    metadata = parts.get("metadata") if isinstance(parts, Mapping) else None
+    if not isinstance(metadata, Mapping) or not isinstance(parts.get("spec"), Mapping):
+        return False
+    return all(isinstance(metadata.get(name), Mapping) for name in ("labels", "annotations"))
+
+
+def recorded(manifest: Manifest, live: LiveDeployment | None, now: str) -> Manifest:
+    """Return ``manifest`` with the record of ``live``, continued by what it brings itself.
+
+    Where it brings nothing new the record stays as it is, byte for byte.
+    """
+    entry = Entry(manifest.served, now, _revision(manifest.body))
+    if live is None or live.owner is None:
+        return _with(manifest, _record([entry], {entry.revision: manifest.body}))
+    same = live.served == manifest.served
+    if same and (_revision(live.body) == entry.revision or HISTORY not in live.annotations):
+        there = {name: live.annotations[name] for name in _NAMES if name in live.annotations}
+        return _with(manifest, there)
+    past, known = _past(live)
+    if same and past:
+        entry, past = replace(entry, since=past[0].since), past[1:]
+    bodies = {**known, entry.revision: manifest.body}
+    return _with(manifest, _record([entry, *past][:LENGTH], bodies))
+
+
+def _past(live: LiveDeployment) -> tuple[tuple[Entry, ...], Mapping[str, Body]]:
+    """Return the record of ``live``; of one that has none, what it serves now."""
+    if past := entries(live):
+        return past, _unpacked(live.annotations.get(REVISIONS, ""))
+    # Written before there was a record: what is there is what was described, or nearly so.
+    entry = Entry(live.served, "", _revision(live.body))
+    return ((entry,), {entry.revision: live.body}) if live.served else ((), {})
+
+
+_NAMES = (HISTORY, REVISIONS)
+
+
+def _revision(body: Body) -> str:
+    """Return the name of a description: the beginning of its checksum."""
+    annotations = (body.get("metadata") or {}).get("annotations") or {}
+    checksum = annotations.get(CHECKSUM) or digest(comparable(body))
+    return str(checksum).removeprefix("sha256:")[:8]
+
+
+def _with(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    metadata = manifest.body["metadata"]
+    own = {key: value for key, value in metadata["annotations"].items() if key not in _NAMES}
+    body = {**manifest.body, "metadata": {**metadata, "annotations": {**own, **annotations}}}
+    return replace(manifest, body=body)
+
+
+def _record(past: Sequence[Entry], bodies: Mapping[str, Body]) -> dict[str, str]:
+    items = [
+        {
+            "served": list(map(listed, entry.served)),
+            **({"since": entry.since} if entry.since else {}),
+            "revision": entry.revision,
+        }
+        for entry in past
+    ]
+    history = json.dumps(items, separators=(",", ":"), ensure_ascii=False)
+    return {HISTORY: history, REVISIONS: _packed([entry.revision for entry in past], bodies)}
+
+
+def _packed(names: Iterable[str], bodies: Mapping[str, Body]) -> str:
+    """Return the descriptions of these names, as many of the first as there is room for."""
+    kept = [name for name in dict.fromkeys(names) if name in bodies]
+    while True:
+        parts = {name: _parts(bodies[name]) for name in kept}
+        text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+        packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+        if len(packed) <= ROOM or not kept:
+            return packed
+        kept.pop()
+
+
+def _parts(body: Body) -> dict[str, Any]:
+    parts = comparable(body)
+    annotations = {k: v for k, v in parts["metadata"]["annotations"].items() if k != PINNED}
+    return {**parts, "metadata": {**parts["metadata"], "annotations": annotations}}
+
+
+def _unpacked(packed: str) -> dict[str, Body]:
+    """Read what :func:`_packed` wrote; {} for what anybody else made of it."""
+    try:
+        raw = base64.b64decode(packed, validate=True)
+        text = zlib.decompressobj().decompress(raw, _UNPACKED)
+        parts = json.loads(text)
+    except (ValueError, zlib.error, binascii.Error, RecursionError):
+        return {}
+    return parts if isinstance(parts, dict) else {}

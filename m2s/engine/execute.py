@@ -1,0 +1,312 @@
+"""The engine's other half: executes a Plan, the only code that writes to a cluster (law 1)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from m2s.base import mask
+from m2s.base.errors import ClusterUnavailable, M2sError
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key, Whereabouts
+from m2s.engine.gate import Gate
+from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update, loses
+from m2s.plan.plan import Plan, brings
+from m2s.targets.cluster import Cluster
+
+
+class Status(Enum):
+    """What executing one change came to."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    SERVING = "serving"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One change, executed. ``applied`` is the object as it was written, where one was."""
+
+    change: Change
+    status: Status
+    message: str = ""
+    applied: LiveDeployment | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the change came to what the plan said."""
+        return self.status not in (Status.BLOCKED, Status.FAILED)
+
+
+SecondLook = Callable[[LiveDeployment], Whereabouts]
+Report = Callable[[Outcome], None]
+
+
+NOT_ATTEMPTED = "not attempted: "
+"""How the message of a change that was not begun starts."""
+
+
+def _silent(_: Outcome) -> None:
+    pass
+
+
+def execute(
+    plan: Plan,
+    cluster: Cluster,
+    *,
+    write: bool = True,
+    delete: bool = False,
+    second_look: SecondLook | None = None,
+    concurrency: int = 8,
+    report: Report = _silent,
+    gate: Gate | None = None,
+) -> tuple[Outcome, ...]:
+    """Carry out a plan: creations and updates first, then names pass on, then deletions.
+
+    One failing never stops the others, except that a cluster which no longer answers is not asked
+    again. Deletions come last. What a model leaves goes, or passes to another, only once its
+    successor is there.
+
+    Args:
+        plan: what to do.
+        cluster: where.
+        write: create and update.
+        delete: delete, and with ``write`` hand names to other models.
+        second_look: asks the registry about a model once more before its deployment is deleted;
+            None deletes without (a teardown, which the registry has no say in).
+        concurrency: how many changes are under way at a time.
+        report: called with each outcome as it comes, from this thread.
+        gate: passed by each change; once it is shut, the rest fails as not attempted.
+
+    Returns:
+        An outcome for every change that was to be carried out and, where ``write``, for every
+        blocked one and for what is as wanted already; in the plan's order.
+    """
+    if not delete:
+        plan = plan.without_takeovers()
+    run = _Run(cluster, second_look, gate or Gate())
+    done: dict[int, Outcome] = {}
+    numbered = list(enumerate(plan.changes))
+
+    def carry_out(changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome]) -> None:
+        for number, outcome in _in_pool(changes, step, concurrency):
+            done[number] = outcome
+            report(outcome)
+
+    for number, change in numbered:
+        unread = delete and isinstance(change, Blocked) and change.unread
+        if unread or (write and isinstance(change, Unchanged | Blocked)):
+            done[number] = run.write(change)
+            report(done[number])
+    writes = [(n, c) for n, c in numbered if write and isinstance(c, Create | Update)]
+    carry_out([(n, c) for n, c in writes if not loses(c)], run.write)
+    left = [(n, c) for n, c in writes if loses(c)]
+    while left:
+        unserved = _unserved(plan.changes, done.values())
+        ready = _ready(left, unserved)
+        carry_out(ready or left, _waiting(run.take_over, unserved, bool(ready)))
+        left = [item for item in left if ready and item not in ready]
+    if delete:
+        deletions = [(n, c) for n, c in numbered if isinstance(c, Delete)]
+        carry_out(deletions, _waiting(run.delete, _unserved(plan.changes, done.values())))
+    return tuple(done[number] for number in sorted(done))
+
+
+def _ready(left: Sequence[tuple[int, Change]], unserved: set[Key]) -> list[tuple[int, Change]]:
+    """Return the takeovers whose turn it is: nothing that they end waits to be served elsewhere.
+
+    Where models exchange their names all of them wait for one another; then it is everybody's turn.
+    """
+    ready = [item for item in left if _successor(item[1]) not in unserved]
+    ring = list(left)
+    while not ready and ring:
+        keys = {change.key for _, change in ring}
+        inner = [item for item in ring if _successor(item[1]) in keys]
+        if len(inner) == len(ring):
+            return inner
+        ring = inner
+    return ready
+
+
+def _successor(change: Change) -> Key | None:
+    lost = loses(change)
+    return lost.successor if lost else None
+
+
+def _in_pool(
+    changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome], concurrency: int
+) -> Iterator[tuple[int, Outcome]]:
+    pool = ThreadPoolExecutor(concurrency)
+    try:
+        futures = {pool.submit(step, change): number for number, change in changes}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        # On an interrupt: what is being written is finished, what is not begun stays undone.
+        pool.shutdown(cancel_futures=True)
+
+
+def _unserved(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> set[Key]:
+    """Return the objects that do not serve yet what they are planned to."""
+    there = {outcome.change.key for outcome in outcomes if outcome.applied}
+    return {change.key for change in changes if brings(change)} - there
+
+
+def _waiting(
+    step: Callable[[Change], Outcome], unserved: set[Key], ready: bool = False
+) -> Callable[[Change], Outcome]:
+    """Return ``step`` for changes that wait for their successors, unless these are ``ready``."""
+
+    def waited(change: Change) -> Outcome:
+        successor = _successor(change)
+        if successor is not None and successor in unserved and not ready:
+            return Outcome(change, Status.HELD, f"{successor.name} is not there yet: apply first")
+        return step(change)
+
+    return waited
+
+
+class _Run:
+    """The steps of one execution, which share the news that the cluster is gone."""
+
+    def __init__(self, cluster: Cluster, second_look: SecondLook | None, gate: Gate) -> None:
+        self._cluster = cluster
+        self._second_look = second_look
+        self._gate = gate
+        self._gone = threading.Event()
+
+    def write(self, change: Change) -> Outcome:
+        match change:
+            case Create():
+                new = change.manifest
+                return self._guarded(change, Status.CREATED, lambda: self._cluster.apply(new, None))
+            case Update():
+                over, body = change.live, change.manifest
+                return self._guarded(
+                    change, Status.UPDATED, lambda: self._cluster.apply(body, over)
+                )
+            case Blocked(reason=reason):
+                return Outcome(change, Status.BLOCKED, reason)
+            case Unchanged(live=live, manifest=manifest, reason=reason):
+                return Outcome(change, Status.UNCHANGED, reason, live if manifest else None)
+            case Delete():
+                raise AssertionError(f"{change.key} is not to be written")
+            case _:
+                assert_never(change)
+
+    def take_over(self, change: Change) -> Outcome:
+        """Write an update that hands a name to another model."""
+        return self._looked(change) or self.write(change)
+
+    def delete(self, change: Change) -> Outcome:
+        if not isinstance(change, Delete):
+            raise AssertionError(f"nothing to delete for {change}")
+        live = change.live
+
+        def step() -> None:
+            self._cluster.delete(live)
+
+        return self._looked(change) or self._guarded(change, Status.DELETED, step)
+
+    def _looked(self, change: Change) -> Outcome | None:
+        """Take the last look at what a change ends; return why it may not, None where it may."""
+        if not isinstance(change, Delete | Update):
+            raise AssertionError(f"nothing ends by {change}")
+        # A renamed model is still wanted, under its successor's name: that was looked at already.
+        looked = _successor(change) is not None and not change.live.template
+        if self._second_look is None or looked or self._gate.shut:
+            return None
+        try:
+            place = self._second_look(change.live)
+        except M2sError as error:
+            return Outcome(change, Status.FAILED, f"held: {error}")
+        if place.selected:
+            return Outcome(change, Status.HELD, "wanted again since the plan was made")
+        if place.paused:
+            return Outcome(change, Status.HELD, "paused since the plan was made")
+        return None
+
+    def _guarded(
+        self, change: Change, done: Status, step: Callable[[], LiveDeployment | None]
+    ) -> Outcome:
+        if self._gone.is_set():
+            return _not_attempted(change, "the cluster does not answer")
+        if not self._gate.enter():
+            return _not_attempted(change, "told to stop")
+        try:
+            return Outcome(change, done, "", step())
+        except M2sError as error:
+            if isinstance(error, ClusterUnavailable):
+                self._gone.set()
+            body = change.manifest.body if isinstance(change, Create | Update) else {}
+            return Outcome(change, Status.FAILED, mask.within(str(error), body))
+        finally:
+            self._gate.leave()
+
+
+def _not_attempted(change: Change, why: str) -> Outcome:
+    return Outcome(change, Status.FAILED, NOT_ATTEMPTED + why)
+
+
+def wait(
+    cluster: Cluster,
+    outcomes: Iterable[Outcome],
+    *,
+    timeout: float,
+    report: Report = _silent,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[Outcome, ...]:
+    """Follow the rollouts until each serves, fails, or ``timeout`` seconds pass.
+
+    Returns:
+        The outcomes, with SERVING, or FAILED and what it is stuck on, for each written object.
+    """
+    results = list(outcomes)
+    waiting = {number: "" for number, outcome in enumerate(results) if outcome.applied}
+    deadline, pause = clock() + timeout, 0.2
+    while waiting:
+        for number in list(waiting):
+            settled = _look(cluster, results[number])
+            if isinstance(settled, str):
+                waiting[number] = settled
+                continue
+            results[number] = settled
+            del waiting[number]
+            report(settled)
+        if waiting and clock() >= deadline:
+            break
+        if waiting:
+            sleep(min(pause, max(deadline - clock(), 0)))
+            pause = min(pause * 1.5, 3.0)
+    for number, stuck in waiting.items():
+        message = f"not serving after {timeout:g} s: {stuck}"
+        results[number] = Outcome(results[number].change, Status.FAILED, message)
+        report(results[number])
+    return tuple(results)
+
+
+def _look(cluster: Cluster, outcome: Outcome) -> Outcome | str:
+    """Return the settled outcome of a rollout, or what it waits for."""
+    if outcome.applied is None:
+        raise AssertionError("nothing was written")
+    try:
+        rollout = cluster.rollout(outcome.applied)
+    except M2sError as error:
+        return str(error)  # the outage may pass before the deadline does
+    if rollout.serving:
+        same = outcome.status is Status.UNCHANGED
+        return outcome if same else Outcome(outcome.change, Status.SERVING, "", outcome.applied)
+    if rollout.failed:
+        return Outcome(outcome.change, Status.FAILED, rollout.message)
+    return rollout.message

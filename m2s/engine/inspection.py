@@ -1,0 +1,88 @@
+"""The engine's preflight: reads, once each, what the manifests refer to, and has them judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from m2s.base.workers import Workers
+from m2s.desired.locating import map_uri
+from m2s.domain.manifests import Desired, Manifest, Undeployable
+from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
+from m2s.platforms.findings import Facts, unchecked
+from m2s.platforms.seldon import preflight, storage
+from m2s.settings.build import Settings
+from m2s.sources.source import Registry
+from m2s.targets.cluster import Cluster
+
+_T = TypeVar("_T")
+
+
+def inspect(
+    results: Sequence[Desired],
+    described: Iterable[Description | Unreadable],
+    registry: Registry,
+    cluster: Cluster,
+    settings: Settings,
+    workers: Workers,
+) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
+    """Return ``results`` with their warnings, and what could not be checked, a line each.
+
+    With ``--strict`` a manifest with warnings becomes :class:`~m2s.domain.manifests.Undeployable`,
+    and so what is deployed is held. Without ``--preflight`` nothing is read or changed.
+
+    Args:
+        results: what :func:`m2s.desired.build` returned.
+        described: the descriptions they were made of, for where the models lie.
+        registry: asked for MLmodel files.
+        cluster: asked for Secrets' keys and ServiceAccounts.
+        settings: ``preflight``, ``strict`` and the prefix map.
+        workers: run the reads.
+
+    Raises:
+        ClusterError: the cluster does not answer.
+    """
+    if not settings.inspects:
+        return tuple(results), ()
+    needs = preflight.needs(item for item in results if isinstance(item, Manifest))
+    folders = _folders(described, settings.uri_map)
+
+    def mlmodel(uri: str) -> MlModel | Unchecked | None:
+        return registry.mlmodel(folders[uri])
+
+    def read(title: str, look: Callable[[str], _T], names: Collection[str]) -> dict[str, _T]:
+        ordered = sorted(names)
+        return dict(zip(ordered, workers.each(title, look, ordered), strict=True))
+
+    facts = Facts(
+        secrets=read("Looking at Secrets", cluster.secret_keys, needs.secrets),
+        accounts=read("Looking for ServiceAccounts", cluster.has_service_account, needs.accounts),
+        models=read("Reading MLmodel files", mlmodel, needs.uris & folders.keys()),
+    )
+    judged = tuple(
+        _judged(item, facts, settings.strict) if isinstance(item, Manifest) else item
+        for item in results
+    )
+    return judged, unchecked(facts)
+
+
+def _folders(
+    described: Iterable[Description | Unreadable], uri_map: Iterable[tuple[str, str]]
+) -> Mapping[str, str]:
+    """Return, by the URI that a model server reads, the folder that the registry knows."""
+    folders = {}
+    for item in described:
+        if isinstance(item, Description):
+            mapped = map_uri(item.uri, uri_map)
+            try:
+                folders[storage.readable(mapped)] = item.uri
+            except ValueError:
+                continue  # no manifest came of this one
+    return folders
+
+
+def _judged(manifest: Manifest, facts: Facts, strict: bool) -> Manifest | Undeployable:
+    checked = preflight.checked(manifest, facts)
+    if not strict or not checked.warnings:
+        return checked
+    return checked.refused("; ".join(checked.warnings))

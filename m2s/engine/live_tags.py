@@ -1,0 +1,150 @@
+"""What MLflow's tags on model versions say of what is live, and what of it is to be written.
+
+``m2s.io/live/OWNER/deployment``, ``/state``, ``/endpoint`` and ``/since``: the owner is a part of
+the key, so that nobody touches what another owner says of the same version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from m2s.base import mask
+from m2s.base.errors import TagRefused
+from m2s.base.labels import LIVE
+from m2s.domain import serving
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.scope import Scope
+from m2s.domain.serving import Serving
+from m2s.domain.versions import Served
+
+if TYPE_CHECKING:
+    from m2s.sources.mlflow.tagging import Tagging
+
+UNKNOWN = "-"
+"""What stands for what is unknown of one of several deployments."""
+LONGEST = 5000
+"""Characters of a value, as older MLflow registries take them (mlflow/utils/validation.py)."""
+_PARTS = ("deployment", "state", "endpoint", "since")
+
+Tags = dict[Served, dict[str, str]]
+"""Ours of each version that has any; its ``alias`` is ""."""
+
+
+def key(owner: str, part: str) -> str:
+    """Return the tag in which ``owner`` tells ``part`` of what is live."""
+    return f"{LIVE}{owner}/{part}"
+
+
+def wanted(deployments: Iterable[LiveDeployment], scope: Scope) -> Tags:
+    """Return the tags of every version in scope that a deployment of its owners serves.
+
+    Where one owner has several that serve the same version, their values stand side by side, in
+    the order of ``deployments``.
+    """
+    found: dict[tuple[Served, str], list[Serving]] = {}
+    for one in map(serving.of, deployments):
+        for version in _versions(one, scope):
+            found.setdefault((version, one.owner), []).append(one)
+    tags: Tags = {}
+    for (version, owner), those in found.items():
+        tags.setdefault(version, {}).update(_told(owner, those))
+    return tags
+
+
+def _versions(one: Serving, scope: Scope) -> Iterable[Served]:
+    """Return the versions of a deployment that are to be told, each once."""
+    if one.owner not in scope.owners:
+        return ()
+    known = (each for each in one.served if each.version.isdecimal())
+    mine = (each for each in known if scope.includes_model(each.model))
+    return dict.fromkeys(Served(each.model, each.version) for each in mine)
+
+
+def _told(owner: str, those: Sequence[Serving]) -> dict[str, str]:
+    values = {
+        "deployment": [str(one.key) for one in those],
+        "state": [one.state for one in those],
+        "endpoint": [one.endpoint for one in those],
+        "since": [one.since for one in those],
+    }
+    return {key(owner, part): _joined(texts) for part, texts in values.items() if any(texts)}
+
+
+def _joined(texts: Iterable[str]) -> str:
+    line = ", ".join(mask.text(" ".join(text.split())) or UNKNOWN for text in texts)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def there(tagging: Tagging, scope: Scope) -> Tags:
+    """Return the tags of the scope's owners that versions in scope have now."""
+    ours = [key(owner, part) for owner in sorted(scope.owners) for part in _PARTS]
+    found: dict[Served, Mapping[str, str]] = {}
+    for each in ours:
+        found |= tagging.read(each)
+    return {
+        version: {name: tags[name] for name in ours if name in tags}
+        for version, tags in found.items()
+        if scope.includes_model(version.model)
+    }
+
+
+def _always() -> bool:
+    return True
+
+
+def update(
+    tagging: Tagging, goal: Tags, known: Tags, allowed: Callable[[], bool] = _always
+) -> None:
+    """Write what differs, and nothing else.
+
+    Args:
+        tagging: where.
+        goal: what there should be.
+        known: what there is; what was written is noted in it.
+        allowed: asked before each tag is written.
+
+    Raises:
+        RegistryError: the registry cannot be written to; some tags may have been written.
+        TagRefused: it refuses some of them; all others are written.
+    """
+    refused: list[str] = []
+    for version, name, value in list(_differences(goal, known)):
+        if not allowed():
+            return
+        try:
+            _write(tagging, version, name, value)
+        except TagRefused as error:
+            refused.append(str(error))
+        else:
+            _note(known, version, name, value)
+    if refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        raise TagRefused(refused[0] + more)
+
+
+def _differences(goal: Tags, known: Tags) -> Iterator[tuple[Served, str, str | None]]:
+    """Yield which tag of which version gets which value, None where it goes."""
+    every = {*goal, *known}
+    for version in sorted(every, key=lambda one: (one.model, int(one.version))):
+        new, old = goal.get(version, {}), known.get(version, {})
+        for name, value in new.items():
+            if old.get(name) != value:
+                yield version, name, value
+        for name in sorted(old.keys() - new.keys()):
+            yield version, name, None
+
+
+def _write(tagging: Tagging, version: Served, name: str, value: str | None) -> None:
+    if value is None:
+        tagging.delete(version, name)
+    else:
+        tagging.set(version, name, value)
+
+
+def _note(known: Tags, version: Served, name: str, value: str | None) -> None:
+    tags = known.setdefault(version, {})
+    if value is None:
+        tags.pop(name, None)
+    else:
+        tags[name] = value

@@ -1,0 +1,162 @@
+"""Pure: what m2s serves in a namespace, by the cluster's word alone; the registry has no say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from m2s.base import mask
+from m2s.base.errors import M2sError
+from m2s.base.names import near
+from m2s.base.wording import minute
+from m2s.domain import serving
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.history import Entry
+from m2s.domain.scope import Scope
+from m2s.domain.serving import Serving
+from m2s.domain.versions import Served
+
+UNKNOWN = "-"
+"""What stands for what nobody noted, and for a folder's state."""
+STATES = ("Failed", "Creating", "Available")
+"""The Seldon operator's words, the one to be looked at first."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is served, ordered by name; ``owners`` and ``models`` are what it is narrowed to."""
+
+    target: str
+    namespace: str
+    owners: frozenset[str]
+    models: tuple[str, ...]
+    deployments: tuple[Serving, ...]
+
+
+def of(target: str, namespace: str, listed: Iterable[LiveDeployment], scope: Scope) -> Status:
+    """Return what m2s serves in a namespace; a scope without owners is everybody's."""
+    everything = sorted(listed, key=lambda live: live.key)
+    owners = scope.owners or frozenset(live.owner for live in everything if live.owner)
+    mine = filter(replace(scope, owners=owners).includes, everything)
+    return Status(target, namespace, scope.owners, scope.models, tuple(map(serving.of, mine)))
+
+
+def only(status: Status, name: str) -> Status:
+    """Return the part of ``status`` that is about one deployment.
+
+    Raises:
+        M2sError: it is not among them.
+    """
+    found = tuple(one for one in status.deployments if one.key.name == name)
+    if not found:
+        others = near(name, (one.key.name for one in status.deployments))
+        hint = f"; did you mean {others}?" if others else f": {empty(status)}"
+        raise M2sError(f"{name}: no such deployment of m2s's in {place(status)}{hint}")
+    return replace(status, deployments=found)
+
+
+def place(status: Status) -> str:
+    """Return where all this is."""
+    return f"namespace {status.namespace} at {status.target}"
+
+
+def empty(status: Status) -> str:
+    """Return the line of a status without any deployment."""
+    whose = f" of owner {', '.join(sorted(status.owners))}" if status.owners else ""
+    which = f" of the models {', '.join(status.models)}" if status.models else ""
+    return f"m2s serves nothing{whose}{which} in namespace {status.namespace}"
+
+
+def summary(deployments: Iterable[Serving]) -> str:
+    """Return ``3 deployments, 1 Failed, 2 Available``."""
+    states = Counter(one.state for one in deployments)
+    count = states.total()
+    known = sorted(filter(None, states), key=lambda state: (urgency(state), state))
+    told = [f"{states[state]} {state}" for state in known]
+    return ", ".join([f"{count} deployment{'s' * (count != 1)}", *told])
+
+
+def urgency(state: str) -> int:
+    """Return a state's place in what is to be looked at first; an unknown one is in the middle."""
+    return STATES.index(state) if state in STATES else 1
+
+
+def notes(one: Serving) -> Iterator[str]:
+    """Yield what is to be said of a deployment besides version, state and time, a line each."""
+    if len(one.served) > 1:
+        yield f"serves {told(one.served)}"
+    if one.message:
+        yield one.message
+    if one.endpoint:
+        yield one.endpoint
+    yield from orders(one)
+
+
+def orders(one: Serving) -> Iterator[str]:
+    """Yield what somebody ordered for a deployment."""
+    if one.pin:
+        yield f"pinned to {pin(one)}"
+    if one.paused:
+        yield "paused: m2s leaves it as it is"
+
+
+def pin(one: Serving) -> str:
+    """Return what a deployment is pinned to, "" for nothing; by its version where that is known."""
+    known = one.history if one.pin else ()
+    return next((str(entry) for entry in known if entry.is_called(one.pin)), one.pin)
+
+
+def told(served: Iterable[Served]) -> str:
+    """Return every version: ``iris v3 as champion, iris v4 as challenger``."""
+    return ", ".join(f"{one} as {one.alias}" if one.alias else str(one) for one in served)
+
+
+def since(time: str) -> str:
+    """Return a time of the record, to the minute."""
+    return minute(time) or UNKNOWN
+
+
+def document(status: Status) -> dict[str, Any]:
+    """Return JSON values, without any secret (law 7); None is what is not known.
+
+    The shape is pinned by ``tests/test_status.py``, as that of :mod:`m2s.output.document` is.
+    """
+    result: dict[str, Any] = mask.value(
+        {
+            "target": status.target,
+            "namespace": status.namespace,
+            "owners": sorted(status.owners),
+            "models": list(status.models),
+            "deployments": [_deployment(one) for one in status.deployments],
+        }
+    )
+    return result
+
+
+def _deployment(one: Serving) -> dict[str, Any]:
+    return {
+        "name": one.key.name,
+        "namespace": one.key.namespace,
+        "owner": one.owner,
+        "selector": one.selector or None,
+        **_served(one.served),
+        "state": one.state or None,
+        "message": one.message,
+        "since": one.since or None,
+        "endpoint": one.endpoint or None,
+        "pinned": one.pin or None,
+        "paused": one.paused,
+        "history": [_entry(entry) for entry in one.history],
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {**_served(entry.served), "since": entry.since or None, "revision": entry.revision}
+
+
+def _served(served: tuple[Served, ...]) -> dict[str, Any]:
+    first = next(iter(served), Served("", ""))
+    listed = list(map(serving.as_json, served))
+    return {"model": first.model or None, "version": first.version or None, "models": listed}

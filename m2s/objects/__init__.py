@@ -1,0 +1,1 @@
+"""Kubernetes objects as JSON: bodies, differences, layers, checksums, YAML."""

@@ -1,0 +1,243 @@
+"""Partial SeldonDeployments, one over the other, by Kubernetes' strategic rules; pure.
+
+The rules are those of "Update API Objects in Place Using kubectl patch" and of the Go tags
+``patchMergeKey`` in k8s.io/api, as far as a SeldonDeployment has such fields:
+
+- mappings merge, to any depth; the higher layer wins a scalar; ``null`` removes what is lower;
+- the lists of :data:`KEYS` merge item by item: the lower layer's order stays, new items follow;
+- every other list is replaced whole, and so is one whose items cannot be told apart;
+- ``$patch: replace`` in a mapping forgets the lower layers', ``$patch: delete`` removes it.
+
+Two rules are m2s's own. ``componentSpecs``, which have no names, are told apart by the names of
+their containers; one without containers is the first, to which Seldon Core adds the containers
+that the graph implies. An item named ``*`` is said of every item of its list, whichever layer has
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from m2s.objects.diff import Name, Step, named
+from m2s.objects.list_keys import EVERY, KEYS, NAMELESS, identities
+from m2s.objects.origins import Source, Sources
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A partial SeldonDeployment, and what to call it.
+
+    ``line`` returns where in the layer's file the path of a value stands, in keys and indices;
+    None for a layer that is no file.
+    """
+
+    name: str
+    body: Mapping[str, Any]
+    line: Callable[..., int] | None = None
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the body says just what it comes to alone: most do, and need no rules."""
+        return _is_plain(self.body)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What layers come to."""
+
+    body: dict[str, Any]
+    found: Mapping[_Path, _Given]
+
+    def sources(self) -> Sources:
+        """Return where every leaf of ``body`` comes from; lines are looked up only here."""
+        return {
+            named_path(self.body, (*path, *below)): _below(given, below).source
+            for path, given in self.found.items()
+            for below in _leaves(given.value)
+        }
+
+
+def merge(layers: Sequence[Layer]) -> Merged:
+    """Return ``layers``, the lowest first, as one SeldonDeployment; none of them is changed."""
+    found: dict[_Path, _Given] = {}
+    givens = [_Given(layer, (), dict(layer.body)) for layer in layers]
+    if len(layers) == 1 and layers[0].plain:
+        return Merged(givens[0].value, {(): givens[0]})
+    body = _merged(givens, (), found) if givens else {}
+    return Merged(body, found)
+
+
+def named_path(body: Any, path: Sequence[str | int]) -> tuple[Step, ...]:
+    """Return a path of keys and indices with the names of named things, as a FieldChange has it."""
+    result: list[Step] = []
+    for step in path:
+        by_name = isinstance(step, int) and named(body)
+        body = body[step]
+        result.append(Name(body["name"]) if by_name else step)
+    return tuple(result)
+
+
+_Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What one layer says of a place, and where in the layer it stands."""
+
+    layer: Layer
+    at: _Path
+    value: Any
+
+    def child(self, step: str | int) -> _Given:
+        return _Given(self.layer, (*self.at, step), self.value[step])
+
+    def without(self, key: str) -> _Given:
+        return _Given(self.layer, self.at, {k: v for k, v in self.value.items() if k != key})
+
+    @property
+    def source(self) -> Source:
+        line = self.layer.line
+        return Source(self.layer.name, line(*self.at) if line else None)
+
+
+def _merged(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -> Any:
+    """Return what ``givens``, the last of which stands, come to; their sources go to ``found``."""
+    if len(givens) == 1 and _is_plain(givens[0].value):
+        found[path] = givens[0]
+        return givens[0].value
+    field = str(path[-1]) if path else ""
+    standing = _standing(givens, field)
+    kind = _kind(standing[-1], field)
+    result: Any
+    if kind == "mapping":
+        result = _mappings(standing, path, found)
+    elif kind == "items":
+        result = _items(standing, field, path, found)
+    else:
+        found[path] = standing[-1]
+        return standing[-1].value
+    if not result:
+        found[path] = _below(standing[-1], ())
+    return result
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "$patch" not in value and all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is not None and value != EVERY
+
+
+def _below(given: _Given, path: _Path) -> _Given:
+    return _Given(given.layer, (*given.at, *path), None)
+
+
+def _leaves(value: Any, path: _Path = ()) -> Iterator[_Path]:
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = list(enumerate(value))
+    if not pairs:
+        yield path
+    for step, inner in pairs:
+        yield from _leaves(inner, (*path, step))
+
+
+_Kind = Literal["nothing", "mapping", "items", "whole"]
+
+
+def _kind(given: _Given, field: str) -> _Kind:
+    value = given.value
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "nothing" if value.get("$patch") == "delete" else "mapping"
+    return "items" if identities(field, value) is not None else "whole"
+
+
+def _standing(givens: Sequence[_Given], field: str) -> list[_Given]:
+    """Return the highest givens that merge with each other: what is below another kind is gone."""
+    if len(givens) == 1:
+        return list(givens)
+    kind, result = _kind(givens[-1], field), list[_Given]()
+    for given in reversed(givens):
+        if _kind(given, field) != kind:
+            break
+        result.insert(0, given)
+        if kind == "mapping" and given.value.get("$patch") == "replace":
+            break
+    return result
+
+
+def _stands(givens: Sequence[_Given]) -> bool:
+    value = givens[-1].value if givens else None
+    return value is not None and not (isinstance(value, dict) and value.get("$patch") == "delete")
+
+
+def _mappings(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -> dict[str, Any]:
+    result = {}
+    for key in dict.fromkeys(key for given in givens for key in given.value if key != "$patch"):
+        inner = [given.child(key) for given in givens if key in given.value]
+        if _stands(inner) and not _only_every(inner, key):
+            result[key] = _merged(inner, (*path, key), found)
+    return result
+
+
+def _only_every(givens: Sequence[_Given], field: str) -> bool:
+    """Whether lists have nothing but what is said of every item: of none, then."""
+    if not isinstance(givens[-1].value, list):
+        return False
+    lists = [identities(field, given.value) for given in _standing(givens, field)]
+    return all(ids and all(names == {EVERY} for names in ids) for ids in lists)
+
+
+def _items(
+    givens: Sequence[_Given], field: str, path: _Path, found: dict[_Path, _Given]
+) -> list[Any]:
+    groups = [group for group in _groups(givens, field) if _stands(group)]
+    named_once = [_named_once(_standing(group, ""), KEYS.get(field)) for group in groups]
+    return [_merged(group, (*path, index), found) for index, group in enumerate(named_once)]
+
+
+def _named_once(group: Sequence[_Given], key: str | None) -> list[_Given]:
+    """Leave an item's name to the lowest layer that has it: a higher one only points at it."""
+    if key is None:
+        return list(group)
+    first = next((level for level, given in enumerate(group) if key in given.value), 0)
+    return [given.without(key) if n > first else given for n, given in enumerate(group)]
+
+
+_Group = tuple[set[Any], dict[int, list[_Given]]]
+
+
+def _groups(givens: Sequence[_Given], field: str) -> list[list[_Given]]:
+    """Return, for each item of the merged list, what the lists say of it, the lowest first."""
+    every: dict[int, list[_Given]] = {}
+    groups: list[_Group] = []
+    for level, given in enumerate(givens):
+        for index, names in enumerate(identities(field, given.value) or ()):
+            item = given.child(index)
+            if names == {EVERY}:
+                every[level] = [item.without(KEYS[field]) if field in KEYS else item]
+                continue
+            group = next((one for one in groups if one[0] & names), None) or _first(groups, names)
+            if group is None:
+                groups.append(group := (set(), {}))
+            group[0].update(names)
+            group[1].setdefault(level, []).append(item)
+    levels = range(len(givens))
+    return [
+        [item for level in levels for item in (*every.get(level, ()), *own.get(level, ()))]
+        for _, own in groups
+    ]
+
+
+def _first(groups: list[_Group], names: frozenset[Any]) -> _Group | None:
+    """Return the first group if either side has no names: no containers mean those of the graph."""
+    nameless = groups and (names == NAMELESS or groups[0][0] == NAMELESS)
+    return groups[0] if nameless else None

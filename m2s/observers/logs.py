@@ -1,0 +1,152 @@
+"""Log lines, for people or for machines: one for each change, none for a pass without any."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from m2s.base import mask
+from m2s.domain.versions import Key
+from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.output.document import not_checked
+from m2s.plan.plan import models_of
+from m2s.watch.report import PassReport
+
+_log = logging.getLogger("m2s.pass")
+_EXTRA = "m2s"
+_QUIET = (Status.UNCHANGED,)
+_LEVELS = {
+    Status.FAILED: logging.ERROR,
+    Status.BLOCKED: logging.WARNING,
+    Status.HELD: logging.WARNING,
+}
+
+
+def configure(form: str) -> None:
+    """Send every log line of this process to stderr, as ``console`` or ``json``.
+
+    m2s's own from INFO on, the libraries' and Python's warnings from WARNING on.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("m2s").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object to a line: time (RFC 3339, UTC), level, message, and what it is about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line without any secret (law 7)."""
+        values = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": _message(self, record),
+            **_extra(record),
+        }
+        return json.dumps(mask.value(values), ensure_ascii=False)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """``TIME LEVEL MESSAGE``, for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line without any secret (law 7); a bug's traceback has more."""
+        return f"{_time(record)} {record.levelname:<7} {mask.text(_message(self, record))}"
+
+
+def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    text = record.getMessage()
+    if record.exc_info:
+        return f"{text}\n{formatter.formatException(record.exc_info)}"
+    return " ".join(text.split())
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
+    extra: Mapping[str, Any] = getattr(record, _EXTRA, {})
+    return extra
+
+
+class PassLog:
+    """An observer that writes each pass's lines: what changed, what is in the way, what ended.
+
+    What stays in the way is said once, not in every pass; so is what preflight cannot look at.
+    """
+
+    def __init__(self) -> None:
+        self._standing: set[tuple[Key, str]] = set()
+        self._told: set[str] = set()
+        self._notes: tuple[str, ...] = ()
+
+    def __call__(self, report: PassReport) -> None:
+        """Log one pass."""
+        standing = set() if report.plan else self._standing
+        unbegun = 0
+        for outcome in report.news:
+            if outcome.message.startswith(NOT_ATTEMPTED):
+                unbegun += 1
+            elif outcome.status not in _QUIET:
+                self._tell(outcome, report.trigger, standing)
+        self._standing = standing
+        if unbegun:
+            _log.warning("%d changes were not attempted", unbegun)
+        if report.plan:
+            self._note(not_checked(report.plan))
+        self._conclude(report)
+
+    def _note(self, notes: tuple[str, ...]) -> None:
+        for note in notes:
+            if note not in self._notes:
+                _log.warning("%s", note)
+        self._notes = notes
+
+    def _tell(self, outcome: Outcome, trigger: str, standing: set[tuple[Key, str]]) -> None:
+        key, told = outcome.change.key, f"{outcome.status.value}: {outcome.message}"
+        level = _LEVELS.get(outcome.status, logging.INFO)
+        if level > logging.INFO:
+            standing.add((key, told))
+            if (key, told) in self._standing:
+                return
+        reason = outcome.message or outcome.change.reason
+        fields = _fields(outcome, trigger, reason)
+        text = f"{outcome.status.value} {key.name}: {reason}"
+        _log.log(level, "%s", text, extra={_EXTRA: fields})
+
+    def _conclude(self, report: PassReport) -> None:
+        """Say when passes start to go wrong in a way no line above tells, and when that ends."""
+        about = {"trigger": report.trigger, "result": report.result}
+        trouble = report.message if report.result in ("error", "refused") else ""
+        if trouble and trouble not in self._told:
+            # Which of several requests meets an outage first differs from pass to pass.
+            self._told.add(trouble)
+            _log.error("%s", trouble, extra={_EXTRA: about})
+        elif self._told and not trouble:
+            self._told.clear()
+            _log.info("all can be read and done again", extra={_EXTRA: about})
+
+
+def _fields(outcome: Outcome, trigger: str, reason: str) -> dict[str, Any]:
+    change = outcome.change
+    model, version = models_of(change)
+    return {
+        "deployment": change.key.name,
+        "namespace": change.key.namespace,
+        "model": model,
+        "version": version,
+        "action": change.action.word,
+        "status": outcome.status.value,
+        "reason": reason,
+        "trigger": trigger,
+    }

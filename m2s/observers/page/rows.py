@@ -1,0 +1,163 @@
+"""Pure: the rows of the page's tables, as plain text; the words are those of the plan's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from m2s.base.wording import minute
+from m2s.domain import serving
+from m2s.engine import status
+from m2s.engine.execute import Outcome, Status
+from m2s.output import plan_view, words
+from m2s.plan.changes import Blocked, Change, Create, Delete, Update
+from m2s.plan.plan import Plan, served_of, summary
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One deployment."""
+
+    one: serving.Serving
+
+    @property
+    def title(self) -> list[str]:
+        """Its name and, where that does not tell them, its models."""
+        return words.title(self.one.key.name, self.one.served).splitlines()
+
+    @property
+    def version(self) -> str:
+        """As the plan's table has it."""
+        return words.versions(self.one.served)
+
+    @property
+    def versions(self) -> str:
+        """Every one of several versions, else ""."""
+        return status.told(self.one.served) if len(self.one.served) > 1 else ""
+
+    @property
+    def kind(self) -> str:
+        """Its state as a class of the style sheet."""
+        return self.one.state.lower() if self.one.state in status.STATES else "unknown"
+
+    @property
+    def badges(self) -> list[str]:
+        """What somebody ordered for it."""
+        pin = status.pin(self.one)
+        return [*([f"pinned to {pin}"] if pin else []), *(["paused"] if self.one.paused else [])]
+
+    @property
+    def since(self) -> str:
+        """To the minute."""
+        return minute(self.one.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One change of the plan, and what carrying it out came to."""
+
+    change: Change
+    outcome: Outcome | None
+
+    @property
+    def title(self) -> list[str]:
+        """As :attr:`Row.title`."""
+        return words.title(self.change.key.name, served_of(self.change)).splitlines()
+
+    @property
+    def version(self) -> str:
+        """As the plan's table has it."""
+        return words.version(self.change)
+
+    @property
+    def details(self) -> list[str]:
+        """What stands below it in the plan's table."""
+        return plan_view.details(self.change)
+
+    @property
+    def status(self) -> str:
+        """What it came to, "" where there was nothing to do."""
+        if self.outcome is None:
+            return "not done" if isinstance(self.change, Create | Update | Delete) else ""
+        quiet = self.outcome.status in (Status.UNCHANGED, Status.BLOCKED)
+        return "" if quiet else self.outcome.status.value
+
+    @property
+    def message(self) -> str:
+        """Why it came to that."""
+        return self.outcome.message if self.outcome and self.status else ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether carrying it out did not come to what was planned."""
+        return bool(self.status and self.outcome and not self.outcome.ok)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not to be had, "" where it is."""
+        if isinstance(self.change, Blocked):
+            return self.change.reason
+        return self.message if self.failed else ""
+
+    @property
+    def kept(self) -> list[str]:
+        """What serves in its stead."""
+        return self.details if isinstance(self.change, Blocked) else []
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan that was carried out, and when that was."""
+
+    plan: Plan
+    outcomes: Sequence[Outcome]
+    when: str
+
+    @property
+    def summary(self) -> str:
+        """The count line."""
+        return summary(self.plan)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        """The changes that are listed one by one."""
+        return self._lines(words.noteworthy(self.plan.changes))
+
+    @property
+    def uncounted(self) -> int:
+        """How many unchanged ones are not."""
+        return len(self.plan.changes) - len(self.lines)
+
+    @cached_property
+    def blocked(self) -> list[Line]:
+        """What is wanted and not to be had."""
+        return [line for line in self._lines(self.plan.changes) if line.trouble]
+
+    @property
+    def skipped(self) -> list[str]:
+        """The versions that do not ask to be served, as many as the table lists."""
+        listed = self.plan.skipped[: words.MAX_QUIET]
+        return [f"{item.version} ({item.selector}): {item.reason}" for item in listed]
+
+    @property
+    def more_skipped(self) -> int:
+        """How many more there are."""
+        return max(0, len(self.plan.skipped) - words.MAX_QUIET)
+
+    @property
+    def done(self) -> list[Line]:
+        """The changes that came to anything."""
+        return [line for line in self._lines(self.plan.changes) if line.status]
+
+    @property
+    def told(self) -> bool:
+        """Whether anything is to be said of how it went."""
+        return any(line.status for line in self.lines)
+
+    @cached_property
+    def _outcomes(self) -> dict[int, Outcome]:
+        return {id(outcome.change): outcome for outcome in self.outcomes}
+
+    def _lines(self, changes: Iterable[Change]) -> list[Line]:
+        return [Line(change, self._outcomes.get(id(change))) for change in changes]

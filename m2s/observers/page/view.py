@@ -1,0 +1,168 @@
+"""Pure: what the page tells, as plain text; the template only lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from m2s.domain import serving
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.scope import Scope
+from m2s.engine import status
+from m2s.engine.execute import Status
+from m2s.observers.page.rows import Planned, Row
+from m2s.settings.build import Settings
+from m2s.watch.passes import Edges
+from m2s.watch.report import PassReport
+
+_ACTS = (Status.CREATED, Status.UPDATED, Status.DELETED, Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """The last pass of all, the last that could read both sides, and the last that did anything.
+
+    ``succeeded`` is when one last was all well.
+    """
+
+    last: PassReport | None = None
+    read: PassReport | None = None
+    acted: PassReport | None = None
+    succeeded: datetime | None = None
+
+    def after(self, report: PassReport) -> Passes:
+        """Return these with one pass more."""
+        acts = any(one.status in _ACTS for one in report.news)
+        return Passes(
+            report,
+            report if report.plan else self.read,
+            report if acts else self.acted,
+            _end(report) if report.result == "success" else self.succeeded,
+        )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Everything there is to tell at one moment; ``now`` is in UTC."""
+
+    settings: Settings
+    edges: Edges
+    leads: bool
+    passes: Passes
+    deployments: tuple[LiveDeployment, ...]
+    now: datetime
+
+    @property
+    def selectors(self) -> str:
+        """Which versions are to be served."""
+        return ", ".join(map(str, self.settings.selectors))
+
+    @property
+    def heading(self) -> str:
+        """What is watched, and where to."""
+        cluster = self.edges.cluster
+        where = f"namespace {cluster.namespace} at {cluster.identity}"
+        return f"{self.selectors} of {self.edges.registry.identity} → {where}"
+
+    @property
+    def verdict(self) -> str:
+        """The one word: ``standby``, ``starting``, or the last pass's result."""
+        if not self.leads:
+            return "standby"
+        return self.passes.last.result if self.passes.last else "starting"
+
+    @property
+    def message(self) -> str:
+        """What is in the way, "" where nothing is."""
+        if not self.leads:
+            lease = f"lease {self.settings.lease} in namespace {self.edges.cluster.namespace}"
+            return (
+                f"This replica stands by: {lease} names another one, which writes. "
+                "The plan, and what is blocked, is on that one's page."
+            )
+        if self.passes.last is None:
+            return "The first pass is not done yet: what is wanted is unknown so far."
+        return self.passes.last.message
+
+    @property
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """How it is watched, and when it last was looked at."""
+        last, well = self.passes.last, self.passes.succeeded
+        if last and self.leads:
+            took = f"took {last.seconds:.2f} s, set off by {last.trigger}"
+            yield "Last pass", f"{self.when(_end(last))}: {last.result}, {took}"
+            yield "Last success", self.when(well) if well else "none yet"
+        yield "Policy", _policy(self.settings)
+        yield "Interval", f"{self.settings.interval:g} s"
+        if self.settings.models:
+            yield "Models", ", ".join(self.settings.models)
+        if self.settings.leader_elect:
+            yield "Replica", "leads" if self.leads else "stands by"
+
+    @cached_property
+    def plan(self) -> Planned | None:
+        """What the last pass that could read both sides found; only a leader's is to be trusted."""
+        return self._planned(self.passes.read)
+
+    @property
+    def acted(self) -> Planned | None:
+        """What was last done, where that is not of the plan that is shown as a whole."""
+        acted, shown = self._planned(self.passes.acted), self.plan
+        return None if acted and shown and acted.plan is shown.plan else acted
+
+    def _planned(self, report: PassReport | None) -> Planned | None:
+        if report is None or report.plan is None or not self.leads:
+            return None
+        return Planned(report.plan, report.outcomes, self.when(_end(report)))
+
+    @property
+    def outdated(self) -> str:
+        """From when what is shown is, where the last pass could not read both sides."""
+        last, read = self.passes.last, self.passes.read
+        return self.when(_end(read)) if read and last is not read and self.leads else ""
+
+    @cached_property
+    def served(self) -> tuple[Row, ...]:
+        """What is served, and first what does not do well."""
+        scope = Scope(self.settings.owners, self.settings.models)
+        here = self.edges.cluster.namespace
+        mine = [
+            serving.of(live)
+            for live in self.deployments
+            if live.key.namespace == here and scope.includes(live)
+        ]
+        return tuple(map(Row, sorted(mine, key=lambda one: (status.urgency(one.state), one.key))))
+
+    @property
+    def count(self) -> str:
+        """How much is served, and how it does."""
+        if self.served:
+            return status.summary(row.one for row in self.served)
+        known = self.leads and self.passes.read
+        return "Nothing is served." if known else "Nothing was seen yet."
+
+    def when(self, moment: datetime) -> str:
+        """Return a time with its age."""
+        return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({_age(self.now - moment)} ago)"
+
+
+def _policy(settings: Settings) -> str:
+    if not settings.syncs:
+        return "upsert-only: nothing is deleted"
+    passes = settings.prune_after
+    found = f"{passes} passes in a row find" if passes > 1 else "a pass finds"
+    return f"sync: what {found} unwanted is deleted"
+
+
+def _end(report: PassReport) -> datetime:
+    return report.started + timedelta(seconds=report.seconds)
+
+
+def _age(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

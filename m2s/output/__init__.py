@@ -1,0 +1,1 @@
+"""Plans, outcomes and status as tables, Markdown, JSON and saved plans."""

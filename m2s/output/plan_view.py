@@ -1,0 +1,287 @@
+"""Plan and outcomes for people: a rich table that fits 80 columns, or Markdown.
+
+Everything shown passes :mod:`m2s.base.mask`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, assert_never
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from m2s.base import mask, wording
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.engine.execute import Outcome, Status
+from m2s.objects.diff import FieldChange, steps
+from m2s.output import words
+from m2s.output.document import not_checked
+from m2s.output.tables import folded, room
+from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan.explain import Explanation
+from m2s.plan.plan import Plan, models_of, served_of, summary
+
+_STYLES = {
+    Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
+    Action.UNCHANGED: "dim", Action.BLOCKED: "bold magenta",
+}  # fmt: skip
+MAX_FIELDS = 12
+"""How many fields of one change the table lists; JSON lists them all."""
+WIDTH = 77
+"""Columns that the lines below a row have, of 80."""
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Return the plan as a table, the skipped versions, and the count line."""
+    parts: list[RenderableType] = [Text(heading(plan))]
+    shown = list(words.noteworthy(plan.changes))
+    if shown:
+        parts += [Text(), *_table(shown)]
+    if len(shown) < len(plan.changes):
+        rest = len(plan.changes) - len(shown)
+        parts.append(Text(f"= {rest} more unchanged, not listed (-o json lists them)", "dim"))
+    if plan.skipped:
+        parts += [Text(), Text("Skipped:")]
+        parts += [
+            Padding(
+                Text(mask.text(f"{item.version} ({item.selector}): {item.reason}")), (0, 0, 0, 2)
+            )
+            for item in plan.skipped[: words.MAX_QUIET]
+        ]
+        if len(plan.skipped) > words.MAX_QUIET:
+            parts.append(
+                Text(f"  and {len(plan.skipped) - words.MAX_QUIET} more (-o json lists them)")
+            )
+    if plan.unchecked:
+        parts += [Text(), *(Text(mask.text(line)) for line in not_checked(plan))]
+    return Group(*parts, Text(), Text(summary(plan), "bold"))
+
+
+def heading(plan: Plan) -> str:
+    """Return which registry's what is compared with which cluster."""
+    where = f"namespace {plan.namespace} at {plan.target}"
+    selectors = ", ".join(str(item) for item in plan.selectors)
+    source = f"{selectors} of {plan.registry}" if plan.registry else selectors
+    return mask.text(f"{source} → {where}" if source else where)
+
+
+def _table(changes: Sequence[Change]) -> Iterator[RenderableType]:
+    """One row a change; what it does to the fields stands below its row, over the full width."""
+    names = max(len(line) for change in changes for line in _title(change).splitlines())
+    versions = max(len("Version"), *(len(words.version(change)) for change in changes))
+    widths = (1, min(max(names, len("Deployment")), 34), versions)
+    yield _row(widths, "", "Deployment", "Version", "Why", style="bold")
+    space = room(widths)
+    for change in changes:
+        style = _STYLES[change.action]
+        why, below = mask.text(change.reason), details(change)
+        if len(why) > space:
+            why, below = "", [why, *below]  # a long reason reads better over the full width
+        yield _row(
+            widths, change.action.value, _title(change), words.version(change), why, style=style
+        )
+        yield from (_indented(line) for line in below)
+
+
+def _indented(line: str) -> RenderableType:
+    if cell_len(line) <= WIDTH:
+        return Text(f"   {line}")  # which rich prints ten times as fast
+    text = line.lstrip(" ")
+    return Padding(Text(text), (0, 0, 0, 3 + len(line) - len(text)), expand=False)
+
+
+def _row(widths: Sequence[int], *cells: str, style: str) -> RenderableType:
+    *styled, last = cells
+    if all(_fits(*pair) for pair in zip(cells, (*widths, room(widths)), strict=True)):
+        columns = (
+            set_cell_size(cell, width + 2) for cell, width in zip(styled, widths, strict=True)
+        )
+        return Text.assemble(*((column, style) for column in columns), last)
+    return folded(widths, *(Text(cell, style) for cell in styled), Text(last))
+
+
+def _fits(cell: str, width: int) -> bool:
+    return "\n" not in cell and cell_len(cell) <= width
+
+
+def _title(change: Change) -> str:
+    return words.title(change.key.name, served_of(change))
+
+
+def details(change: Change) -> list[str]:
+    """Return the notes and the fields of one change, a line each; the reason is not among them."""
+    match change:
+        case Create(manifest=manifest):
+            lines = [*_notes(manifest), *_facts(change)]
+        case Update(manifest=manifest, fields=fields):
+            lines = [*_notes(manifest), *_field_lines(fields)]
+        case Unchanged(manifest=manifest):
+            lines = [*manifest.notes, *_warnings(manifest)] if manifest else []
+        case Blocked(live=live):
+            lines = list(_kept(live)) if live else []
+        case Delete():
+            lines = []
+        case _:
+            assert_never(change)
+    return [mask.text(line) for line in lines]
+
+
+def _notes(manifest: Manifest) -> Iterator[str]:
+    yield from manifest.notes
+    yield from _warnings(manifest)
+    yield from _ignored(manifest)
+
+
+def _kept(live: LiveDeployment) -> Iterator[str]:
+    if len(live.served) > 1:
+        yield f"held: {wording.told(map(str, live.served))} keep serving"
+    elif live.version:
+        yield f"held: v{live.version} keeps serving"
+
+
+def _warnings(manifest: Manifest) -> Iterator[str]:
+    for warning in manifest.warnings:
+        yield f"warning: {warning}"
+
+
+def _ignored(manifest: Manifest) -> Iterator[str]:
+    for pointer in manifest.ignored:
+        yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
+
+
+_FACTS = ("image", "replicas", "modelUri", "traffic", "shadow")
+
+
+def _facts(change: Create) -> Iterator[str]:
+    """What a data scientist looks for in a new deployment: images, replicas, model URIs."""
+    for field in change.fields:
+        if field.path[0] == "spec" and field.path[-1] in _FACTS:
+            yield from _lines(field, WIDTH, added="")
+
+
+def _field_lines(fields: Sequence[FieldChange]) -> list[str]:
+    # m2s's own labels and annotations only say again what the row's version says.
+    told = [field for field in fields if not field.bookkeeping]
+    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, WIDTH)]
+    if len(told) > MAX_FIELDS:
+        lines.append(f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)")
+    return lines
+
+
+def _lines(field: FieldChange, width: int, added: str = "+ ") -> list[str]:
+    """Return a field on one line where it fits, else its path and then its values."""
+    path = str(field)
+    old, new = (_short(mask.at(field.path, value)) for value in (field.old, field.new))
+    match field.kind:
+        case "added":
+            values = [f"{added}{new}"]
+        case "removed":
+            values = [f"- {old}"]
+        case "changed" | "reordered":
+            values = [old, f"→ {new}"]
+    short = " ".join(values)
+    if len(path) + len(short) < width:
+        return [f"{path} {short}"]
+    return [path, *(f"  {line}" for line in ([short] if len(short) < width - 2 else values))]
+
+
+def _short(value: Any, limit: int = 120) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def outcomes_table(outcomes: Sequence[Outcome]) -> RenderableType:
+    """Return what became of each change that was carried out, and the count line."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(width=8)
+    table.add_column(overflow="fold", max_width=30)
+    table.add_column(overflow="fold")
+    told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
+    for outcome in told:
+        style = _STYLES[outcome.change.action] if outcome.ok else "bold red"
+        table.add_row(
+            Text(outcome.status.value, style),
+            Text(outcome.change.key.name),
+            Text(mask.text(outcome.message)),
+        )
+    last = Text(outcomes_summary(outcomes), "bold")
+    return Group(table, Text(), last) if told else last
+
+
+def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
+    """Return ``Done: 2 created, 1 updated, 1 failed``."""
+    statuses = [outcome.status for outcome in outcomes]
+    counts = [(statuses.count(status), status.value) for status in Status]
+    parts = [f"{count} {word}" for count, word in counts if count and word != "unchanged"]
+    return f"Done: {', '.join(parts)}" if parts else "Done: nothing to do"
+
+
+def plan_markdown(plan: Plan) -> str:
+    """Return the plan as GitHub-flavoured Markdown, for a pull request's comment."""
+    lines = [f"### m2s plan: {words.cell(heading(plan))}", ""]
+    shown = list(words.noteworthy(plan.changes))
+    if shown:
+        lines += ["| | Deployment | Model | Version | Why and what |", "|---|---|---|---|---|"]
+    for change in shown:
+        cells = (
+            f"`{change.action.value}`",
+            words.cell(change.key.name),
+            words.cell(models_of(change)[0]),
+            words.cell(words.version(change)),
+            "<br>".join(words.cell(line) for line in (mask.text(change.reason), *details(change))),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [""] if shown else []
+    for item in plan.skipped:
+        lines.append(
+            f"- skipped {words.cell(str(item.version))}: {words.cell(mask.text(item.reason))}"
+        )
+    lines += [f"- {words.cell(mask.text(line))}" for line in not_checked(plan)]
+    lines += [""] if plan.skipped or plan.unchecked else []
+    return "\n".join([*lines, f"**{summary(plan)}**", ""])
+
+
+def explanation_table(explained: Explanation) -> RenderableType:
+    """Return the fields of one deployment below the layer that gave them, each with its line."""
+    parts: list[RenderableType] = [Text(_explained(explained))]
+    for layer, fields in explained.by_layer().items():
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(justify="right", width=5)
+        grid.add_column(overflow="fold")
+        for field in fields:
+            line = "" if field.source.line is None else f":{field.source.line}"
+            grid.add_row(line, Text(f"{field.path}: {_short(field.value)}"))
+        parts += [Text(), Text(layer, "bold"), grid]
+    return Group(*parts)
+
+
+def _explained(explained: Explanation) -> str:
+    change = explained.change
+    return mask.text(f"{change.key.name} ({change.action.word}): {change.reason or 'as wanted'}")
+
+
+def explanation_markdown(explained: Explanation) -> str:
+    """Return the same as GitHub-flavoured Markdown."""
+    lines = [f"### m2s plan: {words.cell(_explained(explained))}", ""]
+    lines += ["| Field | Value | From |", "|---|---|---|"]
+    for field in explained.fields:
+        cells = (field.path, _short(field.value), str(field.source))
+        lines.append(f"| {' | '.join(map(words.cell, cells))} |")
+    return "\n".join([*lines, ""])
+
+
+def outcomes_markdown(outcomes: Sequence[Outcome]) -> str:
+    """Return what became of each change as a Markdown list."""
+    told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
+    lines = [
+        f"- {outcome.status.value}: {words.cell(outcome.change.key.name)}"
+        + (f": {words.cell(mask.text(outcome.message))}" if outcome.message else "")
+        for outcome in told
+    ]
+    return "\n".join([*lines, *([""] if told else []), f"**{outcomes_summary(outcomes)}**", ""])

@@ -1,0 +1,179 @@
+"""Saved plans: written, read again, and compared with what the two sides come to by then."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from m2s.base import mask
+from m2s.base.errors import PlanFileError, UsageError
+from m2s.output.document import FORMAT_VERSION, of_plan, text
+from m2s.plan.plan import Plan
+from m2s.settings import split
+from m2s.settings.build import Settings
+from m2s.settings.options import OPTIONS
+
+# Bound is what decides a plan, and so is taken from it when it is applied. Where the two sides are
+# and who asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the
+# one that applies, and what matters of it is compared.
+_BOUND = tuple(name for name, option in OPTIONS.items() if option.binds)
+
+
+def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> None:
+    """Write a plan to be applied later; atomically, readable by its owner only.
+
+    Raises:
+        PlanFileError: when it cannot be written.
+    """
+    document = {**of_plan(plan, warnings), "settings": _bound(plan, settings)}
+    target = Path(path)
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        temporary.touch(mode=0o600, exist_ok=False)
+        temporary.write_text(text(document, "json") + "\n", encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise PlanFileError(f"--out {path}: {error.strerror}") from error
+
+
+def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
+    root = settings.artifact_root
+    special = {
+        "stage": [item.name for item in settings.selectors if item.kind == "stage"],
+        "alias": _aliases(settings),
+        "split": split.text(settings.split) if settings.split else None,
+        "namespace": plan.namespace,
+        "model-uri-map": [mask.text(f"{left}={right}") for left, right in settings.uri_map],
+        "artifact-root": mask.text(root) if root else None,
+    }
+    accepted = {"accept-registry": True} if settings.accept_registry else {}
+    plain = {name: _plain(settings, name) for name in _BOUND if name not in special}
+    return {**{name: {**plain, **special}[name] for name in _BOUND}, **accepted}
+
+
+def accepts(document: Mapping[str, Any]) -> bool:
+    """Whether a saved plan was made with ``--accept-registry``."""
+    return document["settings"].get("accept-registry") is True
+
+
+def _plain(settings: Settings, name: str) -> Any:
+    value = getattr(settings, OPTIONS[name].attribute)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _aliases(settings: Settings) -> list[str]:
+    if settings.split:  # which names them itself
+        return []
+    return [item.name for item in settings.selectors if item.kind == "alias"]
+
+
+def load(path: str) -> dict[str, Any]:
+    """Return a saved plan's document.
+
+    Raises:
+        PlanFileError: when it is not readable, not a saved plan, or of another format version.
+    """
+    try:
+        document = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise PlanFileError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise PlanFileError(f"{path}: not a saved plan: {error}") from error
+    if not isinstance(document, dict) or "format_version" not in document:
+        raise PlanFileError(f"{path}: not a saved plan; `m2s plan --out {path}` writes one")
+    if document["format_version"] != FORMAT_VERSION:
+        raise PlanFileError(
+            f"{path}: a plan of format version {document['format_version']}; this m2s reads "
+            f"{FORMAT_VERSION}: plan again"
+        )
+    if not _well_formed(document):
+        raise PlanFileError(f"{path}: not a saved plan; `m2s plan --out {path}` writes one")
+    return document
+
+
+def _well_formed(document: Mapping[str, Any]) -> bool:
+    settings, changes = document.get("settings"), document.get("changes")
+    return (
+        isinstance(settings, dict)
+        and set(_BOUND) <= settings.keys()
+        and isinstance(changes, list)
+        and all(isinstance(change, dict) and _is_change(change) for change in changes)
+    )
+
+
+def _is_change(change: Mapping[str, Any]) -> bool:
+    texts = (change.get("name"), change.get("action"), change.get("model") or "")
+    return all(isinstance(text, str) for text in texts) and isinstance(
+        change.get("live"), dict | None
+    )
+
+
+def flags_of(document: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that ``apply PLAN`` works by: its own, and those that do not decide it.
+
+    Raises:
+        UsageError: when a flag on the command line contradicts the plan.
+    """
+    result = dict(flags)
+    for name in _BOUND:
+        saved, given = document["settings"][name], flags.get(name)
+        if given is not None and _meant(name, given) != _meant(name, saved):
+            raise UsageError(f"--{name}: the saved plan was made with {saved!r}; leave it out")
+        result[name] = saved
+    return result
+
+
+def _meant(name: str, raw: Any) -> Any:
+    if raw in (None, [], ()):
+        return OPTIONS[name].default
+    try:
+        return OPTIONS[name].parse(raw)
+    except ValueError as error:
+        raise UsageError(f"--{name}: {error}") from error
+
+
+def moved(saved: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
+    """Return what is no longer as a saved plan had it, in words; nothing means it still holds.
+
+    An object's resourceVersion also moves with its status; what counts is what m2s compares.
+    """
+    moves = [
+        f"the {side} was {saved.get(side)} and is {fresh[side]}"
+        for side in ("registry", "target")
+        if saved.get(side) != fresh[side]
+    ]
+    before, after = _by_identity(saved), _by_identity(fresh)
+    for identity in sorted(before.keys() | after.keys()):
+        what = _move(before.get(identity), after.get(identity))
+        if what:
+            moves.append(f"{identity[0]}: {what}")
+    return moves
+
+
+def _by_identity(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+    changes: list[Mapping[str, Any]] = document["changes"]
+    return {(change["name"], str(change.get("model"))): change for change in changes}
+
+
+def _move(saved: Mapping[str, Any] | None, fresh: Mapping[str, Any] | None) -> str:
+    if saved is None or fresh is None:
+        only = fresh or saved or {}
+        return f"{only['action']} is {'new' if saved is None else 'no longer wanted'}"
+    for name, words in (("version", "version"), ("action", "action"), ("model_uri", "model URI")):
+        if saved.get(name) != fresh[name]:
+            return f"the {words} was {saved.get(name)} and is {fresh[name]}"
+    if saved.get("desired_digest") != fresh["desired_digest"]:
+        return "its description changed"
+    old, new = saved.get("live") or {}, fresh["live"] or {}
+    if (old.get("uid"), old.get("digest")) != (new.get("uid"), new.get("digest")):
+        return (
+            f"the object in the cluster changed (resourceVersion {old.get('resource_version')} "
+            f"→ {new.get('resource_version')})"
+        )
+    return ""

@@ -1,0 +1,1 @@
+"""Pure: manifests against live objects become a Plan."""

@@ -1,0 +1,171 @@
+"""What m2s would do to one deployment, as a closed union.
+
+==========  ======  ==============================  =====================
+change      symbol  before                          after
+==========  ======  ==============================  =====================
+Create      ``+``   nothing                         ``merged``
+Update      ``~``   ``live``                        ``merged``
+Delete      ``-``   ``live``                        nothing
+Unchanged   ``=``   ``live``                        ``live``
+Blocked     ``!``   ``live``, where there is one    the same: it is held
+==========  ======  ==============================  =====================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.versions import Key, ModelVersion
+from m2s.objects.body import Body
+from m2s.objects.diff import FieldChange
+
+
+class Action(Enum):
+    """The kinds of change; each one's value is its symbol in the table."""
+
+    CREATE = "+"
+    UPDATE = "~"
+    DELETE = "-"
+    UNCHANGED = "="
+    BLOCKED = "!"
+
+    @property
+    def word(self) -> str:
+        """As in JSON: ``create``."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Create:
+    """A deployment that is wanted and not there."""
+
+    action: ClassVar[Action] = Action.CREATE
+    manifest: Manifest
+    merged: Body
+    fields: tuple[FieldChange, ...]
+    reason: str
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.manifest.key
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """That an update hands a name to another model, which needs all that a deletion does (law 9).
+
+    ``loses`` says what is no longer served under it, ``why`` what became of that. ``successor``
+    and ``gone`` are as in :class:`Delete`.
+    """
+
+    loses: str
+    why: str
+    successor: Key | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class Update:
+    """A deployment that is there and differs from what is wanted."""
+
+    action: ClassVar[Action] = Action.UPDATE
+    manifest: Manifest
+    live: LiveDeployment
+    merged: Body
+    fields: tuple[FieldChange, ...]
+    reason: str
+    takeover: Takeover | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.manifest.key
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A deployment of ours that the selector no longer wants.
+
+    ``successor`` is the object that serves the model from now on, when it was renamed: until
+    that one is there, this one stays. ``gone``: the registry has no such model any more.
+    """
+
+    action: ClassVar[Action] = Action.DELETE
+    live: LiveDeployment
+    fields: tuple[FieldChange, ...]
+    reason: str
+    successor: Key | None = None
+    gone: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.live.key
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """A deployment that is as wanted, or is held as it is; then ``reason`` says why.
+
+    ``ordered``: it stays so because of a mark that somebody put on it, until that is taken away.
+    """
+
+    action: ClassVar[Action] = Action.UNCHANGED
+    live: LiveDeployment
+    reason: str = ""
+    manifest: Manifest | None = None
+    ordered: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Which object."""
+        return self.live.key
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Something wanted that cannot be done; what is there is held as it is.
+
+    ``models`` and ``template`` are what is held besides, as in
+    :class:`~m2s.domain.manifests.Undeployable`; ``manifest`` is what the cluster refuses, where it
+    does. ``unread``: whether ``live`` may go cannot be seen.
+    """
+
+    action: ClassVar[Action] = Action.BLOCKED
+    key: Key
+    owner: str
+    reason: str
+    version: ModelVersion | None = None
+    live: LiveDeployment | None = None
+    models: tuple[str, ...] = ()
+    template: str = ""
+    manifest: Manifest | None = None
+    unread: bool = False
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The models whose deployments stay as they are."""
+        own = (self.version.model,) if self.version else ()
+        return tuple(dict.fromkeys((*own, *self.models)))
+
+
+Change = Create | Update | Delete | Unchanged | Blocked
+
+
+def blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
+    """Return what a manifest comes to that may not be written over ``live``."""
+    models = tuple(one.model for one in manifest.models)
+    first = manifest.models[0]
+    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
+
+
+def loses(change: Change) -> Delete | Takeover | None:
+    """Return by what a change ends serving something, None where it does not."""
+    if isinstance(change, Update):
+        return change.takeover
+    return change if isinstance(change, Delete) else None

@@ -1,0 +1,184 @@
+"""Pure: which of our objects nothing wants any more, and the whole list of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from m2s.base.labels import KEEP, PAUSED
+from m2s.base.wording import told
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
+from m2s.domain.scope import Scope
+from m2s.domain.versions import Key, Unreadable, Whereabouts
+from m2s.objects import diff
+from m2s.plan import claims, holds
+from m2s.plan.changes import Blocked, Change, Delete, Unchanged
+from m2s.plan.claims import Heirs, Places
+from m2s.plan.holds import Held
+from m2s.plan.ties import NONE, Ties
+
+
+def untemplated(
+    templates: Templates, desired: Iterable[Desired], live: Iterable[LiveDeployment], scope: Scope
+) -> str:
+    """Return the question that templates raise of which there are only deployments left, or ""."""
+    made = [item.key.name for item in live if item.template and scope.includes(item)]
+    there = any(item.template for item in desired if isinstance(item, Manifest | Undeployable))
+    if there or not made:
+        return ""
+    missing = f"--templates {templates.folder} has no templates"
+    if templates.missing:
+        missing = f"--templates {templates.folder}: there is no such folder"
+    if not templates.folder:
+        missing = "--templates is not given"
+    return (
+        f"{missing}, while deployments that were made from templates are here "
+        f"({told(made)}); if that is meant, `kubectl delete sdep` removes them"
+    )
+
+
+def candidates(
+    desired: Sequence[Desired],
+    written: Iterable[Change],
+    live: Iterable[LiveDeployment],
+    scope: Scope,
+    ties: Ties = NONE,
+) -> tuple[LiveDeployment, ...]:
+    """Return our objects in scope that nothing wants and nothing holds: to be looked up again."""
+    wanted = {item.key for item in desired if isinstance(item, Manifest)}
+    held = holds.held(desired, written, ties.renamed)
+    return tuple(
+        item
+        for item in live
+        if scope.includes(item) and item.key not in wanted and not held.why(item) and not item.keep
+    )
+
+
+def assemble(
+    desired: Sequence[Desired],
+    written: Sequence[Change],
+    live: Iterable[LiveDeployment],
+    whereabouts: Places,
+    scope: Scope,
+    ties: Ties = NONE,
+) -> tuple[Change, ...]:
+    """Return one change for every object that is wanted or ours, by name.
+
+    Args:
+        desired: what the registry asks for.
+        written: what :func:`m2s.plan.plan.writes.judge` made of it.
+        live: every object of the namespace.
+        whereabouts: the second look at each object that :func:`candidates` named.
+        scope: whose objects this run is about.
+        ties: what ties the deployments to the registry.
+    """
+    mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
+    refused = [_refused(item, mine) for item in desired if isinstance(item, Undeployable)]
+    shown = {change.key for change in written}
+    shown |= {change.key for change in refused if change.live}
+    held = holds.held(desired, written, ties.renamed)
+    heirs = claims.successors(written, ties.renamed)
+    rest = [
+        _unwanted(item, whereabouts.get(item.key), held, heirs, ties)
+        for item in mine
+        if item.key not in shown
+    ]
+    return tuple(sorted((*written, *refused, *rest), key=_order))
+
+
+def _order(change: Change) -> tuple[str, str, str]:
+    version = change.version if isinstance(change, Blocked) else None
+    return change.key.namespace, change.key.name, str(version or "")
+
+
+def _refused(item: Undeployable, mine: Iterable[LiveDeployment]) -> Blocked:
+    live = next((one for one in mine if _is_about(item, one)), None)
+    key = live.key if live else item.key
+    return Blocked(key, item.owner, item.reason, item.version, live, item.models, item.template)
+
+
+def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
+    if item.owner != live.owner:
+        return False
+    if item.template and not item.nameless:
+        return live.key == item.key
+    if item.template or live.template:
+        return live.template == item.template
+    if item.version is None:
+        return live.key == item.key
+    return live.model == item.version.model
+
+
+def _unwanted(
+    live: LiveDeployment,
+    found: Whereabouts | Unreadable | None,
+    held: Held,
+    heirs: Heirs,
+    ties: Ties,
+) -> Change:
+    if kept := _kept(live, found, held):
+        return kept
+    fields = diff.leaves(live.body, "removed")
+    successor = next(
+        filter(None, (heirs.get((live.owner, one.model)) for one in live.served)), None
+    )
+    if why := _why_blocked(live, found, ties, renamed_to=None if live.template else successor):
+        unread = isinstance(found, Unreadable)
+        return Blocked(live.key, live.owner or "", why, None, live, unread=unread)
+    if successor and not live.template:
+        return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
+    if found is None or isinstance(found, Unreadable):
+        raise AssertionError(f"{live.key}: nobody looked")
+    called = ties.renamed.get(live.model or "")
+    why = f"{live.model} is called {called} now, and not wanted" if called else found.reason
+    return Delete(live, fields, why, successor, found.gone and not (called or live.template))
+
+
+def _kept(
+    live: LiveDeployment, found: Whereabouts | Unreadable | None, held: Held
+) -> Unchanged | None:
+    """Return that ``live`` stays because of somebody's order, or of what holds it."""
+    if live.key in held.paused:
+        return Unchanged(live, held.paused[live.key], ordered=True)
+    if live.keep:
+        kept = "no longer wanted; kept by its annotation m2s.io/keep"
+        return Unchanged(live, kept, ordered=True)
+    if why := held.why(live):
+        return Unchanged(live, why)
+    if isinstance(found, Whereabouts) and found.paused:
+        return Unchanged(live, f"paused by the tag {PAUSED} of {live.model}", ordered=True)
+    return None
+
+
+def _why_blocked(
+    live: LiveDeployment,
+    found: Whereabouts | Unreadable | None,
+    ties: Ties,
+    *,
+    renamed_to: Key | None,
+) -> str:
+    """Return why ``live``, which nothing wants, may not be deleted, "" where it may."""
+    if not live.served:
+        return "its annotation m2s.io/model is gone, so the registry cannot be asked about it"
+    if live.key in ties.foreign:
+        return ties.foreign[live.key]
+    if renamed_to:
+        return ""
+    if isinstance(found, Unreadable):
+        return f"nothing lists {live.model} any more, and whether it is gone cannot be seen: " + (
+            found.reason
+        )
+    if found is None or found.selected:
+        return "a second look at the registry still finds it wanted: held; plan again"
+    return ""
+
+
+def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:
+    """Return the deletion of everything that is ours, whatever the registry says."""
+    mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
+    return tuple(
+        Unchanged(item, f"kept by its annotation {KEEP if item.keep else PAUSED}", ordered=True)
+        if item.keep or item.paused
+        else Delete(item, diff.leaves(item.body, "removed"), "teardown: everything of this owner")
+        for item in mine
+    )

@@ -1,0 +1,1 @@
+"""The serving platforms that m2s writes for."""

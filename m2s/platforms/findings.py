@@ -1,0 +1,50 @@
+"""What preflight reads for a platform, and what it could not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from m2s.domain.versions import MlModel, Unchecked
+
+SecretKeys = frozenset[str] | Unchecked | None
+"""The names of a Secret's data, never the data; None when there is no such Secret."""
+
+
+UNKNOWN = Unchecked("")
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What to read for some manifests: names in their namespace, and model URIs."""
+
+    secrets: frozenset[str]
+    accounts: frozenset[str]
+    uris: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was read, by the names and model URIs of :class:`Needs`; a missing entry is unknown."""
+
+    secrets: Mapping[str, SecretKeys] = field(default_factory=dict)
+    accounts: Mapping[str, bool | Unchecked] = field(default_factory=dict)
+    models: Mapping[str, MlModel | Unchecked | None] = field(default_factory=dict)
+
+
+def unchecked(facts: Facts) -> tuple[str, ...]:
+    """Return one line for each kind of thing that could not be looked at, and why."""
+    return (
+        *_unread("Secret", facts.secrets),
+        *_unread("ServiceAccount", facts.accounts),
+        *_unread("MLmodel of", facts.models),
+    )
+
+
+def _unread(kind: str, found: Mapping[str, object]) -> Iterator[str]:
+    named = {name: each.reason for name, each in found.items() if isinstance(each, Unchecked)}
+    told = sorted((name, reason) for name, reason in named.items() if reason)
+    if told:
+        name, reason = told[0]
+        more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+        yield f"{kind} {name}{more}: {reason}"

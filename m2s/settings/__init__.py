@@ -1,0 +1,1 @@
+"""Options from flags, variables and m2s.yaml become one Settings."""

@@ -1,0 +1,204 @@
+"""How the raw value of an option is read, wherever it comes from.
+
+Each parser takes what a flag, a variable or a key of m2s.yaml says, and raises a ValueError that
+tells what it wants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from m2s.base.images import reference
+from m2s.base.names import dns_label
+from m2s.domain.budget import MaxDelete
+from m2s.domain.stages import canonical_stage
+
+
+def text(raw: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(raw, str) or not raw.strip():
+        raise ValueError("wants a text")
+    return raw
+
+
+def flag(raw: Any) -> bool:
+    """A truth value, or its word."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    value = raw if isinstance(raw, bool) else words.get(str(raw).lower())
+    if value is None:
+        raise ValueError(f"wants true or false, not {raw!r}")
+    return value
+
+
+def texts(raw: Any) -> tuple[str, ...]:
+    """One text or several, each once."""
+    items = raw if isinstance(raw, list | tuple) else [raw]
+    return tuple(dict.fromkeys(text(item) for item in items))
+
+
+def stages(raw: Any) -> tuple[str, ...]:
+    """Stages in MLflow's spelling."""
+    return tuple(dict.fromkeys(canonical_stage(name) for name in texts(raw)))
+
+
+def label(what: str) -> Callable[[Any], str]:
+    """A parser of a DNS-1123 label; ``what`` it is called."""
+
+    def parse(raw: Any) -> str:
+        if dns_label(text(raw)) != raw:
+            raise ValueError(f"{raw!r} is no {what} (a-z, 0-9 and '-', at most 63 long)")
+        return str(raw)
+
+    return parse
+
+
+def target(raw: Any) -> str:
+    """``kubernetes`` or ``dir:PATH``."""
+    if raw == "kubernetes" or (isinstance(raw, str) and raw[:4] == "dir:" and raw[4:].strip()):
+        return str(raw)
+    raise ValueError(f"wants kubernetes or dir:PATH, not {raw!r}")
+
+
+def uri_map(raw: Any) -> tuple[tuple[str, str], ...]:
+    """Prefixes and their replacements, as a mapping or as ``PREFIX=REPLACEMENT``."""
+    if isinstance(raw, Mapping):
+        pairs = [(text(key), text(value)) for key, value in raw.items()]
+    else:
+        pairs = [_uri_pair(item) for item in texts(raw)]
+    return tuple(pairs)
+
+
+def _uri_pair(item: str) -> tuple[str, str]:
+    left, equals, right = item.partition("=")
+    if not (left and equals and right):
+        raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
+    return left, right
+
+
+# What m2s finds its own objects by must stay its own, and an object needs its metadata and spec.
+_POINTER = re.compile(
+    r"/(spec|metadata/(labels|annotations))/(?!m2s\.io~1|app\.kubernetes\.io~1managed-by$).+"
+)
+
+
+def pointers(raw: Any) -> tuple[str, ...]:
+    """JSON pointers (RFC 6901) that may be left to others; none is allowed."""
+    if raw in ([], (), ""):
+        return ()
+    for pointer in texts(raw):
+        if not _POINTER.fullmatch(pointer):
+            raise ValueError(
+                "wants a JSON pointer below /spec, /metadata/labels or /metadata/annotations, such "
+                f"as /spec/replicas, and none to m2s's own labels; not {pointer!r}"
+            )
+    return texts(raw)
+
+
+def max_delete(raw: Any) -> MaxDelete:
+    """``5``, ``30%``, or both with a comma: the larger counts."""
+    budget = MaxDelete(0, 0)
+    for part in str(raw).split(","):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", part)
+        if not match or (match[2] and float(match[1]) > 100) or (not match[2] and "." in match[1]):
+            raise ValueError(f"wants a count, a percentage or both (5,30%), not {raw!r}")
+        if match[2]:
+            budget = MaxDelete(budget.count, float(match[1]))
+        else:
+            budget = MaxDelete(int(match[1]), budget.percent)
+    return budget
+
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+def duration(raw: Any) -> float:
+    """Go's durations, as kubectl takes them (``90s``, ``1h30m``); a bare number is seconds."""
+    text = str(raw)
+    if re.fullmatch(r"\d+(\.\d+)?", text) and not isinstance(raw, bool):
+        return _positive(float(text), raw)
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"wants a duration such as 30s or 10m, not {raw!r}")
+    return _positive(sum(float(number) * _UNITS[unit] for number, unit in parts), raw)
+
+
+def _positive(seconds: float, raw: Any) -> float:
+    if seconds <= 0:
+        raise ValueError(f"wants more than no time, not {raw!r}")
+    return seconds
+
+
+def count(most: int, what: str = "") -> Callable[[Any], int]:
+    """A parser of a whole number from 1 to ``most``; ``what`` is counted."""
+    of = f" of {what}" if what else ""
+
+    def parse(raw: Any) -> int:
+        digits = re.fullmatch(rf"[1-9]\d{{0,{len(str(most)) - 1}}}", str(raw))
+        if not digits or isinstance(raw, bool) or int(raw) > most:
+            raise ValueError(f"wants a number{of} from 1 to {most}, not {raw!r}")
+        return int(raw)
+
+    return parse
+
+
+def rate(raw: Any) -> float:
+    """Requests a second, 0 for as many as there are."""
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", str(raw)) or isinstance(raw, bool):
+        raise ValueError(f"wants a number of requests a second, 0 for no limit, not {raw!r}")
+    return float(raw)
+
+
+def interval(raw: Any) -> float:
+    """A duration of at least a second."""
+    seconds = duration(raw)
+    if seconds < 1:
+        raise ValueError(f"wants 1s or more, not {raw!r}")
+    return seconds
+
+
+def word(*words: str) -> Callable[[Any], str]:
+    """A parser of one of ``words``."""
+
+    def parse(raw: Any) -> str:
+        if raw not in words:
+            raise ValueError(f"wants {' or '.join(words)}, not {raw!r}")
+        return str(raw)
+
+    return parse
+
+
+def address(raw: Any) -> tuple[str, int]:
+    """``127.0.0.1:8080``, ``[::1]:8080``, or ``:8080`` for every address."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]/]*):(\d{1,5})", str(raw))
+    if not match or int(match[2]) > 65535:
+        raise ValueError(f"wants ADDRESS:PORT such as 0.0.0.0:8080, not {raw!r}")
+    return match[1].strip("[]"), int(match[2])
+
+
+def image(raw: Any) -> str:
+    """An image reference, or Neu.ro's ``image:`` URI of one."""
+    # Which registry that URI means is known once all options are.
+    reference(text(raw), "registry.example.com/owner")
+    return str(raw)
+
+
+def image_registry(raw: Any) -> str:
+    """``HOST/PATH``, to which an image's name is added."""
+    reference(f"{text(raw).rstrip('/')}/name")
+    return str(raw).rstrip("/")
+
+
+def object_name(raw: Any) -> str:
+    """The name of a Kubernetes object: a DNS-1123 subdomain."""
+    if not re.fullmatch(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", text(raw)
+    ):
+        raise ValueError(f"{raw!r} is no name of a Kubernetes object (a-z, 0-9, '-' and '.')")
+    return str(raw)
+
+
+def object_names(raw: Any) -> tuple[str, ...]:
+    """One name or several."""
+    return tuple(object_name(item) for item in texts(raw))

@@ -1,0 +1,1 @@
+"""Where versions and templates come from."""

@@ -1,0 +1,1 @@
+"""The MLflow registry: a complete answer, or an error. The only room that imports mlflow."""

@@ -1,0 +1,169 @@
+"""Finding and reading ``deploy.yaml`` through MLflow's own artifact API, whatever the store.
+
+The one question that matters is whether "there is none" may be believed. An object store lists a
+folder that does not exist as empty, and so does MLflow for a local path of another machine.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+from m2s.base import mask
+from m2s.domain.versions import DeployFile
+from m2s.sources.mlflow.client import FileInfo, get_artifact_repository, list_artifacts
+from m2s.sources.mlflow.trouble import brief, diagnose
+
+FILE_NAME = "deploy.yaml"
+MAX_DEPLOY_FILE = 1024 * 1024
+"""Bytes. etcd takes requests of 1.5 MiB (etcd.io/docs, "System limits: Request size limit"), and a
+manifest travels with m2s's annotations and the API server's managedFields."""
+
+_INSIDE = ("artifacts", "code")
+"""Where ``pyfunc.log_model`` puts what is passed as ``artifacts=`` and ``code_paths=``."""
+
+
+class StoreError(Exception):
+    """One version's files cannot be read; the text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Artifact stores as a tracking server's client reaches them.
+
+    Args:
+        tracking_uri: resolves ``mlflow-artifacts:`` URIs.
+        scrub: hides the tracking URI's credentials in a text.
+    """
+
+    tracking_uri: str
+    scrub: Callable[[str], str] = mask.text
+
+    def find(
+        self, run: str, run_uri: str, model_uri: str, *, again: bool = False
+    ) -> DeployFile | None:
+        """Return the deploy.yaml of a run's own artifacts, else of the model's folder.
+
+        Args:
+            run: the run's id, for the origin.
+            run_uri: root of the run's artifacts, "" for a version without a run.
+            model_uri: the resolved folder of the model.
+            again: both places had none before. Only to the run can it have been logged since.
+
+        Returns:
+            None only when both places were read and the model was seen to be there.
+
+        Raises:
+            StoreError: a place cannot be listed or read, is not to be believed, or has a file of
+                more than MAX_DEPLOY_FILE bytes.
+        """
+        if run_uri:
+            file = self._in(run_uri, f"{FILE_NAME} of run {run}", self.entries(run_uri))
+            if file is not None:
+                return file
+        file = None if again else self._in_model(model_uri)
+        if file is None:
+            self._check_absence(run_uri, model_uri, again=again)
+        return file
+
+    def _in_model(self, uri: str) -> DeployFile | None:
+        entries = self.entries(uri)
+        folders = {_name(entry) for entry in entries if entry.is_dir}
+        if file := self._in(uri, f"{FILE_NAME} in {self.scrub(uri)}", entries):
+            return file
+        for name in _INSIDE:
+            inner = child(uri, name)
+            origin = f"{FILE_NAME} in {self.scrub(inner)}"
+            if name in folders and (file := self._in(inner, origin, self.entries(inner))):
+                return file
+        return None
+
+    def _in(self, folder: str, origin: str, entries: list[FileInfo]) -> DeployFile | None:
+        for entry in entries:
+            if _name(entry) == FILE_NAME and not entry.is_dir:
+                _refuse_large(origin, entry.file_size or 0)
+                return DeployFile(origin, self.read(folder, FILE_NAME, origin))
+        return None
+
+    def _check_absence(self, run_uri: str, model_uri: str, *, again: bool) -> None:
+        """Raise a StoreError unless "there is none" is to be believed."""
+        if not again and not self.entries(model_uri) and not self._is_file(model_uri):
+            raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{_elsewhere(model_uri)}")
+        if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
+            raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
+
+    def _is_file(self, uri: str) -> bool:
+        parent, _, name = uri.rstrip("/").rpartition("/")
+        return any(_name(entry) == name and not entry.is_dir for entry in self.entries(parent))
+
+    def entries(self, uri: str) -> list[FileInfo]:
+        """Return the files and folders right under ``uri``, [] where there are none."""
+        try:
+            return list_artifacts(artifact_uri=uri, tracking_uri=self.tracking_uri)
+        except Exception as error:
+            raise self._error(f"cannot list {uri}", uri, error) from error
+
+    def read(self, folder: str, name: str, origin: str) -> bytes:
+        """Return the bytes of a file that :meth:`entries` of ``folder`` has."""
+        uri = child(folder, name)
+        with TemporaryDirectory(prefix="m2s-") as place:
+            local = Path(place) / name
+            try:
+                store = get_artifact_repository(folder, tracking_uri=self.tracking_uri)
+                # What every store implements; the public method lists once more before it.
+                store._download_file(name, str(local))
+                _refuse_large(origin, local.stat().st_size)
+                return local.read_bytes()
+            except StoreError:
+                raise
+            except Exception as error:
+                raise self._error(f"cannot read {uri}", uri, error) from error
+
+    def _error(self, doing: str, uri: str, error: BaseException) -> StoreError:
+        cause = diagnose(error).cause
+        if urlsplit(uri).scheme == "mlflow-artifacts" and "503" in cause:
+            cause += ": does the MLflow server run with --serve-artifacts?"
+        if cause == "not found (404)":  # what Azure's and Google's clients leave of it
+            cause += ": is there such a bucket or container?"
+        return StoreError(brief(self.scrub(f"{doing}: {cause}")))
+
+
+def child(uri: str, name: str) -> str:
+    """Return the URI of ``name`` right under ``uri``; a query stays where it was."""
+    if "://" not in uri:
+        return posixpath.join(uri, name)
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(path=posixpath.join(parts.path or "/", name)))
+
+
+def local_path(uri: str) -> Path | None:
+    """Return the path that a ``file:`` URI or a bare path names, None for any other URI."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(url2pathname(parts.path))
+    return None if parts.scheme else Path(uri)
+
+
+def _name(entry: FileInfo) -> str:
+    return posixpath.basename(entry.path.rstrip("/"))
+
+
+def _elsewhere(uri: str) -> str:
+    """Say that a local path is not on this machine, else ""."""
+    path = local_path(uri) if uri else None
+    if path is None or path.exists():
+        return ""
+    return (
+        ": there is no such path on this machine (mount it, or let the MLflow server hand its"
+        " artifacts out: --serve-artifacts)"
+    )
+
+
+def _refuse_large(origin: str, size: int) -> None:
+    if size > MAX_DEPLOY_FILE:
+        raise StoreError(f"{origin} has {size} bytes: {MAX_DEPLOY_FILE} are the limit")

@@ -1,0 +1,76 @@
+"""Where a version's files are: its run's artifacts, and the folder that the model lies in."""
+
+from __future__ import annotations
+
+from m2s.domain.versions import ModelVersion
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow.artifacts import StoreError, child
+
+
+def run_root(client: mlflow.MlflowClient, run_id: str | None) -> str:
+    """Return the root URI of a run's artifacts, "" when there is no such run.
+
+    Raises:
+        MlflowException: the run could not be read, which is not the same.
+    """
+    run = _run(client, run_id) if run_id else None
+    return str(run.info.artifact_uri) if run else ""
+
+
+def model_folder(client: mlflow.MlflowClient, version: ModelVersion) -> str:
+    """Return the storage URI of a version's model.
+
+    ``models:/…`` and ``runs:/…`` are MLflow's own words, which no model server reads; every other
+    source is a storage URI already.
+
+    Raises:
+        MlflowException: MLflow cannot be asked, or does not know what it has registered.
+        StoreError: it has no source, or one in a run that does not exist.
+    """
+    uri = version.source
+    if uri.startswith("models:/m-") and (folder := _logged_folder(client, uri)):
+        return folder  # the same as the download URI, for one request instead of two
+    if uri.startswith("models:/"):
+        uri = client.get_model_version_download_uri(version.model, str(version.version))
+    if not uri:
+        raise StoreError(f"{version} has no source")
+    if uri.startswith("models:/m-"):
+        return _logged_model(client, uri.removeprefix("models:/"))[1]
+    return _in_run(client, uri) if uri.startswith("runs:/") else uri
+
+
+def _in_run(client: mlflow.MlflowClient, uri: str) -> str:
+    """Resolve ``runs:/ID/NAME``: since MLflow 3 NAME lies with the models, not with the run."""
+    run_id, _, path = uri.removeprefix("runs:/").strip("/").partition("/")
+    run = _run(client, run_id)
+    if run is None:
+        raise StoreError(f"its source {uri} names a run that does not exist")
+    outputs = run.outputs.model_outputs if run.outputs else []
+    logged = [_logged_model(client, each.model_id) for each in outputs]
+    found = [location for name, location in logged if name == path]
+    return found[-1] if found else child(str(run.info.artifact_uri), path)
+
+
+def _run(client: mlflow.MlflowClient, run_id: str) -> mlflow.Run | None:
+    try:
+        return client.get_run(run_id)
+    except mlflow.MlflowException as error:
+        if mlflow.is_absent(error):
+            return None
+        raise
+
+
+def _logged_model(client: mlflow.MlflowClient, model_id: str) -> tuple[str, str]:
+    """Return a logged model's name and the URI of its folder."""
+    model = client.get_logged_model(model_id)
+    return str(model.name), str(model.artifact_location)
+
+
+def _logged_folder(client: mlflow.MlflowClient, uri: str) -> str:
+    """Return the folder of ``models:/m-ID``, "" when that logged model is no longer there."""
+    try:
+        return _logged_model(client, uri.removeprefix("models:/"))[1]
+    except mlflow.MlflowException as error:
+        if mlflow.is_absent(error):
+            return ""
+        raise

@@ -1,0 +1,120 @@
+"""Reading the ``MLmodel`` file of a model's folder: which flavours, made with which versions.
+
+Its format is MLflow's (mlflow.models.Model.to_yaml): one YAML mapping. The file is looked at for
+advice only, so that a store which does not answer, or answers nobody, must not hold up a plan.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+from urllib.parse import urlsplit
+
+from m2s.base import strictyaml
+from m2s.domain.versions import MlModel, Unchecked
+from m2s.sources.mlflow.artifacts import Store, StoreError, local_path
+
+FILE_NAME = "MLmodel"
+PATIENCE = 10.0
+"""Seconds for one look. Google's and Azure's clients themselves try for one or two minutes."""
+_FAILURES = 3
+_AGAIN_AFTER = 60.0
+"""Seconds for which a store is left alone after so many failures in a row."""
+
+Found = MlModel | Unchecked | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    failures: int
+    until: float
+    last: Unchecked
+
+
+class Looks:
+    """Looks into the stores, each for a bounded time, and at a store that is silent not for long.
+
+    Args:
+        store: reads the files.
+        patience: seconds for one look.
+        clock: seconds that only go up.
+    """
+
+    def __init__(
+        self, store: Store, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._patience, self._clock = store, patience, clock
+        self._troubles: dict[str, _Trouble] = {}
+
+    def read(self, folder: str) -> Found:
+        """Return what :func:`read` does, Unchecked also when it is not done in time."""
+        if local_path(folder) is not None:
+            return read(self._store, folder)
+        place = "://".join(urlsplit(folder)[:2])
+        trouble = self._troubles.get(place)
+        if trouble and trouble.failures >= _FAILURES and self._clock() < trouble.until:
+            return trouble.last
+        found, weight = self._in_time(folder)
+        if isinstance(found, Unchecked):
+            failures = weight + (trouble.failures if trouble else 0)
+            self._troubles[place] = _Trouble(failures, self._clock() + _AGAIN_AFTER, found)
+        else:
+            self._troubles.pop(place, None)
+        return found
+
+    def _in_time(self, folder: str) -> tuple[Found, int]:
+        """Return what was found, and for how many failures it counts."""
+        # A daemon: nobody waits for a storage client that is still trying, not even at exit.
+        answer = SimpleQueue[Found]()
+        look = threading.Thread(target=lambda: answer.put(read(self._store, folder)), daemon=True)
+        look.start()
+        try:
+            return answer.get(timeout=self._patience), 1
+        except Empty:
+            where = self._store.scrub(folder)
+            silence = f"cannot list {where}: no answer within {self._patience:g} s"
+            return Unchecked(silence), _FAILURES
+
+
+def read(store: Store, folder: str) -> Found:
+    """Return what the MLmodel file in ``folder``, a storage URI, says.
+
+    Returns:
+        None when the folder was listed and has no such file.
+        :class:`~m2s.domain.versions.Unchecked` when it could not be listed or read, or is on
+        another machine.
+    """
+    origin = f"{FILE_NAME} in {store.scrub(folder)}"
+    try:
+        entries = store.entries(folder)
+        if any(entry.path.rpartition("/")[2] == FILE_NAME for entry in entries):
+            return parse(store.read(folder, FILE_NAME, origin))
+    except StoreError as error:
+        return Unchecked(str(error))
+    path = local_path(folder)
+    if path is not None and not path.exists():
+        return Unchecked(f"{store.scrub(folder)} is not on this machine")
+    return None
+
+
+def parse(content: bytes) -> MlModel:
+    """Return what an MLmodel file says; one that cannot be made sense of has a ``problem``."""
+    try:
+        documents = strictyaml.load_all(content)
+    except strictyaml.YamlError as error:
+        return MlModel(problem=f"line {error.line}: {error.problem}")
+    top = documents[0].value if len(documents) == 1 else None
+    if not isinstance(top, Mapping) or not isinstance(flavors := top.get("flavors"), Mapping):
+        return MlModel(problem="it is no mapping with flavors")
+    pyfunc = flavors.get("python_function")
+    python = pyfunc.get("python_version") if isinstance(pyfunc, Mapping) else None
+    return MlModel(tuple(sorted(flavors)), _text(top.get("mlflow_version")), _text(python))
+
+
+def _text(value: Any) -> str:
+    # A version such as 3.10 may have been written without quotes.
+    return str(value) if isinstance(value, str | float) else ""

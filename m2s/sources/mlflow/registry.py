@@ -1,0 +1,254 @@
+"""A Model Registry behind an MLflow tracking URI."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from m2s.base.errors import UsageError, Withheld
+from m2s.base.labels import PAUSED, is_set
+from m2s.domain.stages import canonical_stage
+from m2s.domain.versions import (
+    Census,
+    Description,
+    MlModel,
+    Model,
+    ModelVersion,
+    Offers,
+    Selector,
+    Unchecked,
+    Unreadable,
+    Whereabouts,
+)
+from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import database, environment, listing
+from m2s.sources.mlflow.artifacts import Store, StoreError
+from m2s.sources.mlflow.cache import Cache
+from m2s.sources.mlflow.descriptions import Descriptions
+from m2s.sources.mlflow.incremental import IncrementalRegistry
+from m2s.sources.mlflow.lookups import Lookups
+from m2s.sources.mlflow.mlmodel import PATIENCE
+from m2s.sources.mlflow.server import Server
+from m2s.sources.mlflow.snapshot import Reader, missing
+from m2s.sources.mlflow.tagging import Tagging
+from m2s.sources.mlflow.whereabouts import by_alias, by_stage
+
+_FEW = 50
+"""Up to so many aliased versions are looked up one by one instead of listing every version."""
+
+
+class MlflowRegistry:
+    """``Registry`` over MLflow's own client; safe to share between threads.
+
+    Args:
+        tracking_uri: ``http(s)://…`` with MLflow's own authentication variables or ``user:pass@``,
+            or a database such as ``sqlite:////path``.
+        request_timeout: seconds for one request, unless MLFLOW_HTTP_REQUEST_TIMEOUT is set. A
+            request that fails is tried three times.
+        workers: how many aliased versions are looked up at the same time.
+        registry_uri: where models are registered, if not at ``tracking_uri``; None leaves it to
+            MLFLOW_REGISTRY_URI, as MLflow does.
+        cache: keeps the descriptions of versions that do not change; None fetches them each time.
+
+    Raises:
+        RegistryError: the URI is malformed or of a kind that cannot be read, or the database is
+            not there or not of the installed mlflow's schema. A server is first asked later.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str,
+        *,
+        request_timeout: float = 30,
+        workers: int = 8,
+        registry_uri: str | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        environment.prepare()
+        environment.set_timeout(request_timeout)
+        self._server = _open(tracking_uri)
+        elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
+        self._models = self._server if elsewhere == tracking_uri else _open(elsewhere)
+        self._workers = workers
+        with self._models.asking("open the registry"):
+            self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
+        self._one, self._seen = Lookups(self._models, self._client), Census()
+        store = Store(self._server.uri, self._server.scrub)
+        patience = min(request_timeout, PATIENCE)
+        self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
+
+    @property
+    def identity(self) -> str:
+        """The tracking URI, and the registry's where it is another, without user and password."""
+        if self._models is self._server:
+            return self._server.identity
+        return f"{self._server.identity} with models at {self._models.identity}"
+
+    def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
+        """Return every version that the selector names, of every page, by model and version.
+
+        A stage's versions come from the listing of all versions: a registered model's own list
+        has only the highest of each stage. An alias that points at a version which is not there
+        yields one of status ``MISSING``, so that it is reported and what is deployed stays.
+
+        Raises:
+            UsageError: MLflow has no such stage.
+            RegistryError: a page could not be read.
+        """
+        by_alias = selector.kind == "alias"
+        found = self._aliased(selector.name) if by_alias else self._staged(_stage(selector))
+        self._descriptions.warm(found)
+        return found
+
+    def model_tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every registered model: see :meth:`m2s.sources.source.Registry`."""
+        return {model.name: dict(model.tags) for model in self._every_model()}
+
+    def paused(self) -> frozenset[str]:
+        """Return the models that are paused: see :meth:`m2s.sources.source.Registry.paused`."""
+        found = listing.tagged_models(self._models, self._client, PAUSED)
+        return frozenset(model.name for model in found if is_set(model.tags[PAUSED]))
+
+    def describe(
+        self, version: ModelVersion, *, read: bool = True, again: bool = False
+    ) -> Description | Unreadable:
+        """Return the version's resolved storage URI and its ``deploy.yaml``.
+
+        The file is looked for among the run's own artifacts, then in the model's folder and its
+        ``artifacts`` and ``code``. The URI is ``models:/…`` only when MLflow itself cannot tell
+        where that is; no prefix map is applied. ``again`` goes by nothing that was found before.
+
+        Raises:
+            RegistryError: the tracking server is gone or refuses us.
+        """
+        try:
+            return self._descriptions.find(version, read=read, again=again)
+        except StoreError as error:
+            reason = self._server.scrub(str(error))
+        except Exception as error:  # noqa: BLE001 - mlflow raises anything; the look-up decides
+            reason = str(self._server.error(f"describe {version}", error))
+        # This version's trouble, or the server's? A look-up tells, whatever the store answered.
+        try:
+            if self._one.version(version.model, version.version) is None:
+                return Unreadable(f"{version} was deleted while it was read")
+        except Withheld as error:
+            reason = str(error)
+        return Unreadable(reason, self._location(version))
+
+    def _location(self, version: ModelVersion) -> str:
+        """Return where a version lies whose files cannot be read, "" where that fails as well."""
+        try:
+            return self._descriptions.find(version, read=False).uri
+        except Exception:  # noqa: BLE001 - why it fails was said of its files already
+            return ""
+
+    def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
+        """Return what a folder's MLmodel file says: see ``mlmodel``."""
+        return self._descriptions.mlmodel(folder)
+
+    def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
+        """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.locate`."""
+        entity = self._one.model(model)
+        if entity is None:
+            return Whereabouts(False, "the registered model is gone", gone=True)
+        number = int(version) if version is not None and version.isdecimal() else None
+        found = self._one.version(model, number) if number is not None else None
+        if selector.kind == "alias":
+            place = by_alias(selector.name, entity.aliases, number, found)
+        else:
+            place = by_stage(_stage(selector), entity, number, found)
+        return replace(place, paused=is_set(entity.tags.get(PAUSED)))
+
+    def look(self, model: str) -> Model | Unreadable | None:
+        """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.look`."""
+        try:
+            entity = self._one.model(model)
+        except Withheld as error:
+            return Unreadable(str(error))
+        return None if entity is None else listing.model_of(entity)
+
+    def models(self) -> Mapping[str, Model]:
+        """Return every registered model by its name."""
+        return {model.name: listing.model_of(model) for model in self._every_model()}
+
+    def census(self) -> Census:
+        """Return what :meth:`select` was shown: see :meth:`m2s.sources.source.Registry.census`."""
+        return self._seen
+
+    def offers(self) -> Offers:
+        """Return how many versions are in each stage, and how many models have each alias."""
+        stages = Counter(each.stage for each in self._every_version())
+        models = self._every_model()
+        aliases = Counter(alias for model in models for alias in model.aliases)
+        return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
+
+    def incremental(
+        self, resync: float, clock: Callable[[], float] = time.monotonic
+    ) -> IncrementalRegistry:
+        """Return this registry for somebody who asks it over and over, ``resync`` in seconds."""
+        where = (self._models, self._client)
+        reader = Reader(
+            models=lambda: map(listing.model_of, listing.models(*where)),
+            newest=lambda: (
+                [listing.model_of(each) for each in page] for page in listing.newest_models(*where)
+            ),
+            versions=lambda: listing.versions(*where),
+            versions_of=lambda names: listing.versions_of(*where, names),
+        )
+        return IncrementalRegistry(self, reader, resync=resync, clock=clock)
+
+    def tagging(self) -> Tagging:
+        """Return what writes to the same registry what is live."""
+        return Tagging(self._models, self._client)
+
+    def _every_version(self) -> tuple[ModelVersion, ...]:
+        every = listing.versions(self._models, self._client)
+        self._seen = Census(self._seen.models, listing.by_name(every), whole=True)
+        return every
+
+    def _every_model(self) -> tuple[mlflow.RegisteredModel, ...]:
+        return listing.models(self._models, self._client)
+
+    def _staged(self, stage: str) -> tuple[ModelVersion, ...]:
+        return tuple(version for version in self._every_version() if version.stage == stage)
+
+    def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
+        models = self._every_model()
+        shown = {model.name: listing.model_of(model) for model in models}
+        self._seen = replace(self._seen, models=shown)
+        wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
+        known: dict[tuple[str, int], ModelVersion] = {}
+        if len(wanted) > _FEW:
+            every = self._every_version()
+            known = {(each.model, each.version): each for each in every}
+
+        def one(key: tuple[str, int]) -> ModelVersion:
+            try:
+                return known.get(key) or self._one.version(*key) or missing(alias, *key)
+            except Withheld as error:
+                return ModelVersion(*key, status="UNREADABLE", status_message=str(error))
+
+        with ThreadPoolExecutor(self._workers) as pool:
+            found = listing.distinct(pool.map(one, wanted))
+        if not self._seen.whole:
+            there = {**self._seen.versions, **listing.by_name(found)}
+            self._seen = replace(self._seen, versions=there)
+        return found
+
+
+def _open(uri: str) -> Server:
+    server = Server.parse(uri)
+    if server.is_database:
+        database.check(server)
+    return server
+
+
+def _stage(selector: Selector) -> str:
+    try:
+        return canonical_stage(selector.name)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

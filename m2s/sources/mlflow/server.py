@@ -1,0 +1,149 @@
+"""The address of a registry: what is wrong with it, how it is shown, how its errors read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from m2s.base import mask
+from m2s.base.errors import M2sError, RegistryError, Withheld
+from m2s.sources.mlflow.trouble import WHERE, brief, diagnose, status_of
+
+_SHORTEST_SECRET = 4  # a shorter one would blank out half the line and hide nothing
+_OF_ONE = frozenset({400, 403, 500})
+"""The statuses of an answer that says nothing of the server's other objects."""
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FILES = (
+    "MLflow no longer serves file stores: point --tracking-uri at a server (http://…) or a database"
+    " (sqlite:///…), which `mlflow migrate-filestore` makes of one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A checked tracking URI.
+
+    Args:
+        uri: as MLflow takes it, credentials included.
+
+    Raises:
+        RegistryError: from :meth:`parse`, for a URI that cannot be one of a registry.
+    """
+
+    uri: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Server:
+        """Return the server of ``uri`` or raise a RegistryError that says what is wrong with it."""
+        uri = uri.strip()
+        if not uri:
+            raise RegistryError(f"there is no tracking URI: set {WHERE}")
+        server = cls(uri)
+        if reason := _refusal(uri):
+            raise RegistryError(f"tracking URI {server.identity!r}: {reason}")
+        return server
+
+    @property
+    def identity(self) -> str:
+        """The URI without user, password and query, as it is shown and kept in plans."""
+        scheme, separator, rest = self.uri.partition("://")
+        if not separator:
+            return self.uri.rpartition("@")[2]
+        rest = re.split(r"[?#]", rest.removeprefix(self._user))[0]
+        return f"{scheme}://{rest}"
+
+    @property
+    def _user(self) -> str:
+        """``user:password@`` as written, also where the password has a "/" that is not encoded."""
+        rest = self.uri.partition("://")[2]
+        authority = rest.partition("/")[0]
+        odd = "@" in rest and ":" in authority and not authority.rpartition(":")[2].isdigit()
+        known = authority if "@" in authority or not odd else rest
+        return "".join(known.rpartition("@")[:2])
+
+    @property
+    def _account(self) -> str:
+        """Who asks: the name that goes with a password, as that without one may be a token."""
+        name, _, password = self._user.removesuffix("@").partition(":")
+        if not password and os.environ.get("MLFLOW_TRACKING_PASSWORD"):
+            name, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), "there is one"
+        return f"the account {unquote(name)!r}" if name and password else "the account"
+
+    @property
+    def is_database(self) -> bool:
+        """Whether MLflow opens it through SQLAlchemy, in this process."""
+        return urlsplit(self.uri).scheme.partition("+")[0] in _DATABASES
+
+    def scrub(self, text: str) -> str:
+        """Return ``text`` with this URI's credentials, and every other known secret, hidden."""
+        text = text.replace(self.uri, self.identity)
+        if self._user:
+            text = text.replace(self._user, "")
+        password = self._user.removesuffix("@").partition(":")[2]
+        for secret in {password, unquote(password)}:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, mask.HIDDEN)
+        return mask.text(text)
+
+    def error(self, doing: str, error: BaseException) -> RegistryError:
+        """Return ``error`` in one line: which registry, what was asked, the cause, the remedy."""
+        cause, remedy = diagnose(error, self._account)
+        line = f"MLflow at {self.identity}: cannot {doing}: {cause}"
+        return RegistryError(brief(self.scrub(f"{line}: {remedy}" if remedy else line)))
+
+    @contextmanager
+    def asking_of_one(self, doing: str) -> Iterator[None]:
+        """As :meth:`asking`, of one model: an answer that refuses just it is a Withheld."""
+        try:
+            with self.asking(doing):
+                yield
+        except RegistryError as error:
+            cause = error.__cause__
+            if cause is not None and status_of(cause) in _OF_ONE:
+                raise Withheld(str(error)) from cause
+            raise
+
+    @contextmanager
+    def asking(self, doing: str) -> Iterator[None]:
+        """Turn whatever mlflow raises inside into a RegistryError; ``doing`` reads "list …"."""
+        try:
+            yield
+        except M2sError:
+            raise
+        except Exception as error:
+            raise self.error(doing, error) from error
+
+
+def _split(uri: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _refusal(uri: str) -> str:
+    """Say why a URI cannot be a registry's, or return ""."""
+    parts = _split(uri)
+    if parts is None:
+        return "it is malformed: its host or its port cannot be read"
+    if parts.scheme in ("http", "https"):
+        return _refusal_http(parts)
+    if re.match(r"(databricks|uc)\b", uri):
+        return "m2s reads MLflow's own registries, not those of Databricks and Unity Catalog"
+    if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
+        return f"it has no scheme: did you mean http://{uri}?"
+    return _FILES if parts.scheme in ("", "file") else ""
+
+
+def _refusal_http(parts: SplitResult) -> str:
+    if not parts.hostname:
+        return "it names no host: http://HOST:PORT is what MLflow wants"
+    if parts.fragment or parts.query:
+        return "it is a page's address: leave out what follows the path ('#…', '?…')"
+    return ""

@@ -1,0 +1,91 @@
+"""The MLflow edge: a complete answer, or an error. The only room that imports mlflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Templates
+from m2s.domain.versions import (
+    Census,
+    Description,
+    MlModel,
+    Model,
+    ModelVersion,
+    Offers,
+    Selector,
+    Unchecked,
+    Unreadable,
+    Whereabouts,
+)
+
+
+class Registry(Protocol):
+    """A Model Registry, read only.
+
+    Every method raises :class:`~m2s.base.errors.RegistryError` when the answer would not be
+    complete.
+    """
+
+    @property
+    def identity(self) -> str:
+        """The tracking URI without any password in it."""
+
+    def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
+        """Return every version that the selector names, of every page, by model and version."""
+
+    def model_tags(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every registered model, by its name."""
+
+    def paused(self) -> frozenset[str]:
+        """Return the registered models that their tag ``m2s.io/paused`` asks to leave alone."""
+
+    def describe(
+        self, version: ModelVersion, *, read: bool = True, again: bool = False
+    ) -> Description | Unreadable:
+        """Return how one version wants to be deployed.
+
+        Without ``read`` its artifacts are not looked into, and it has no file. ``again`` is a
+        second look, which goes by nothing that was found before.
+
+        :class:`~m2s.domain.versions.Unreadable` is one version's trouble (its artifact store
+        refuses, its file is too large); a registry that is gone is a RegistryError.
+        """
+
+    def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
+        """Return what the MLmodel file in a ``Description``'s ``uri`` says.
+
+        None only when the folder was listed and has none; this never raises.
+        """
+
+    def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
+        """Look one model up by name: does the selector name it still, where is ``version`` now?
+
+        :class:`~m2s.errors.Withheld` is raised where the registry does not give this one model.
+        """
+
+    def look(self, model: str) -> Model | Unreadable | None:
+        """Look one registered model up by name, in one request; None: there is none.
+
+        Unreadable where the registry answers and does not give this one.
+        """
+
+    def models(self) -> Mapping[str, Model]:
+        """Return every registered model by its name, as it is now."""
+
+    def census(self) -> Census:
+        """Return what :meth:`select` was shown: asks nothing."""
+
+    def offers(self) -> Offers:
+        """Return which stages and aliases the registry's versions have."""
+
+
+class TemplateSource(Protocol):
+    """The templates folder; every method raises TemplatesError when it cannot be read."""
+
+    def read(self) -> Templates:
+        """Return what is there now: all of it, or an error."""
+
+    def look(self, live: LiveDeployment) -> Whereabouts:
+        """Look a second time, before what was made from a template is deleted."""

@@ -1,0 +1,1 @@
+"""Where deployments are written: a Kubernetes namespace or a folder."""

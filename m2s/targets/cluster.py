@@ -1,0 +1,71 @@
+"""The cluster edge: one Protocol, and behind it a Kubernetes namespace or a folder."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
+from m2s.objects.body import Body
+
+
+class Cluster(Protocol):
+    """One namespace's SeldonDeployments.
+
+    Every method may raise :class:`~m2s.base.errors.ClusterError` when the cluster as a whole cannot
+    be read or asked (no server, no credentials, no permission, no CRD, no namespace), and its
+    subclass :class:`~m2s.base.errors.ClusterUnavailable` when it does not answer. A refusal of the
+    one object at hand is :class:`~m2s.base.errors.Rejected`.
+    """
+
+    @property
+    def identity(self) -> str:
+        """What a saved plan is bound to and a heading shows: the server's URL or ``dir:PATH``."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace all objects are in."""
+
+    def list(self) -> tuple[LiveDeployment, ...]:
+        """Return every SeldonDeployment of the namespace, anybody's: all of them, or an error."""
+
+    def get(self, key: Key) -> LiveDeployment | None:
+        """Return one object; None only when the cluster says that there is none."""
+
+    def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
+        """Return the object as :meth:`apply` would leave it, writing nothing.
+
+        Raises :class:`~m2s.base.errors.Rejected` with the cluster's reason when it would be
+        refused.
+        """
+
+    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+        """Write ``manifest`` over ``live``, or create it where ``live`` is None.
+
+        Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live`` in
+        what m2s compares (a mere status update does not count).
+        """
+
+    def delete(self, live: LiveDeployment) -> None:
+        """Delete exactly this object; one that is gone already is no error.
+
+        Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live``.
+        """
+
+    def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
+        """Return the names of a Secret's data, never the data; None where there is no such Secret.
+
+        :class:`~m2s.domain.versions.Unchecked` when this may not be read, or is no matter of this
+        cluster.
+        """
+
+    def has_service_account(self, name: str) -> bool | Unchecked:
+        """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
+
+    def check_rollout_access(self) -> None:
+        """Raise ``ClusterError`` now when ``rollout`` could not work later."""
+
+    def rollout(self, applied: LiveDeployment) -> Rollout:
+        """Return how far ``applied``, as :meth:`apply` returned it, has come."""

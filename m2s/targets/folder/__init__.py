@@ -1,0 +1,1 @@
+"""A folder of manifests, one file a deployment."""

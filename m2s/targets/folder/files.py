@@ -1,0 +1,213 @@
+"""A namespace's folder of YAML files: reading the deployments in it, replacing one file whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR
+from typing import Any
+
+from m2s.base import strictyaml
+from m2s.base.errors import ClusterError
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.resource import GROUP, KIND
+from m2s.domain.versions import Key
+from m2s.targets.names import object_name
+
+_SERVERS_OWN = frozenset(
+    {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A deployment in a file; ``held`` says why the file is not m2s's to replace, if it is not."""
+
+    live: LiveDeployment
+    file: Path
+    held: str
+
+
+class Files:
+    """The files of one folder. Every trouble with one is a ClusterError that names it."""
+
+    def __init__(self, folder: Path, namespace: str) -> None:
+        self.folder = folder
+        self._namespace = namespace
+        self._read: dict[Path, tuple[object, tuple[Found, ...]]] = {}
+        self._places: dict[str, Path] = {}
+        self._seen: int | None = None
+
+    def file(self, name: str) -> Path:
+        """Return where an object's file is; Rejected when its name would lead elsewhere."""
+        return self.folder / f"{object_name(name)}.yaml"
+
+    def scan(self) -> Mapping[str, Found]:
+        """Return every SeldonDeployment in the folder by name; empty when there is no folder."""
+        seen = self._changed()
+        everything: dict[str, Found] = {}
+        for file in self._files():
+            for found in self._deployments(file):
+                twin = everything.setdefault(found.live.key.name, found)
+                if twin is not found:
+                    raise ClusterError(
+                        f"SeldonDeployment {found.live.key} is in {twin.file} and in {file}: "
+                        "remove one of them"
+                    )
+        self._places = {name: found.file for name, found in everything.items()}
+        self._seen = seen
+        return everything
+
+    def find(self, name: str) -> Found | None:
+        """Return one SeldonDeployment as it is now.
+
+        It is looked for where m2s keeps it; the other files are read only once, and again when
+        somebody put a file into the folder or took one away.
+        """
+        found = self._in(self.file(name), name)
+        if found is None and self._seen != self._changed():
+            self.scan()
+        place = self._places.get(name)
+        return found or (self._in(place, name) if place else None)
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Put ``content`` in place of an object's file at once, never in part."""
+        file = self.file(name)
+        temporary = self.folder / f".{name}.yaml.{secrets.token_hex(4)}.tmp"
+        with naming(file), self._own_change():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for left_over in self.folder.glob(f".{name}.yaml.*.tmp"):
+                left_over.unlink(missing_ok=True)  # of a run that was killed
+            try:
+                _write_through(temporary, content)
+                temporary.replace(file)
+            finally:
+                temporary.unlink(missing_ok=True)
+            self._places[name] = file
+
+    def remove(self, name: str) -> None:
+        """Delete an object's file, if it is there."""
+        file = self.file(name)
+        with naming(file), self._own_change():
+            file.unlink(missing_ok=True)
+
+    @contextmanager
+    def _own_change(self) -> Iterator[None]:
+        """Do not take what m2s does itself for somebody else's change of the folder."""
+        undisturbed = self._seen == self._changed()
+        yield
+        if undisturbed:
+            self._seen = self._changed()
+
+    def _changed(self) -> int:
+        """Return when the folder last got or lost a file; 0 when there is no folder."""
+        with naming(self.folder):
+            try:
+                return self.folder.stat().st_mtime_ns
+            except FileNotFoundError:
+                return 0
+
+    def _in(self, file: Path, name: str) -> Found | None:
+        return next((f for f in self._deployments(file) if f.live.key.name == name), None)
+
+    def _files(self) -> list[Path]:
+        with naming(self.folder):
+            try:
+                return sorted(file for file in self.folder.iterdir() if _is_manifest(file.name))
+            except FileNotFoundError:
+                return []
+
+    def _deployments(self, file: Path) -> tuple[Found, ...]:
+        """Return a file's deployments; one that has not changed is not read again."""
+        with naming(file):
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                if file.is_symlink():
+                    raise
+                return ()  # deleted since the folder was listed
+            if S_ISDIR(stat.st_mode):
+                return ()
+            version = stat.st_mtime_ns, stat.st_size, stat.st_ino
+            known = self._read.get(file)
+            if known is None or known[0] != version:
+                known = version, tuple(self._parse(file, file.read_bytes()))
+                self._read[file] = known
+        return known[1]
+
+    def _parse(self, file: Path, content: bytes) -> Iterator[Found]:
+        try:
+            documents = strictyaml.load_all(content)
+        except strictyaml.YamlError as error:
+            raise ClusterError(f"{file}, {error}") from error
+        version = hashlib.sha256(content).hexdigest()[:16]
+        for document in filter(_is_deployment, documents):
+            metadata = _metadata(document, file)
+            if metadata.get("namespace", self._namespace) == self._namespace:
+                key = Key(self._namespace, metadata["name"])
+                body = {**document.value, "metadata": {**metadata, "resourceVersion": version}}
+                held = _held(file, key, len(documents))
+                yield Found(LiveDeployment(key, body), file, held)
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Turn what the operating system says into a ClusterError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        where, reason = error.filename or file, (error.strerror or str(error)).lower()
+        raise ClusterError(f"{where}: {reason}: correct --target dir:PATH") from error
+
+
+def without_servers_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``metadata`` without what only an API server writes."""
+    return {key: value for key, value in metadata.items() if key not in _SERVERS_OWN}
+
+
+def _is_manifest(name: str) -> bool:
+    return name.endswith((".yaml", ".yml", ".json")) and not name.startswith(".")
+
+
+def _write_through(file: Path, content: bytes) -> None:
+    with file.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _is_deployment(document: strictyaml.Document) -> bool:
+    value = document.value
+    if not isinstance(value, dict) or value.get("kind") != KIND:
+        return False
+    return str(value.get("apiVersion")).startswith(f"{GROUP}/")
+
+
+def _metadata(document: strictyaml.Document, file: Path) -> dict[str, Any]:
+    """Return the metadata, or say in which line it is none that m2s could compare."""
+    metadata = document.value.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        line = document.line("metadata", "name")
+        raise ClusterError(f"{file}, line {line}: a {KIND} needs a metadata.name")
+    for field in ("labels", "annotations"):
+        texts = metadata.get(field) or {}
+        if not isinstance(texts, dict):
+            line = document.line("metadata", field)
+            raise ClusterError(f"{file}, line {line}: metadata.{field} must be a mapping")
+        wrong = next((name for name, text in texts.items() if not isinstance(text, str)), None)
+        if wrong is not None:
+            line = document.line("metadata", field, wrong)
+            raise ClusterError(f"{file}, line {line}: {wrong} must be text: put it in quotes")
+    return without_servers_fields(metadata)
+
+
+def _held(file: Path, key: Key, documents: int) -> str:
+    own = f"{key.name}.yaml"
+    if documents > 1:
+        return f"{file} holds {documents} documents: move {KIND} {key} to a file of its own, {own}"
+    return "" if file.name == own else f"{file} holds {KIND} {key}: rename it to {own}"

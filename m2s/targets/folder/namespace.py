@@ -1,0 +1,140 @@
+"""A folder as a cluster: one YAML file per deployment, for GitOps and for trying m2s."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from m2s.base.errors import Conflict, Rejected
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
+from m2s.objects.body import Body, comparable, digest
+from m2s.objects.yaml_writer import dump
+from m2s.targets.folder.files import Files, without_servers_fields
+from m2s.targets.names import namespace_name
+
+
+class FolderCluster:
+    """The files of ``PATH/NAMESPACE``; implements :class:`~m2s.targets.cluster.Cluster`.
+
+    A deployment is ``NAME.yaml``, replaced atomically and wholly ours: what the manifest leaves out
+    is not kept. Other files are read, never written. A folder that does not exist is an empty
+    cluster; the first apply makes it. Safe to use from several threads.
+    """
+
+    def __init__(self, path: str | Path, namespace: str | None) -> None:
+        """Raise :class:`~m2s.base.errors.UsageError` when ``namespace`` is no namespace's name.
+
+        None is ``default``.
+        """
+        self._path = Path(path)
+        self._namespace = namespace_name(namespace or "default")
+        self._files = Files(self._path / self._namespace, self._namespace)
+        self._lock = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        """``dir:PATH``."""
+        return f"dir:{self._path}"
+
+    @property
+    def namespace(self) -> str:
+        """The name of the folder in PATH, which all objects are in."""
+        return self._namespace
+
+    def list(self) -> tuple[LiveDeployment, ...]:
+        """Return every SeldonDeployment in the folder's files, ordered by name.
+
+        Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, that cannot be
+        read.
+        """
+        with self._lock:
+            found = self._files.scan()
+        return tuple(found[name].live for name in sorted(found))
+
+    def get(self, key: Key) -> LiveDeployment | None:
+        """Return one object; None when no file has it."""
+        with self._lock:
+            return self._get(key)
+
+    def preview(
+        self,
+        manifest: Manifest,
+        live: LiveDeployment | None,  # noqa: ARG002 - the file is wholly ours: nothing is merged
+    ) -> Body:
+        """Return what :meth:`apply` would write: the manifest, without any server's fields."""
+        with self._lock:
+            self._ours_to_write(manifest.key)
+        return _content(manifest.body)
+
+    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+        """Write the file; see :class:`~m2s.targets.cluster.Cluster`.
+
+        A file that moved meanwhile, but to exactly what would be written, is no conflict.
+        """
+        body = _content(manifest.body)
+        with self._lock:
+            now = self._ours_to_write(manifest.key)
+            if now is None or now.digest != digest(comparable(body)):
+                _check_unmoved(now, live)
+            if now is None or dump(_content(now.body)) != dump(body):
+                self._files.replace(manifest.key.name, dump(body))
+            written = self._get(manifest.key)
+        if written is None:
+            raise Conflict(f"{self._files.file(manifest.key.name)} was deleted at once: plan again")
+        return written
+
+    def delete(self, live: LiveDeployment) -> None:
+        """Delete the file; see :class:`~m2s.targets.cluster.Cluster`."""
+        with self._lock:
+            now = self._ours_to_write(live.key)
+            if now is not None:
+                _check_unmoved(now, live)
+                self._files.remove(live.key.name)
+
+    def secret_keys(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
+        """Nobody can tell: Secrets are in the cluster that the folder is applied to."""
+        return Unchecked("")
+
+    def has_service_account(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
+        """Nobody can tell: ServiceAccounts are in the cluster that the folder is applied to."""
+        return Unchecked("")
+
+    def check_rollout_access(self) -> None:
+        """Nothing is needed: a folder rolls nothing out."""
+
+    def rollout(self, applied: LiveDeployment) -> Rollout:  # noqa: ARG002 - the Protocol's
+        """Return that it serves: a folder has no status; whoever applies it has."""
+        return Rollout(serving=True, failed=False, message="")
+
+    def _get(self, key: Key) -> LiveDeployment | None:
+        found = self._files.find(key.name)
+        return found.live if found else None
+
+    def _ours_to_write(self, key: Key) -> LiveDeployment | None:
+        """Return the object as it is now, or refuse when its file is not m2s's to replace."""
+        file, found = self._files.file(key.name), self._files.find(key.name)
+        if found is not None and found.held:
+            raise Rejected(found.held)
+        if found is None and os.path.lexists(file):
+            raise Rejected(f"{file} holds something else than SeldonDeployment {key}: move it away")
+        return found.live if found else None
+
+
+def _content(body: Body) -> dict[str, Any]:
+    metadata = without_servers_fields(body["metadata"])
+    rest = {key: value for key, value in body.items() if key != "status"}
+    return {**rest, "metadata": metadata}
+
+
+def _check_unmoved(now: LiveDeployment | None, seen: LiveDeployment | None) -> None:
+    if seen is None and now is not None:
+        raise Conflict("it was created by somebody else since the plan was made: plan again")
+    if seen is not None and now is None:
+        raise Conflict("it was deleted since the plan was made: plan again")
+    if seen is not None and now is not None and now.digest != seen.digest:
+        raise Conflict("it changed since the plan was made: plan again")

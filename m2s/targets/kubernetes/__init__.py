@@ -1,0 +1,1 @@
+"""A Kubernetes namespace. The only room that imports the kubernetes client."""

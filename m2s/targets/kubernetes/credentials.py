@@ -1,0 +1,189 @@
+"""Where to find a cluster and how to log in: a kubeconfig, or the pod's own service account."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException, load_kube_config
+from kubernetes.config.incluster_config import InClusterConfigLoader
+
+from m2s.base.errors import ClusterError
+from m2s.targets.kubernetes.failures import one_line
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its own credentials."""
+
+_MALFORMED = (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError)
+_refreshing = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to reach a cluster, and the namespace that comes with these credentials, if one does."""
+
+    configuration: Configuration
+    namespace: str | None
+
+
+def log_in(kubeconfig: str | None, context: str | None) -> Login:
+    """Return credentials: the kubeconfig given, else ``KUBECONFIG``, ``~/.kube/config``, the pod's.
+
+    ``kubeconfig`` and ``KUBECONFIG`` may list several files, as kubectl has it. Raises
+    :class:`~m2s.base.errors.ClusterError` naming the file, the context or the three ways.
+    """
+    files = _kubeconfigs(kubeconfig)
+    documents = {file: _read(file) for file in files}
+    contexts = _contexts(documents)
+    if contexts or kubeconfig:
+        chosen = _choose(documents, contexts, context)
+        return Login(_from_kubeconfig(files, chosen), contexts[chosen].get("namespace"))
+    if context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return _from_pod()
+    raise ClusterError(
+        "no cluster to talk to: give a kubeconfig with --kubeconfig, set KUBECONFIG (or have "
+        "~/.kube/config), or run in a pod of the cluster; --target dir:PATH needs none"
+    )
+
+
+def _kubeconfigs(kubeconfig: str | None) -> list[Path]:
+    listed = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = [Path(name).expanduser() for name in listed.split(os.pathsep) if name]
+    present = [file for file in files if file.exists()]
+    if kubeconfig and not present:
+        raise ClusterError(f"kubeconfig {kubeconfig}: no such file: correct --kubeconfig")
+    return present
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ClusterError(f"kubeconfig {file}, line {line}: {error.problem}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ClusterError(f"kubeconfig {file} cannot be read: {one_line(str(error))}") from error
+    if not isinstance(document, dict):
+        raise ClusterError(f"kubeconfig {file}: holds no kubeconfig: correct --kubeconfig")
+    return document
+
+
+def _contexts(documents: Mapping[Path, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return all contexts by name; where files differ, the first wins, as with kubectl."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for file, document in documents.items():
+        try:
+            for entry in document.get("contexts") or []:
+                found.setdefault(entry["name"], entry.get("context") or {})
+        except _MALFORMED as error:
+            raise ClusterError(f"kubeconfig {file}: contexts is not a list of contexts") from error
+    return found
+
+
+def _choose(
+    documents: Mapping[Path, Mapping[str, Any]],
+    contexts: Mapping[str, Mapping[str, Any]],
+    wanted: str | None,
+) -> str:
+    current = next(
+        (d["current-context"] for d in documents.values() if d.get("current-context")), ""
+    )
+    chosen = wanted or current
+    if chosen in contexts:
+        return chosen
+    files = os.pathsep.join(map(str, documents))
+    there = ", ".join(sorted(map(str, contexts))) or "none"
+    if not chosen:
+        raise ClusterError(f"kubeconfig {files} sets no current-context: give --context ({there})")
+    raise ClusterError(f"kubeconfig {files} has no context {chosen!r}: there is {there}")
+
+
+def _from_kubeconfig(files: list[Path], context: str) -> Configuration:
+    joined = os.pathsep.join(map(str, files))
+    configuration = Configuration()
+    try:
+        with _plugin_errors(context):
+            load_kube_config(joined, context, configuration)
+    except _MALFORMED as error:
+        raise ClusterError(
+            f"kubeconfig {joined}, context {context}: {one_line(str(error))}"
+        ) from error
+    _trim(configuration)
+    _guard_refresh(configuration, lambda: _plugin_errors(context))
+    return configuration
+
+
+def _trim(configuration: Configuration) -> None:
+    """Take the line's end off a token that was read from a file, as kubectl does."""
+    keys = configuration.api_key
+    configuration.api_key = {name: value.strip() for name, value in keys.items()}
+
+
+def _from_pod() -> Login:
+    configuration = Configuration()
+    token, certificate = SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt"
+    with _mount_errors():
+        InClusterConfigLoader(str(token), str(certificate)).load_and_set(configuration)
+    _guard_refresh(configuration, _mount_errors)
+    namespace = SERVICE_ACCOUNT / "namespace"
+    return Login(configuration, namespace.read_text().strip() if namespace.is_file() else None)
+
+
+@contextmanager
+def _mount_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigException, OSError) as error:
+        raise ClusterError(
+            f"the pod's service account in {SERVICE_ACCOUNT} cannot be used: "
+            f"{one_line(str(error))}: mount it, or give --kubeconfig"
+        ) from error
+
+
+@contextmanager
+def _plugin_errors(context: str) -> Iterator[None]:
+    """Raise what the client only logs: that a credential plugin (``exec``) failed."""
+    messages: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        messages.append(record.getMessage())
+        return False
+
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addFilter(keep)
+    root.addHandler(silent)  # without any, logging.error would install one that prints
+    try:
+        yield
+    finally:
+        root.removeFilter(keep)
+        root.removeHandler(silent)
+    if messages:
+        raise ClusterError(
+            f"the credential plugin of kubeconfig context {context} failed: "
+            f"{one_line(messages[0])}: log in again, or choose another --context"
+        )
+
+
+def _guard_refresh(
+    configuration: Configuration, errors: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Let a renewal of credentials that fails speak up, and run it once for all threads."""
+    refresh: Callable[[Configuration], None] | None = configuration.refresh_api_key_hook
+    if refresh is None:
+        return
+
+    def guarded(asking: Configuration) -> None:
+        with _refreshing, errors():
+            refresh(asking)
+            _trim(asking)
+            asking.refresh_api_key_hook = guarded  # type: ignore[assignment]  # inferred as None
+
+    configuration.refresh_api_key_hook = guarded  # type: ignore[assignment]  # the same

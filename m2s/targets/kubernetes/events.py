@@ -1,0 +1,149 @@
+"""Kubernetes Events about SeldonDeployments: what ``kubectl describe`` shows below an object.
+
+They are written best-effort by a thread of their own: nothing waits for them or fails with them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import secrets
+import socket
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from m2s.base.errors import ClusterError, Rejected
+from m2s.domain.resource import GROUP, KIND, VERSION
+from m2s.domain.versions import Key
+from m2s.targets.kubernetes.failures import Answer, Asked, one_line, refusal
+from m2s.targets.names import namespace_name, object_name
+
+if TYPE_CHECKING:
+    from m2s.targets.kubernetes.api import Api
+
+_log = logging.getLogger("m2s.events")
+
+_WAITING = 1000
+"""Events that may wait to be written, as in client-go's broadcaster; more are dropped."""
+_REMEMBERED = 1000
+_MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a SeldonDeployment; ``uid`` is "" for one that is not there.
+
+    ``reason`` is one CamelCase word for machines, ``message`` a line for people.
+    """
+
+    key: Key
+    uid: str
+    reason: str
+    message: str
+    warning: bool = False
+
+
+class Events:
+    """Writes core/v1 Events; the same one again raises the ``count`` of the first, as kubectl's do.
+
+    What goes wrong is logged once, until an Event could be written again.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._queue: queue.Queue[Event | None] = queue.Queue(_WAITING)
+        self._written: OrderedDict[Event, tuple[str, int]] = OrderedDict()
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="m2s-events", daemon=True)
+        self._thread.start()
+
+    def record(self, event: Event) -> None:
+        """Have an Event written soon; returns at once and raises nothing."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(event)
+
+    def close(self, seconds: float) -> None:
+        """Take no more, and wait so long at most until what was recorded is written."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while (event := self._queue.get()) is not None:
+            try:
+                self._write(event)
+                self._trouble = ""
+            except Rejected:
+                continue  # of a deployment whose name is none: no Event can have it either
+            except ClusterError as error:
+                self._tell(str(error))
+
+    def _write(self, event: Event) -> None:
+        name, count = self._written.pop(event, ("", 0))
+        if not (name and self._raised(event, name, count + 1)):
+            name, count = _name(event.key), 0
+            answer = self._ask("POST", event, _body(event, name))
+            # 409: a repeated request found what the first one had written.
+            if not answer.ok and answer.status != 409:
+                raise self._refused(answer, "create", event)
+        self._written[event] = (name, count + 1)
+        if len(self._written) > _REMEMBERED:
+            self._written.popitem(last=False)
+
+    def _raised(self, event: Event, name: str, count: int) -> bool:
+        """Raise the count of an Event; False when the server has let it expire."""
+        answer = self._ask("PATCH", event, {"count": count, "lastTimestamp": _time()}, name)
+        if not answer.ok and answer.status != 404:
+            raise self._refused(answer, "patch", event)
+        return answer.ok
+
+    def _ask(self, method: str, event: Event, body: dict[str, Any], name: str = "") -> Answer:
+        path = f"/api/v1/namespaces/{namespace_name(event.key.namespace)}/events/{name}"
+        kind = _MERGE if name else "application/json"
+        return self._api.ask(method, path.rstrip("/"), body=body, content_type=kind)
+
+    def _refused(self, answer: Answer, verb: str, event: Event) -> ClusterError:
+        asked = Asked(self._api.server, verb, Key(event.key.namespace, ""), "events")
+        return refusal(answer, asked)
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            _log.warning("Events are not written, all else goes on: %s", one_line(trouble))
+        self._trouble = trouble
+
+
+def _name(key: Key) -> str:
+    """Return a name no other Event has: the object's, as client-go does, and a random part."""
+    return f"{object_name(key.name)[:230].rstrip('.-')}.{secrets.token_hex(8)}"
+
+
+def _body(event: Event, name: str) -> dict[str, Any]:
+    about = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "name": event.key.name}
+    now = _time()
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": event.key.namespace},
+        "involvedObject": {
+            **about,
+            "namespace": event.key.namespace,
+            **({"uid": event.uid} if event.uid else {}),
+        },
+        "reason": event.reason,
+        "message": one_line(event.message),
+        "type": "Warning" if event.warning else "Normal",
+        "source": {"component": "m2s"},
+        "reportingComponent": "m2s",
+        "reportingInstance": socket.gethostname(),
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
+
+
+def _time() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

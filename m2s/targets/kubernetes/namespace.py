@@ -1,0 +1,245 @@
+"""A Kubernetes namespace as a cluster: server-side apply and its dry run, and guarded deletes."""
+
+from __future__ import annotations
+
+from m2s.base.errors import Conflict
+from m2s.base.labels import FIELD_MANAGER
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.rollout import Rollout
+from m2s.domain.versions import Key, Unchecked
+from m2s.objects.body import Body, comparable, digest
+from m2s.platforms.seldon.rollout import owned_by, progress, seldon_ids
+from m2s.targets.kubernetes import lookups
+from m2s.targets.kubernetes.api import APPLY, Api
+from m2s.targets.kubernetes.credentials import log_in
+from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
+from m2s.targets.kubernetes.throttle import Throttle
+from m2s.targets.names import namespace_name, object_name
+
+_ATTEMPTS = 5
+
+
+def connect(
+    namespace: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+    force_conflicts: bool = True,
+    request_timeout: float = 30,
+    workers: int = 8,
+    throttle: Throttle | None = None,
+) -> KubernetesCluster:
+    """Return a namespace of the cluster that the credentials at hand lead to; asks it nothing yet.
+
+    Credentials are those of :func:`~m2s.targets.kubernetes.credentials.log_in`. Without
+    ``namespace`` it is the kubeconfig context's, or the pod's own, else ``default``.
+    ``request_timeout`` is in seconds and for each attempt; ``workers`` is how many threads may ask
+    at once, ``throttle`` how often they may. Raises :class:`~m2s.base.errors.ClusterError` without
+    usable credentials and :class:`~m2s.base.errors.UsageError` when ``namespace`` cannot be a
+    namespace's name.
+    """
+    login = log_in(kubeconfig, context)
+    chosen = namespace_name(namespace or login.namespace or "default")
+    api = Api(
+        login.configuration,
+        timeout=request_timeout,
+        workers=workers,
+        log_in=lambda: log_in(kubeconfig, context).configuration,
+        throttle=throttle,
+    )
+    return KubernetesCluster(api, chosen, force_conflicts=force_conflicts)
+
+
+class KubernetesCluster:
+    """The SeldonDeployments of one namespace; implements :class:`~m2s.targets.cluster.Cluster`.
+
+    With ``force_conflicts`` a field that another manager owns is taken back; without, writing it
+    is a :class:`~m2s.base.errors.Conflict`. Safe to use from several threads.
+    """
+
+    def __init__(self, api: Api, namespace: str, *, force_conflicts: bool = True) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._force = force_conflicts
+
+    @property
+    def api(self) -> Api:
+        """The API server itself, for what is not about one SeldonDeployment: watches, Leases."""
+        return self._api
+
+    @property
+    def identity(self) -> str:
+        """The API server's URL, without any password in it."""
+        return self._api.server
+
+    @property
+    def namespace(self) -> str:
+        """The namespace all objects are in."""
+        return self._namespace
+
+    def list(self) -> tuple[LiveDeployment, ...]:
+        """Return every SeldonDeployment of the namespace, of every page, ordered by name."""
+        bodies = self._api.items(_path(self._namespace), self._asked("list"))
+        if not bodies:
+            self._check_namespace()
+        return tuple(sorted((_live(body) for body in bodies), key=lambda live: live.key))
+
+    def get(self, key: Key) -> LiveDeployment | None:
+        """Return one object; None only when the server says that there is none of this name."""
+        answer = self._api.ask("GET", _path(key.namespace, key.name))
+        if answer.ok:
+            return _live(answer.body)
+        if answer.says_absent(PLURAL, key.name):
+            return None
+        raise refusal(answer, self._asked("get", key))
+
+    def preview(self, manifest: Manifest, live: LiveDeployment | None) -> Body:
+        """Return what a server-side dry run of :meth:`apply` leaves."""
+        force = self._force and live is not None
+        answer = self._patch(manifest.key, manifest.body, force=force, dry_run=True)
+        return self._written(answer, manifest.key)
+
+    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+        """Write ``manifest`` over ``live``, or create it; see ``Cluster``.
+
+        An object that moved meanwhile, but to exactly what would be written, is no conflict: it
+        is also what a repeated request finds when the first one's answer was lost.
+        """
+        if live is None:
+            return self._create(manifest)
+        for _ in range(_ATTEMPTS):
+            answer = self._patch(manifest.key, _pinned(manifest.body, live), force=self._force)
+            if answer.status != 409 or is_manager_conflict(answer):
+                return _live(self._written(answer, manifest.key))
+            now = self.get(manifest.key)
+            if now is not None and _same(now, live):
+                live = now
+            elif now is not None and now.uid == live.uid and self._is_as_wanted(manifest, now):
+                return now
+            else:
+                raise _moved(now, live)
+        raise Conflict("its status moves faster than it can be written: try again")
+
+    def delete(self, live: LiveDeployment) -> None:
+        """Delete exactly this object and, in the background, what it owns."""
+        for _ in range(_ATTEMPTS):
+            answer = self._api.ask(
+                "DELETE", _path(live.key.namespace, live.key.name), body=_delete_options(live)
+            )
+            if answer.ok or answer.says_absent(PLURAL, live.key.name):
+                return
+            if answer.status != 409:
+                raise refusal(answer, self._asked("delete", live.key, writes=True))
+            now = self.get(live.key)
+            if now is None:
+                return
+            if not _same(now, live):
+                raise _moved(now, live)
+            live = now
+        raise Conflict("its status moves faster than it can be deleted: try again")
+
+    def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
+        """Return the names of a Secret's data; None when the server says that there is none."""
+        return lookups.secret_keys(self._api, Key(self._namespace, name))
+
+    def has_service_account(self, name: str) -> bool | Unchecked:
+        """Return whether there is a ServiceAccount of this name."""
+        return lookups.has_service_account(self._api, Key(self._namespace, name))
+
+    def check_rollout_access(self) -> None:
+        """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
+        path = _deployments_path(self._namespace)
+        answer = self._api.ask("GET", path, query={"limit": "1"})
+        if not answer.ok:
+            raise refusal(answer, self._asked("list", resource="deployments"))
+
+    def rollout(self, applied: LiveDeployment) -> Rollout:
+        """Return how far the Seldon operator has come with ``applied``."""
+        live = self.get(applied.key)
+        if live is None or live.uid != applied.uid:
+            return Rollout(False, True, "it was deleted after it had been applied")
+        ids = f"seldon-deployment-id in ({','.join(seldon_ids(live.body))})"
+        path = _deployments_path(applied.key.namespace)
+        asked = self._asked("list", resource="deployments")
+        deployments = self._api.items(path, asked, {"labelSelector": ids})
+        return progress(live.body, owned_by(live.uid, deployments), applied.generation)
+
+    def _create(self, manifest: Manifest) -> LiveDeployment:
+        """Create, or refuse: server-side apply alone would write over what another m2s created."""
+        there = self.get(manifest.key)
+        if there is None:
+            answer = self._patch(manifest.key, manifest.body, force=False)
+            return _live(self._written(answer, manifest.key))
+        if self._is_as_wanted(manifest, there):
+            return there
+        raise Conflict("it was created by somebody else since the plan was made: plan again")
+
+    def _is_as_wanted(self, manifest: Manifest, now: LiveDeployment) -> bool:
+        answer = self._patch(manifest.key, manifest.body, force=True, dry_run=True)
+        return answer.ok and digest(comparable(answer.body)) == now.digest
+
+    def _patch(self, key: Key, body: Body, *, force: bool, dry_run: bool = False) -> Answer:
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query["force"] = "true" if force else "false"
+        if dry_run:
+            query["dryRun"] = "All"
+        path = _path(key.namespace, key.name)
+        return self._api.ask("PATCH", path, query=query, body=body, content_type=APPLY)
+
+    def _written(self, answer: Answer, key: Key) -> Body:
+        if answer.ok:
+            return answer.body
+        raise refusal(answer, self._asked("patch", key, writes=True))
+
+    def _check_namespace(self) -> None:
+        """Tell an empty namespace from one that is not there; not everybody may read namespaces."""
+        answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}")
+        if not answer.ok and answer.status != 403:
+            raise refusal(answer, self._asked("get", resource="namespaces"))
+
+    def _asked(
+        self, verb: str, key: Key | None = None, *, resource: str = PLURAL, writes: bool = False
+    ) -> Asked:
+        return Asked(self.identity, verb, key or Key(self._namespace, ""), resource, writes)
+
+
+def _live(body: Body) -> LiveDeployment:
+    metadata = body["metadata"]
+    return LiveDeployment(Key(metadata["namespace"], metadata["name"]), body)
+
+
+def _path(namespace: str, name: str = "") -> str:
+    tail = f"/{object_name(name)}" if name else ""
+    return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace_name(namespace)}/{PLURAL}{tail}"
+
+
+def _deployments_path(namespace: str) -> str:
+    return f"/apis/apps/v1/namespaces/{namespace_name(namespace)}/deployments"
+
+
+def _pinned(body: Body, live: LiveDeployment) -> Body:
+    """Return ``body`` with the identity of ``live``: the server refuses it (409) for any other."""
+    identity = {"uid": live.uid, "resourceVersion": live.resource_version}
+    return {**body, "metadata": {**body["metadata"], **identity}}
+
+
+def _delete_options(live: LiveDeployment) -> Body:
+    return {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
+    }
+
+
+def _same(now: LiveDeployment, seen: LiveDeployment) -> bool:
+    return now.uid == seen.uid and now.digest == seen.digest
+
+
+def _moved(now: LiveDeployment | None, seen: LiveDeployment) -> Conflict:
+    if now is None:
+        return Conflict("it was deleted since the plan was made: plan again")
+    if now.uid != seen.uid:
+        return Conflict("it was deleted and created anew since the plan was made: plan again")
+    return Conflict("it changed since the plan was made: plan again")

@@ -1,0 +1,55 @@
+"""What one pass of ``m2s watch`` came to, for whoever looks on: logs, metrics, Events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
+from m2s.engine.execute import Outcome, Status
+from m2s.plan.changes import Create
+from m2s.plan.plan import Plan
+
+Result = Literal["success", "failed", "error", "refused"]
+"""All done; some change failed or is blocked; a side could not be read; a safety check said no."""
+
+
+@dataclass(frozen=True)
+class PassReport:
+    """One pass, finished.
+
+    ``started`` is in UTC, ``seconds`` how long it took, ``trigger`` what set it off (start,
+    interval, cluster, webhook, reload, leader: this replica just took over). ``plan`` is the one
+    that was carried out, None where a side could not be read; ``message`` is one line without
+    secrets, empty on success. ``repeats``: nothing had moved, so that the plan and the outcomes are
+    those of the pass before.
+    """
+
+    started: datetime
+    seconds: float
+    trigger: str
+    result: Result
+    message: str
+    plan: Plan | None
+    outcomes: tuple[Outcome, ...] = ()
+    repeats: bool = False
+
+    @property
+    def news(self) -> tuple[Outcome, ...]:
+        """The outcomes that nobody was told of yet."""
+        return () if self.repeats else self.outcomes
+
+    def left(self) -> dict[Key, LiveDeployment]:
+        """Return every deployment, anybody's, that the plan is about, as the pass left it."""
+        there: dict[Key, LiveDeployment] = {}
+        for change in self.plan.changes if self.plan else ():
+            if not isinstance(change, Create) and change.live:
+                there[change.key] = change.live
+        for outcome in self.outcomes:
+            if outcome.applied:
+                there[outcome.change.key] = outcome.applied
+            elif outcome.status is Status.DELETED:
+                there.pop(outcome.change.key, None)
+        return there

@@ -1,0 +1,259 @@
+"""What a user reads when the registry cannot be read: one line, the remedy in it, no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m2s.base.errors import RegistryError
+from m2s.sources.mlflow.registry import MlflowRegistry
+from tests.kits.registry_kit import (
+    CHAMPION,
+    STAGING,
+    client,
+    database_of,
+    execute,
+    register,
+    selected,
+)
+from tests.servers import FaultProxy, MlflowServer, free_port
+from tests.servers.mlflowserver import ADMIN
+
+SECRET = "p%40ss-w0rd"
+
+
+def refusal(uri: str, **options: Any) -> str:
+    """The one line that a listing at ``uri`` ends in."""
+    with pytest.raises(RegistryError) as caught:
+        MlflowRegistry(uri, **options).select(STAGING)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) <= 310
+    assert "w0rd" not in line
+    return line
+
+
+def with_password(uri: str) -> str:
+    return uri.replace("://", f"://anna:{SECRET}@")
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("", "there is no tracking URI: set --tracking-uri or MLFLOW_TRACKING_URI"),
+        ("  ", "there is no tracking URI"),
+        ("localhost:5000", "it has no scheme: did you mean http://localhost:5000?"),
+        ("mlflow.local:5000/api", "did you mean http://mlflow.local:5000/api?"),
+        ("http://", "it names no host"),
+        ("http://host:port", "its host or its port cannot be read"),
+        ("http://[::1", "its host or its port cannot be read"),
+        (f"http://anna:p/w0rd-{SECRET}@host", "'http://host': it is malformed"),
+        (f"anna:{SECRET}@host:5000", "'host:5000'"),
+        ("http://host:5000/#/models", "'http://host:5000/': it is a page's address"),
+        ("./mlruns", "migrate-filestore"),
+        ("file:///srv/mlruns", "migrate-filestore"),
+        ("databricks", "not those of Databricks"),
+        ("gopher://host", "unsupported URI 'gopher://host'"),
+        ("sqlite://", "names no file: sqlite:////absolute/path does"),
+        (f"postgresql://anna:{SECRET}@host/db", "postgresql://host/db: cannot open the database"),
+    ],
+)
+def test_a_uri_that_cannot_be_a_registrys(uri: str, words: str) -> None:
+    assert words in refusal(uri)
+
+
+def test_a_database_that_is_not_there_is_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    assert refusal(f"sqlite:///{path}") == f"sqlite:///{path}: there is no file {path}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_mlflow_database_is_left_alone(tmp_path: Path) -> None:
+    empty, other = tmp_path / "empty.db", tmp_path / "notes.txt"
+    empty.touch()
+    other.write_text("to do: " + "everything " * 100)
+    assert "is not an MLflow database" in refusal(f"sqlite:///{empty}")
+    assert "file is not a database" in refusal(f"sqlite:///{other}")
+    assert empty.read_bytes() == b""
+
+
+def test_a_database_of_another_mlflow_is_not_migrated(sqlite_registry: str) -> None:
+    database = database_of(sqlite_registry)
+    execute(database, "UPDATE alembic_version SET version_num = '0123456789ab'")
+    execute(database, "DROP TABLE registered_model_aliases")
+    before = database.read_bytes()
+    line = refusal(sqlite_registry)
+    assert "has MLflow's schema 0123456789ab, the installed mlflow wants" in line
+    assert "`mlflow db upgrade`" in line
+    assert database.read_bytes() == before
+
+
+def test_a_locked_out_database_file_is_named(sqlite_registry: str) -> None:
+    execute(database_of(sqlite_registry), "ALTER TABLE model_versions RENAME COLUMN status TO x")
+    assert f"MLflow at {sqlite_registry}: cannot read page 1 of" in refusal(sqlite_registry)
+
+
+def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"http://127.0.0.1:{free_port()}"
+    expected = (
+        f"MLflow at {uri}: cannot read page 1 of the model versions: connection refused: "
+        "is it running? Check --tracking-uri or MLFLOW_TRACKING_URI"
+    )
+    assert refusal(uri) == expected
+    assert refusal(with_password(uri)) == expected
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert "its host name is unknown" in refusal("http://no.such.host.invalid:5000")
+
+
+def test_tls_that_is_not_trusted(api_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    line = refusal(with_password(api_server.url))
+    assert "its TLS certificate is not accepted (certificate verify failed" in line
+    assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in line
+
+
+@pytest.mark.slow
+def test_credentials_are_asked_for_and_then_do(
+    mlflow_server_factory: Callable[..., MlflowServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = mlflow_server_factory(basic_auth=True).uri
+    expected = (
+        f"MLflow at {uri}: cannot read page 1 of the model versions: it refuses the credentials "
+        "(401): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    )
+    assert refusal(uri) == expected
+    assert refusal(with_password(uri)) == expected
+    user, password = ADMIN
+    named = uri.replace("://", f"://{user}:{password}@")
+    assert selected(named, STAGING) == []
+    assert MlflowRegistry(named).identity == uri
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "w0rdless")
+    assert refusal(uri) == expected
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    assert selected(uri, STAGING) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (401, "no", "it refuses the credentials (401): set MLFLOW_TRACKING_USERNAME"),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "no"}, "permission denied (403): no"),
+        (404, "<html>", "not found (404): is the path of the URI right?"),
+        (404, {"detail": "Not Found"}, "the answer is not MLflow's ({'detail': 'Not Found', "),
+        (200, "<html>\nSign in\n</html>", "the answer is not MLflow's: is it an MLflow server?"),
+        (200, "[]", "the answer is not MLflow's: is it an MLflow server?"),
+        (418, "short and stout", "it answers 418"),
+        (429, "", "it is overloaded (429 Too Many Requests): try again later"),
+        (500, {"error_code": "INTERNAL_ERROR", "message": "x"}, "it answers 500 each time"),
+        (502, "<html>bad gateway", "it answers 502 each time: see the MLflow server's log"),
+        (503, "", "it answers 503 each time"),
+    ],
+)
+def test_an_answer_that_is_no_listing(
+    status: int,
+    body: Any,
+    words: str,
+    mlflow_server: MlflowServer,
+    fault_proxy: Callable[..., FaultProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "w0rd-of-mouth")
+    proxy = fault_proxy(mlflow_server)
+    said = body if isinstance(body, str) else {**body, "seen": "token w0rd-of-mouth"}
+    proxy.answer(status, said)
+    assert words in refusal(proxy.uri)
+
+
+def test_a_slow_server_ends_in_a_timeout(
+    mlflow_server: MlflowServer,
+    fault_proxy: Callable[..., FaultProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    proxy = fault_proxy(mlflow_server)
+    proxy.hold()
+    line = refusal(proxy.uri, request_timeout=0.5)
+    assert "no answer in time: try again, or raise MLFLOW_HTTP_REQUEST_TIMEOUT" in line
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_says_when_to_come_back_is_asked_again(
+    status: int, mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
+) -> None:
+    register(mlflow_server.uri, "patient", "s3://b/x")
+    proxy = fault_proxy(mlflow_server)
+    proxy.answer(status, "later", {"Retry-After": "1"}, times=2)
+    assert MlflowRegistry(proxy.uri).select(CHAMPION) == ()
+    assert proxy.count() == 3
+
+
+def test_only_mlflows_own_word_makes_a_model_gone(
+    mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
+) -> None:
+    proxy = fault_proxy(mlflow_server)
+    registry = MlflowRegistry(proxy.uri)
+    assert registry.locate(STAGING, "never was", "1").reason == "the registered model is gone"
+    for status, body in (
+        (404, "<html>"),
+        (404, {"detail": "Not Found"}),
+        (404, {"error_code": "ENDPOINT_NOT_FOUND", "message": "no such path"}),
+        (200, {}),
+        (403, {"error_code": "PERMISSION_DENIED", "message": "not yours"}),
+    ):
+        proxy.heal()
+        proxy.answer(status, body)
+        with pytest.raises(RegistryError, match="cannot look up the registered model 'never was'"):
+            registry.locate(STAGING, "never was", "1")
+
+
+def test_a_version_whose_lookup_fails_is_not_deleted(
+    mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
+) -> None:
+    register(mlflow_server.uri, "looked up", "s3://b/x")
+    proxy = fault_proxy(mlflow_server)
+    proxy.answer(404, "<html>", path="model-versions/get")
+    with pytest.raises(RegistryError, match="cannot look up looked up v1: not found"):
+        MlflowRegistry(proxy.uri).locate(STAGING, "looked up", "1")
+
+
+def test_models_may_be_registered_elsewhere(
+    sqlite_registry: str, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(sqlite_registry, "iris", "s3://b/x")
+    client(sqlite_registry).set_registered_model_alias("iris", "champion", "1")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", sqlite_registry)
+    assert selected(mlflow_server.uri, CHAMPION) == ["iris v1"]
+    apart = MlflowRegistry(mlflow_server.uri).identity
+    assert apart == f"{mlflow_server.uri} with models at {sqlite_registry}"
+    there = MlflowRegistry(mlflow_server.uri, registry_uri=mlflow_server.uri)
+    assert there.identity == mlflow_server.uri
+    assert "iris" not in {version.model for version in there.select(CHAMPION)}
+
+
+def test_the_users_own_mlflow_variables_win() -> None:
+    code = (
+        "import json, os; from m2s.sources.mlflow.registry import MlflowRegistry;"
+        "MlflowRegistry('http://h', request_timeout=1.2); print(json.dumps(dict(os.environ)))"
+    )
+    theirs = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "77", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}
+    for given, timeout, retries in (({}, "2", "2"), (theirs, "77", "5")):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **given},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        now = json.loads(run.stdout)
+        assert run.stderr == ""
+        assert now["MLFLOW_HTTP_REQUEST_TIMEOUT"] == timeout
+        assert now["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == retries
