@@ -165,7 +165,8 @@ class FakeRegistry:
 
     def look(self, model: str) -> Model | None:
         """Look one model up by name."""
-        return self.models().get(model)
+        versions = self._models.get(model)
+        return None if versions is None else self._model(model, versions)
 
     def models(self) -> Mapping[str, Model]:
         """Return every registered model."""

@@ -116,9 +116,10 @@ class Snapshot:
 
     def _new(self, reader: Reader) -> Iterator[Model]:
         """Yield the models on top, down to a page whose last one is old and no news."""
-        last, old = sys.maxsize, self._old(reader.clock())
+        last, old, seen = sys.maxsize, self._old(reader.clock()), set[str]()
         for page in reader.newest():
             for model in page:
+                seen.add(model.name)
                 if not 0 < model.updated <= last or self._is_renamed(model):
                     raise OutOfDate  # where a server does not order them, nor fill the stamps in
                 if self._is_another(model):
@@ -127,6 +128,8 @@ class Snapshot:
                 yield model
             if last < old and not self._moved(page[-1]):
                 return
+        if not self.models.keys() <= seen:
+            raise OutOfDate  # these are all there are, and known ones are not among them
 
     def _old(self, now: float) -> int:
         """Return the stamp below which nothing can be news any more.
