@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import Enum
@@ -14,9 +14,10 @@ from m2s.base import mask
 from m2s.base.errors import ClusterUnavailable, M2sError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, Whereabouts
+from m2s.engine import turns
 from m2s.engine.gate import Gate
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update, loses
-from m2s.plan.plan import Plan, brings
+from m2s.plan.plan import Plan
 from m2s.targets.cluster import Cluster
 
 
@@ -95,85 +96,67 @@ def execute(
     if not delete:
         plan = plan.without_takeovers()
     run = _Run(cluster, second_look, gate or Gate())
-    done: dict[int, Outcome] = {}
-    numbered = list(enumerate(plan.changes))
-
-    def carry_out(changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome]) -> None:
-        for number, outcome in _in_pool(changes, step, concurrency):
-            done[number] = outcome
-            report(outcome)
-
-    for number, change in numbered:
-        unread = delete and isinstance(change, Blocked) and change.unread
-        if unread or (write and isinstance(change, Unchanged | Blocked)):
-            done[number] = run.write(change)
-            report(done[number])
-    writes = [(n, c) for n, c in numbered if write and isinstance(c, Create | Update)]
-    carry_out([(n, c) for n, c in writes if not loses(c)], run.write)
-    left = [(n, c) for n, c in writes if loses(c)]
-    while left:
-        unserved = _unserved(plan.changes, done.values())
-        ready = _ready(left, unserved)
-        carry_out(ready or left, _waiting(run.take_over, unserved, bool(ready)))
-        left = [item for item in left if ready and item not in ready]
-    if delete:
-        deletions = [(n, c) for n, c in numbered if isinstance(c, Delete)]
-        carry_out(deletions, _waiting(run.delete, _unserved(plan.changes, done.values())))
-    return tuple(done[number] for number in sorted(done))
+    numbered = dict(enumerate(plan.changes))
+    steps = _Steps(numbered, concurrency, report)
+    unread = (n for n, c in numbered.items() if delete and isinstance(c, Blocked) and c.unread)
+    stays = (n for n, c in numbered.items() if write and isinstance(c, Unchanged | Blocked))
+    for number in sorted({*unread, *stays}):
+        steps.note(number, run.write(numbered[number]))
+    writes = {n: c for n, c in numbered.items() if write and isinstance(c, Create | Update)}
+    steps.carry_out({n: c for n, c in writes.items() if not loses(c)}, run.write)
+    steps.hand_over({n: c for n, c in writes.items() if loses(c)}, run.take_over)
+    deletions = {n: c for n, c in numbered.items() if delete and isinstance(c, Delete)}
+    held = steps.unserved()
+    steps.carry_out(deletions, lambda c: _held(c) if turns.successor(c) in held else run.delete(c))
+    return tuple(steps.done[number] for number in sorted(steps.done))
 
 
-def _ready(left: Sequence[tuple[int, Change]], unserved: set[Key]) -> list[tuple[int, Change]]:
-    """Return the takeovers whose turn it is: nothing that they end waits to be served elsewhere.
+class _Steps:
+    """The changes of a plan, by their place in it, and what became of them so far."""
 
-    Where models exchange their names all of them wait for one another; then it is everybody's turn.
-    """
-    ready = [item for item in left if _successor(item[1]) not in unserved]
-    ring = list(left)
-    while not ready and ring:
-        keys = {change.key for _, change in ring}
-        inner = [item for item in ring if _successor(item[1]) in keys]
-        if len(inner) == len(ring):
-            return inner
-        ring = inner
-    return ready
+    def __init__(self, changes: Mapping[int, Change], concurrency: int, report: Report) -> None:
+        self._changes, self._concurrency, self._report = changes, concurrency, report
+        self.done: dict[int, Outcome] = {}
+
+    def note(self, number: int, outcome: Outcome) -> None:
+        self.done[number] = outcome
+        self._report(outcome)
+
+    def carry_out(self, changes: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
+        for number, outcome in _in_pool(changes, step, self._concurrency):
+            self.note(number, outcome)
+
+    def hand_over(self, left: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
+        """Carry out takeovers, each when it is its turn; the others are held."""
+        while ready := turns.ready(left, self.unserved()):
+            self.carry_out(ready, step)
+            left = {number: change for number, change in left.items() if number not in ready}
+        for number, change in left.items():
+            self.note(number, _held(change))
+
+    def unserved(self) -> set[Key]:
+        """Return the objects that do not serve yet what they are planned to."""
+        written = (one.change.key for one in self.done.values() if one.applied)
+        return turns.unserved(self._changes.values(), written)
 
 
-def _successor(change: Change) -> Key | None:
-    lost = loses(change)
-    return lost.successor if lost else None
+def _held(change: Change) -> Outcome:
+    heir = turns.successor(change)
+    name = heir.name if heir else change.key.name
+    return Outcome(change, Status.HELD, f"{name} is not there yet: apply first")
 
 
 def _in_pool(
-    changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome], concurrency: int
+    changes: Mapping[int, Change], step: Callable[[Change], Outcome], concurrency: int
 ) -> Iterator[tuple[int, Outcome]]:
     pool = ThreadPoolExecutor(concurrency)
     try:
-        futures = {pool.submit(step, change): number for number, change in changes}
+        futures = {pool.submit(step, change): number for number, change in changes.items()}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
         # On an interrupt: what is being written is finished, what is not begun stays undone.
         pool.shutdown(cancel_futures=True)
-
-
-def _unserved(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> set[Key]:
-    """Return the objects that do not serve yet what they are planned to."""
-    there = {outcome.change.key for outcome in outcomes if outcome.applied}
-    return {change.key for change in changes if brings(change)} - there
-
-
-def _waiting(
-    step: Callable[[Change], Outcome], unserved: set[Key], ready: bool = False
-) -> Callable[[Change], Outcome]:
-    """Return ``step`` for changes that wait for their successors, unless these are ``ready``."""
-
-    def waited(change: Change) -> Outcome:
-        successor = _successor(change)
-        if successor is not None and successor in unserved and not ready:
-            return Outcome(change, Status.HELD, f"{successor.name} is not there yet: apply first")
-        return step(change)
-
-    return waited
 
 
 class _Run:
@@ -223,7 +206,7 @@ class _Run:
         if not isinstance(change, Delete | Update):
             raise AssertionError(f"nothing ends by {change}")
         # A renamed model is still wanted, under its successor's name: that was looked at already.
-        looked = _successor(change) is not None and not change.live.template
+        looked = turns.successor(change) is not None and not change.live.template
         if self._second_look is None or looked or self._gate.shut:
             return None
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeGuard
 
@@ -85,23 +85,22 @@ def descriptions(
         for each in one.served if not one.template else ():
             there[one.owner, renamed.get(each.model, each.model)].append(one)
 
-    def look(want: Wanted) -> Description | Unreadable:
-        version, owner = want.version, settings.owner_of(want.selector)
+    def look(asked: tuple[ModelVersion, list[LiveDeployment]]) -> Description | Unreadable:
+        version, lives = asked
         found = registry.describe(version, again=True)
-        if _is_bare(found) and any(map(_serves(version), there[owner, version.model])):
+        if _is_bare(found) and any(_serves(live, version) for live in lives):
             return Unreadable(_LOST.format(version), found.uri)
         return found
 
     lost = [
-        want
+        (version, lives)
         for want in wanted
-        if _is_bare(described.get(want.version))
-        and _lost_file(
-            want, there[settings.owner_of(want.selector), want.version.model], based=based
-        )
+        if (lives := there[settings.owner_of(want.selector), want.version.model])
+        for version in want.versions
+        if _is_bare(described.get(version)) and _lost_file(want, version, lives, based=based)
     ]
     found = workers.each("Looking again", look, lost)
-    return {**described, **dict(zip((want.version for want in lost), found, strict=True))}
+    return {**described, **dict(zip((version for version, _ in lost), found, strict=True))}
 
 
 _LOST = (
@@ -110,16 +109,25 @@ _LOST = (
 )
 
 
-def _lost_file(want: Wanted, there: Iterable[LiveDeployment], *, based: bool) -> bool:
-    """Whether what serves the model had a deploy.yaml, and nothing serves this version without."""
-    name = want.version.model
-    default = None if based else default_name(name, want.selector)
-    had = [(_serves(want.version)(one), provenance.had_file(one, name, default)) for one in there]
-    return any(filed for _, filed in had) and (True, False) not in had
+def _lost_file(
+    want: Wanted, version: ModelVersion, lives: Iterable[LiveDeployment], *, based: bool
+) -> bool:
+    """Whether what serves the model had a deploy.yaml, and nothing serves this version without.
+
+    Of a version that only gets a share of the traffic, its own deploy.yaml counts.
+    """
+    default = None if based else default_name(version.model, want.selector)
+    had = [
+        (_serves(live, version), provenance.had_file(live, version.model, default))
+        for live in lives
+    ]
+    if (True, False) in had:
+        return False
+    return any(filed and (serves or version == want.version) for serves, filed in had)
 
 
-def _serves(version: ModelVersion) -> Callable[[LiveDeployment], bool]:
-    return lambda live: str(version.version) in {one.version for one in live.served}
+def _serves(live: LiveDeployment, version: ModelVersion) -> bool:
+    return str(version.version) in {one.version for one in live.served}
 
 
 def _is_bare(found: Description | Unreadable | None) -> TypeGuard[Description]:

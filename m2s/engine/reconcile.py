@@ -96,7 +96,9 @@ class _Run:
         self._mine = [item for item in live.values() if scope.includes(item)]
         self._looks = Looks(registry, workers)
         census, accept = self._looks.census(self._mine), settings.accept_registry
-        self.ties = ties.judge(self._mine, census, registry.identity, accept=accept)
+        # What --model leaves out is evidence as well.
+        owned = [item for item in live.values() if item.owner in scope.owners]
+        self.ties = ties.judge(owned, census, registry.identity, accept=accept)
         self._filed: frozenset[tuple[str, int]] = frozenset()
 
     def build(

@@ -79,7 +79,7 @@ def judge(
     """Say what ties deployments to a registry.
 
     Args:
-        mine: ours, as far as this run looks.
+        mine: ours, whichever models this run looks at.
         census: what the registry has.
         identity: the registry's.
         accept: somebody said that it is meant.

@@ -29,7 +29,7 @@ WRITING = [("apply",), ("apply", "--prune"), ("prune", "--yes")]
 SELECTORS = [("--stage", "Staging"), ("--alias", "champion")]
 
 
-def _copied(source: Path, target: Path) -> None:
+def copied(source: Path, target: Path) -> None:
     """Copy a database; whoever has the target open sees that it is another one."""
     connect = sqlite3.connect
     with contextlib.closing(connect(source)) as old, contextlib.closing(connect(target)) as new:
@@ -80,13 +80,13 @@ class Company:
 
     def put(self, registry: Models) -> None:
         """Put another registry's data behind the URL that m2s asks."""
-        _copied(registry.database, self.models.database)
+        copied(registry.database, self.models.database)
 
     def copy(self) -> Models:
         """Return a copy of the registry, at another URL."""
         self.made += 1
         path = self.folder / f"copy-{self.made}.db"
-        _copied(self.models.database, path)
+        copied(self.models.database, path)
         return Models(f"sqlite:///{path}")
 
     def served(self) -> dict[str, str]:
