@@ -6,9 +6,13 @@ FROM python:3.11-slim AS build
 ARG EXTRAS=""
 WORKDIR /src
 COPY . .
-RUN python -m venv --without-pip /opt/m2s \
-    && pip --python /opt/m2s/bin/python install --no-cache-dir --no-compile \
-        --constraint constraints.txt ".${EXTRAS}" \
+# Nothing but what the locks name, byte for byte (`make locks`); m2s itself is built from this folder.
+RUN pip install --no-cache-dir --require-hashes --requirement locks/build.txt \
+    && pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /wheel . \
+    && python -m venv --without-pip /opt/m2s \
+    && pip --python /opt/m2s/bin/python install --no-cache-dir --no-compile --require-hashes \
+        $(for lock in core $(echo "${EXTRAS}" | tr '[],' ' '); do echo "--requirement locks/${lock}.txt"; done) \
+    && pip --python /opt/m2s/bin/python install --no-compile --no-index --no-deps /wheel/*.whl \
     && /opt/m2s/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/m2s/lib
 
 FROM python:3.11-slim

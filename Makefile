@@ -7,12 +7,13 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench check format completions docs constraints helm_deploy helm_delete clean
+.PHONY: help demo test test-quick test-all bench check format completions docs constraints locks helm_deploy helm_delete clean
 
 # What there is.
 help:
 	@echo 'make demo         m2s from end to end on this machine, without a cluster'
 	@echo 'make test         the tests, on a real MLflow server and a real Kubernetes API server'
+	@echo 'make test-quick   those that need no server and no registry, in seconds; ARGS=tests/test_x.py for some'
 	@echo 'make test-all     the slow ones too, as CI does'
 	@echo 'make bench        what m2s costs, side by side with kubectl; BENCH_ARGS=--quick for a glance'
 	@echo 'make check        style, types and import laws'
@@ -20,6 +21,7 @@ help:
 	@echo 'make completions  write the shell completions anew'
 	@echo 'make docs         write docs/reference/options.md anew'
 	@echo 'make constraints  take the newest versions of everything and pin them'
+	@echo 'make locks        write the hashes of the pinned versions that the image installs'
 	@echo 'make helm_deploy  install or upgrade a release of the chart; asks what is not set'
 	@echo 'make helm_delete  remove it'
 	@echo 'make clean        remove what these targets made'
@@ -46,9 +48,15 @@ test: $(INSTALLED)
 	azurite="$$($(BIN)/python -m tests.azurite.program)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
 	AZURITE="$$azurite" HELM="$$helm" KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
+# The pure ones, while one works on something. ARGS are pytest's.
+test-quick: $(INSTALLED)
+	@M2S_TEST_QUICK=1 $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow' $(ARGS)
+
 # The controller's processes, the chart's rights and a fresh installation as well, and the laws on
-# three times as many examples.
-test-all:
+# three times as many examples; and MLflow servers of other generations, in environments that are made
+# once, in the same cache.
+test-all: $(INSTALLED)
+	@$(BIN)/python -m tests.generations.environments || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1
 	@M2S_TEST_ALL=1 $(MAKE) --no-print-directory test PYTEST_ARGS=
 
 # What it costs, on servers of its own; the table goes to docs/benchmarks.md. It wants an idle machine.
@@ -85,8 +93,26 @@ constraints:
 	@rm -rf .venv-constraints && $(PYTHON) -m venv .venv-constraints
 	@.venv-constraints/bin/python -m pip install --quiet --disable-pip-version-check '.[local,dev]'
 	@sed -i.old '/^[^#]/d' constraints.txt && rm constraints.txt.old
-	@.venv-constraints/bin/python -m pip freeze --exclude m2s >> constraints.txt
+	@.venv-constraints/bin/python -m pip freeze --exclude mlflow-m2s >> constraints.txt
 	@rm -rf .venv-constraints
+	@$(MAKE) --no-print-directory locks
+
+# What the image may install, byte for byte: the core, what each extra adds to it, and what builds
+# m2s itself, of constraints.txt's versions.
+LOCK = .venv-locks/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes \
+    --python-version 3.11 --python-platform linux
+locks:
+	@rm -rf .venv-locks && $(PYTHON) -m venv .venv-locks
+	@.venv-locks/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@mkdir -p locks && rm -f locks/*.txt
+	@$(LOCK) --constraint constraints.txt pyproject.toml --output-file locks/core.txt >/dev/null
+	@core=$$(sed -n 's/^\([^ ]*\)==.*/--no-emit-package \1/p' locks/core.txt); \
+	for extra in local s3 gcs azure; do \
+	    $(LOCK) --constraint constraints.txt --extra $$extra $$core pyproject.toml \
+	        --output-file locks/$$extra.txt >/dev/null || exit 1; \
+	done
+	@sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(LOCK) - --output-file locks/build.txt >/dev/null
+	@rm -rf .venv-locks
 
 # One release per stage, into the cluster that kubectl is pointed at; charts/release.sh has the variables.
 helm_deploy:
@@ -97,6 +123,6 @@ helm_delete:
 
 # What the targets made; the API server, helm and azurite stay in their cache.
 clean:
-	rm -rf .venv .venv-constraints .m2s-demo build dist *.egg-info
+	rm -rf .venv .venv-constraints .venv-locks .m2s-demo build dist *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find m2s tests -name __pycache__ -type d -prune -exec rm -rf {} +

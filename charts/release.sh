@@ -40,12 +40,21 @@ deploy() {
         --set-literal "envFromSecret=$M2S_ENV_FROM_SECRET"
     image
     set -- "$@" --set-literal "image.repository=$repository" --set-literal "image.$pin=$value"
+    workspace=${M2S_WORKSPACE:-${MLFLOW_WORKSPACE:-}}
+    [ -z "$workspace" ] || set -- "$@" --set-literal "mlflow.workspace=$workspace"
     if [ -n "$M2S_MODEL_URI_MAP" ]; then
         case $M2S_MODEL_URI_MAP in
-            ?*=?*) ;;
-            *) fail "M2S_MODEL_URI_MAP wants FROM=TO, not $M2S_MODEL_URI_MAP" ;;
+            *=*=*)
+                from=$(printf '%s\n' "$M2S_MODEL_URI_MAP" | sed -n 's/=[a-zA-Z][a-zA-Z0-9_+.-]*:.*//p')
+                case ${M2S_MODEL_URI_MAP#"$from"=} in
+                    *=[a-zA-Z]*:*) from= ;;
+                esac
+                ;;
+            ?*=?*) from=${M2S_MODEL_URI_MAP%%=*} ;;
+            *) from= ;;
         esac
-        set -- "$@" --set-json "modelUriMap={\"${M2S_MODEL_URI_MAP%%=*}\":\"${M2S_MODEL_URI_MAP#*=}\"}"
+        [ -n "$from" ] || fail "M2S_MODEL_URI_MAP wants FROM=TO, not $M2S_MODEL_URI_MAP"
+        set -- "$@" --set-json "modelUriMap={\"$from\":\"${M2S_MODEL_URI_MAP#"$from"=}\"}"
     fi
     older=
     for name in $older_names; do

@@ -8,9 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.controlplane import assets
+from tests.generations import NO_MLFLOW
 from tests.servers import ApiServer, FaultProxy, MlflowServer, Upstream, sqlite_uri
 from tests.servers.crd import STAND_IN, crd_path
 from tests.servers.mlflowserver import make_template
@@ -25,10 +27,30 @@ pytest_plugins = (
     "tests.kits.watch_kit",
 )
 
-_OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "MLFLOW_DISABLE_TELEMETRY"}
+if os.environ.get("M2S_TEST_QUICK") == "1":
+    hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+    hypothesis.settings.load_profile("quick")
+
+
+_OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "M2S_TEST_QUICK", "MLFLOW_DISABLE_TELEMETRY"}
 _STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
 NO_CLUSTER = "no cluster: "
+_CLUSTER = {"api_server_binaries"}
+_SERVER = {"mlflow_template", "s3", "azurite", "google_storage", "helm"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs an API server as ``cluster``; that, and any other server, as ``server``.
+
+    A registry in a database is MLflow's server in this process. A test that asks for a server by a
+    parameter, or starts one itself, says so with the mark.
+    """
+    wanted = set(getattr(item, "fixturenames", ()))
+    if wanted & _CLUSTER:
+        item.add_marker("cluster")
+    if wanted & _SERVER or item.get_closest_marker("cluster"):
+        item.add_marker("server")
 
 
 @pytest.fixture(autouse=True)
@@ -143,11 +165,14 @@ def fault_proxy() -> Iterator[Callable[[Upstream], FaultProxy]]:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say what the tests ran against, and loudly when there was no API server."""
     crd = crd_path()
-    stand_in = " (a small stand-in; ../shared/seldon or M2S_SELDON_CRD has Seldon Core's own)"
-    note = stand_in if crd == STAND_IN else ""
+    note = " (a stand-in; M2S_SELDON_CRD names Seldon Core's own)" if crd == STAND_IN else ""
     terminalreporter.write_line(f"Seldon CRD: {crd}{note}")
     outcomes = terminalreporter.stats
     reports = [*outcomes.get("skipped", ()), *outcomes.get("error", ())]
+    for missing in sorted({str(report.longrepr) for report in reports}):
+        if NO_MLFLOW in missing:
+            terminalreporter.section("A GENERATION OF MLFLOW WAS NOT TESTED", sep="!", red=True)
+            terminalreporter.write_line(missing.partition(NO_MLFLOW)[2].rstrip("')"))
     missed = sum(NO_CLUSTER in str(report.longrepr) for report in reports)
     if missed:
         terminalreporter.section("NOT TESTED AGAINST A CLUSTER", sep="!", red=True, bold=True)

@@ -73,3 +73,9 @@ class Refused(M2sError):
     """A safety check refused the plan; nothing was written."""
 
     exit_code = 3
+
+
+def told(error: M2sError) -> str:
+    """Return an error's line; where a side could not be read, it says what to run next."""
+    side = isinstance(error, RegistryError | ClusterError) and not isinstance(error, Rejected)
+    return f"{error}; run `m2s check` to see what works" if side else str(error)

@@ -10,9 +10,10 @@ from typing import Any
 HIDDEN = "***"
 _SHORTEST = 4  # a shorter secret would blank out half the line and hide nothing
 
-# RFC 3986's userinfo, tokens without a user name included; in Azure's URIs it is the container.
+# RFC 3986's userinfo, tokens without a user name included; in the URIs of Azure, Cloudflare R2 and
+# Backblaze B2 it is the container or the bucket, in Databricks' a profile.
 _USERINFO = re.compile(
-    r"\b(?!(?:wasbs?|abfss?)://[^:/@]+@)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s?#\"']+@"
+    r"\b(?!(?:wasbs?|abfss?|r2|b2|dbfs)://[^:/@]+@)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s?#\"']+@"
 )
 # Storage signatures (AWS SigV4, Azure SAS, Google), and the query names people put tokens under.
 _QUERY = re.compile(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from m2s.base import mask
+
 
 def told(words: Iterable[str]) -> str:
     """``a``, ``a and b``, ``a, b and 7 more``: what still fits on a line."""
@@ -23,3 +25,12 @@ def minute(time: str) -> str:
     except (ValueError, OverflowError):
         return ""
     return f"{utc:%Y-%m-%d %H:%M} UTC"
+
+
+_LONGEST = 600
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` in one line of bounded length, with no token or password in it."""
+    flat = mask.text(" ".join(text.split()))
+    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"

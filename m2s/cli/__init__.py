@@ -6,9 +6,12 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from m2s.base.errors import M2sError, UsageError
+from m2s.base.errors import M2sError, UsageError, told
+
+_SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
+"""What m2s.registry sets for MLflow's client; a later command of this process has its own."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,12 +24,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # m2s.cli.run.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
+    theirs = {name: os.environ.get(name) for name in _SHARED}
     try:
         return _run(argv)
     finally:
         gc.enable()
+        _restore(theirs)
         if argv is None:  # the process ends with this command, and would look through it once more
             atexit.register(gc.freeze)
+
+
+def _restore(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -38,7 +50,7 @@ def _run(argv: Sequence[str] | None) -> int:
         code = app(args=argv, prog_name="m2s", standalone_mode=False)
         sys.stdout.flush()
     except M2sError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(told(error), error.exit_code)
     except typer.TyperException as error:
         # Typer's own 2 for wrong usage would read as "changes pending".
         return _fail(error.format_message(), UsageError.exit_code)

@@ -86,6 +86,19 @@ def _main(
 
 
 @app.command(cls=Late)
+@with_settings("check")
+def check(flags: dict[str, Any], config: Config = None, output: Format = Output.TABLE) -> None:
+    """Show what is there on both sides, and what may be done.
+
+    It is the first thing to run. It writes nothing, and exits 1 where something that is needed is
+    missing.
+    """
+    from m2s.cli.check import check as run
+
+    raise typer.Exit(run(flags, config, output.value))
+
+
+@app.command(cls=Late)
 @with_settings("plan")
 def plan(
     flags: dict[str, Any],

@@ -31,7 +31,7 @@ def registry_uri(chosen: Settings) -> str:
     """Return where the registry is; a UsageError says how to tell."""
     uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
-        raise UsageError("which registry? give --tracking-uri or set MLFLOW_TRACKING_URI")
+        raise UsageError("no registry: give --tracking-uri or set MLFLOW_TRACKING_URI")
     return uri
 
 
@@ -46,6 +46,7 @@ def registry(chosen: Settings) -> MlflowRegistry:
         uri,
         request_timeout=chosen.request_timeout,
         workers=chosen.concurrency,
+        workspace=chosen.workspace,
         cache=Cache(folder) if folder else None,
     )
 

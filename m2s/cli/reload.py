@@ -12,7 +12,7 @@ from m2s.base.errors import UsageError
 from m2s.settings import build, config_file
 from m2s.settings.build import Settings
 
-_FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect")
+_FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect", "workspace")
 _ELECTED = ("lease", "namespace", "target", "kubeconfig", "context")
 
 

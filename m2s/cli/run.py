@@ -41,12 +41,14 @@ def plan(
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
     chosen = _settings(flags, config, accept=accept)
-    made = _look(chosen)
+    registry = connect.registry(chosen)
+    made = _look(chosen, registry)
     refusal = made.refusal(chosen.max_delete)
     who = "apply and prune" if made.doubtful else "apply --prune and prune"
     warnings = [f"{who} would refuse: {refusal}"] if refusal else []
     if out:
-        saved_plan.save(out, made, chosen, warnings)
+        # MLFLOW_WORKSPACE, too, decided what was planned.
+        saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
     if output in STRUCTURED:
         typer.echo(document.text(document.of_plan(made, warnings), output))
@@ -56,7 +58,7 @@ def plan(
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
     chosen = build.build(flags, os.environ, config)
-    found = explaining.of(_look(chosen), name)
+    found = explaining.of(_look(chosen, connect.registry(chosen)), name)
     if output in STRUCTURED:
         result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
         typer.echo(document.text(result, output))
@@ -176,7 +178,7 @@ def _read(
     templates: TemplateFolder | None = None,
 ) -> Plan:
     if not chosen.selectors:
-        raise UsageError(f"serve what? give --stage or --alias; {offers(registry)}")
+        raise UsageError(f"no selector: give --stage or --alias; {offers(registry)}")
     spare_imports()
     with tables.stages("Reading the registry") as begin:
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
@@ -197,9 +199,8 @@ def spare_imports() -> None:
     gc.enable()
 
 
-def _look(chosen: Settings) -> Plan:
-    registry, cluster = connect.registry(chosen), connect.cluster(chosen)
-    return _read(chosen, registry, cluster, connect.templates(chosen))
+def _look(chosen: Settings, registry: Registry) -> Plan:
+    return _read(chosen, registry, connect.cluster(chosen), connect.templates(chosen))
 
 
 def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:

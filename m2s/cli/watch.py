@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.base.errors import M2sError, Refused, UsageError, told
 from m2s.cli import connect, run
 from m2s.cli.reload import Source
 from m2s.cli.supervise import Signals, handled, leave, supervise
@@ -53,7 +53,7 @@ def watch(flags: Mapping[str, Any], config: str | None, secret: str | None, *, o
             if chosen.log_format != "json":
                 raise
             # Whoever reads the log takes it apart line by line, the last one too.
-            _log.critical("%s", error)
+            _log.critical("%s", told(error))
             return error.exit_code
 
 
@@ -167,7 +167,7 @@ def _heading(chosen: Settings, edges: Edges) -> str:
 
 def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
     if not chosen.selectors:
-        raise UsageError(f"serve what? give --stage or --alias; {_offers(chosen)}")
+        raise UsageError(f"no selector: give --stage or --alias; {_offers(chosen)}")
     if chosen.leader_elect and chosen.folder:
         raise UsageError("--leader-elect wants a Kubernetes cluster: a folder has no Lease")
     if chosen.leader_elect and once:

@@ -51,4 +51,5 @@ def unregister(
 
 
 def _webhooks(chosen: Settings) -> Webhooks:
-    return Webhooks(registry_uri(chosen), request_timeout=chosen.request_timeout)
+    limit, workspace = chosen.request_timeout, chosen.workspace
+    return Webhooks(registry_uri(chosen), request_timeout=limit, workspace=workspace)

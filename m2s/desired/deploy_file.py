@@ -7,10 +7,14 @@ from m2s.domain.versions import DeployFile
 from m2s.objects.layers import Layer
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon.description import fault
+from m2s.platforms.seldon.units import blanked
 
 
-def parse(file: DeployFile) -> Layer:
+def parse(file: DeployFile, *, alone: bool = True) -> Layer:
     """Return the SeldonDeployment in a file, as a layer that knows its lines.
+
+    Where it is ``alone``, a ``modelUri:`` with nothing behind it is blank; over another description
+    it would take away what that one says.
 
     Raises:
         Problem: naming file and line, for whatever is not one SeldonDeployment.
@@ -27,4 +31,5 @@ def parse(file: DeployFile) -> Layer:
     if problem:
         path, text = problem
         raise Problem(f"{file.origin}:{documents[0].line(*path)}: {text}")
-    return Layer(file.origin, documents[0].value, documents[0].line)
+    body = documents[0].value
+    return Layer(file.origin, blanked(body) if alone else body, documents[0].line)

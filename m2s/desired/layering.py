@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from m2s.base.names import meant
 from m2s.desired import deploy_file as file
+from m2s.desired.manifest import ANCHORS
+from m2s.domain.resource import KIND
 from m2s.domain.versions import DeployFile, ModelVersion
 from m2s.objects.layers import Layer, Merged, merge
+from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import server, tags
 from m2s.platforms.seldon.completing import check_protocol, with_implied
 from m2s.settings.build import Settings
@@ -39,7 +43,7 @@ def described(
     Raises:
         Problem: what keeps it from being one SeldonDeployment.
     """
-    own = [*base, *([file.parse(deploy_file)] if deploy_file else [])]
+    own = [*base, *([file.parse(deploy_file, alone=not base)] if deploy_file else [])]
     if not own:
         image = server.image_of(version, model_tags, settings)
         below = [server.layer(image, uri, settings), *_defaults(settings)]
@@ -48,7 +52,7 @@ def described(
     stack, merged = with_implied([*below, *own])
     if tagged := tags.layers(version, merged.body):
         merged = merge([*stack, *tagged])
-    check_protocol(merged)
+    _check(merged)
     return merged
 
 
@@ -59,10 +63,26 @@ def over_defaults(layer: Layer, settings: Settings) -> Merged:
         Problem: what keeps it from being served.
     """
     _, merged = with_implied([*_defaults(settings), layer])
-    check_protocol(merged)
+    _check(merged)
     return merged
 
 
 def _defaults(settings: Settings) -> list[Layer]:
     given = settings.defaults
     return [Layer(given.origin, given.body, given.line)] if given else []
+
+
+_PARTS = ("apiVersion", "kind", "metadata", "spec", "status")
+
+
+def _check(merged: Merged) -> None:
+    """Refuse what the API server or Seldon Core would: a folder has neither."""
+    for part in merged.body:
+        if part not in _PARTS and not part.startswith(ANCHORS):
+            sources = merged.sources().items()
+            where = next((f"{source}: " for path, source in sources if path[0] == part), "")
+            raise Problem(
+                f"{where}{part} is no field of a {KIND}; {meant(part, _PARTS)} (what begins with "
+                f"{ANCHORS} may hold anchors)"
+            )
+    check_protocol(merged)

@@ -1,28 +1,50 @@
-"""Where a model lies, as the model server in the cluster can read it."""
+"""Where a model lies, as the model server in the cluster can read it; pure.
+
+One function decides, for whatever MLflow or a person writes as a model's location: it is mapped by
+``--model-uri-map``, converted to what Seldon Core's rclone reads, or refused with what to type.
+MLflow's own kinds of location are those of its ``artifact_repository_registry.py``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 from m2s.base import mask
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import storage
 
+UNRESOLVED = frozenset({"models", "runs"})
+"""Schemes of which only the registry knows what they mean."""
+
 # Schemes that name a place only an MLflow client, or only one machine, can read from.
-_UNSERVABLE = frozenset({"mlflow-artifacts", "models", "runs", "file", "dbfs", ""})
+_UNSERVABLE = frozenset({"mlflow-artifacts", *UNRESOLVED, "file", "dbfs", ""})
+# Schemes that rclone has no remote for, and those of which it takes the host for a folder: where
+# that is, is the remote's to know. Another initializer may read them, so the map may name them.
+_FOREIGN = frozenset({"uc", "databricks", "databricks-uc", "viewfs"})
+_WITH_HOST = frozenset({"http", "https", "hdfs", "ftp", "sftp"})
+# What stands behind the slashes of these is no part of the path.
+_AUTHORITIES = _WITH_HOST | _FOREIGN | {"mlflow-artifacts", "dbfs", "file"}
+
+_WINDOWS = re.compile(r"[a-zA-Z]:(?:[^/]*\\|/(?!/))")
+_BACKSLASHED = re.compile(r"\\|\.{1,2}\\|[^/]*\\[^/]*$")
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+_PROXIED = re.compile(
+    r"(?i:https?)://[^?#]*?/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(.*))?"
+)
+_ELSEWHERE = re.compile(
+    r"(mlflow-artifacts(?=://.)|dbfs(?=://.)|file(?=://localhost/))://[^/]+(?:/(.*))?"
+)
+
+UriMap = Iterable[tuple[str, str]]
 
 
-def servable(
-    uri: str,
-    uri_map: Iterable[tuple[str, str]],
-    root: str | None = None,
-    run_id: str | None = None,
-) -> str:
-    """Return a resolved model URI after the user's prefix map, as Seldon Core's rclone reads it.
+def servable(uri: str, uri_map: UriMap, root: str | None = None, run_id: str | None = None) -> str:
+    """Return a location after the user's prefix map, as Seldon Core's rclone reads it.
 
     Args:
-        uri: where the registry has the model.
+        uri: where the registry has the model, or what a person wrote.
         uri_map: prefixes and their replacements; the longest matching one counts.
         root: the artifact root as the cluster reaches it, for what no prefix matches.
         run_id: the run whose folder marks where the artifact root ends.
@@ -30,53 +52,134 @@ def servable(
     Raises:
         Problem: no model server can read it, or it carries a secret.
     """
-    mapped = map_uri(uri, uri_map)
-    if root and mapped == uri:
-        mapped = rooted(uri, root, run_id)
-    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*):", mapped)
-    name = scheme[1].lower() if scheme else ""
+    found = _mapped(uri, uri_map)
+    if found is None and root:
+        found = _rooted(_spelled(uri), root, run_id)
+    mapped = uri if found is None else found
+    name = scheme(mapped)
     if name in _UNSERVABLE:
-        start = f"{name}:/" if name else "/"
-        raise Problem(
-            f"no model server can read {mask.text(mapped)}; map it to the store behind it with "
-            f"--model-uri-map {start}=s3://BUCKET/PATH"
-        )
+        raise Problem(_refusal(uri, found))
     if mask.has_password(mapped):
         raise Problem(
             f"the model URI {mask.text(mapped)} carries a secret; name a Secret with "
             "envSecretRefName in deploy.yaml instead"
         )
     try:
-        return storage.readable(mapped)
+        read = storage.readable(mapped)
     except ValueError as error:
         raise Problem(mask.text(str(error))) from error
+    unread = name in _FOREIGN or (name in _WITH_HOST and _authority(mapped))
+    if found is None and read == mapped and unread:
+        raise Problem(_refusal(uri, None))
+    return read
 
 
-def map_uri(uri: str, uri_map: Iterable[tuple[str, str]]) -> str:
+def scheme(uri: str) -> str:
+    """Return a location's scheme in lower case, "" for a path of whatever operating system."""
+    found = None if _WINDOWS.match(uri) else _SCHEME.match(uri)
+    return found[1].lower() if found else ""
+
+
+def is_servable(uri: str) -> bool:
+    """Whether a location is of a kind that a model server may read without any map."""
+    return scheme(uri) not in _UNSERVABLE
+
+
+def _refusal(uri: str, mapped: str | None) -> str:
+    if mapped is not None:
+        line = f"no model server can read {mask.text(mapped)}"
+        return f"{line}, which --model-uri-map or --artifact-root makes of {mask.text(uri)}"
+    typed = mask.text(storage.replacement(_start(_forms(uri)[-1])))
+    return f"no model server can read {mask.text(uri)}; map it to the store behind it with {typed}"
+
+
+def _start(uri: str) -> str:
+    """Return the prefix of a location that is best replaced: all that tells the machine."""
+    name = scheme(uri)
+    head = uri[: len(name) + 1] if name else ""
+    path = uri[len(head) :]
+    found = re.match(r"//[^/]+/?|/+[a-zA-Z]:/|/|[^/]+/", path)
+    return head + (found[0] if found else path)
+
+
+def map_uri(uri: str, uri_map: UriMap) -> str:
     """Replace the longest matching prefix of ``uri``; an unmatched one comes back unchanged."""
-    matching = [(prefix, to) for prefix, to in uri_map if uri.startswith(prefix)]
-    if not matching:
-        return uri
-    prefix, to = max(matching, key=lambda pair: len(pair[0]))
-    rest = uri[len(prefix) :]
-    # "mlflow-artifacts:/=s3://b/m" and "…/m/" both mean a folder: exactly one slash between.
-    if prefix.endswith("/") or rest.startswith("/"):
-        return f"{to.rstrip('/')}/{rest.lstrip('/')}"
-    return to + rest
+    found = _mapped(uri, uri_map)
+    return uri if found is None else found
 
 
-def rooted(uri: str, root: str, run_id: str | None) -> str:
+def _mapped(uri: str, uri_map: UriMap) -> str | None:
+    """Replace the longest matching prefix of ``uri``; None where none does."""
+    pairs = [(_spelled(prefix), to) for prefix, to in uri_map]
+    for form in _forms(uri):
+        matching = [(prefix, to) for prefix, to in pairs if _begins(form, prefix)]
+        if not matching:
+            continue
+        prefix, to = max(matching, key=lambda pair: len(pair[0]))
+        rest = form[len(prefix) :]
+        # "mlflow-artifacts:/=s3://b/m" and "…/m/" both mean a folder: exactly one slash between.
+        if prefix.endswith("/") or rest.startswith("/"):
+            return f"{to.rstrip('/')}/{rest.lstrip('/')}"
+        return to + rest
+    return None
+
+
+def _forms(uri: str) -> tuple[str, ...]:
+    """Return how a location may be written: as it is, then without the door that leads to it.
+
+    ``https://HOST/api/2.0/mlflow-artifacts/artifacts/PATH`` and ``mlflow-artifacts://HOST/PATH``
+    are ``mlflow-artifacts:/PATH``, ``dbfs://PROFILE@databricks/PATH`` is ``dbfs:/PATH``.
+    """
+    as_it_is = _spelled(uri)
+    if found := _PROXIED.fullmatch(uri):
+        return as_it_is, f"mlflow-artifacts:/{_decoded(found[1] or '')}"
+    if found := _ELSEWHERE.fullmatch(as_it_is):
+        return as_it_is, f"{found[1]}:/{found[2] or ''}"
+    return (as_it_is,)
+
+
+def _spelled(text: str) -> str:
+    """Return a location with slashes for Windows' backslashes, and without percent-encoding."""
+    name = scheme(text)
+    if name == "file" or (not name and (_WINDOWS.match(text) or _BACKSLASHED.match(text))):
+        text = text.replace("\\", "/")
+    if name in ("file", "mlflow-artifacts"):
+        text = _decoded(text)
+    return text[0].upper() + text[1:] if re.match("[a-zA-Z]:/", text) else text
+
+
+def _decoded(text: str) -> str:
+    decoded = unquote(text)
+    return decoded if decoded.isprintable() and "\ufffd" not in decoded else text
+
+
+def _begins(uri: str, prefix: str) -> bool:
+    """Whether ``prefix`` is one of ``uri`` that ends before a host or after it."""
+    if not uri.startswith(prefix):
+        return False
+    name = scheme(uri)
+    short = prefix == "/" if not name else prefix in (f"{name}:", f"{name}:/")
+    return not (short and (not name or name in _AUTHORITIES) and _authority(uri))
+
+
+def _authority(uri: str) -> str:
+    """Return the host in a location, "" where it has none."""
+    found = re.match(r"(?:[^:/]+:)?//([^/]+)", uri)
+    return found[1] if found else ""
+
+
+def _rooted(uri: str, root: str, run_id: str | None) -> str | None:
     """Put ``root`` in the place of the artifact root: of all before EXPERIMENT/RUN.
 
     MLflow lays artifacts out as ``ROOT/EXPERIMENT/RUN/artifacts/…``, and since release 3 models as
-    ``ROOT/EXPERIMENT/models/m-…/artifacts``. A URI of neither form comes back unchanged.
+    ``ROOT/EXPERIMENT/models/m-…/artifacts``. None for a URI of neither form.
     """
     steps = uri.split("/")
     logged = [index for index in range(len(steps) - 1) if _is_logged(steps, index)]
     runs = [index for index, step in enumerate(steps) if run_id and step == run_id]
     found = runs[-1:] or logged[-1:]
     if not found or found[0] == 0:
-        return uri
+        return None
     return "/".join((root.rstrip("/"), *steps[found[0] - 1 :]))
 
 

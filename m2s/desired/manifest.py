@@ -21,6 +21,7 @@ from m2s.base.labels import (
 )
 from m2s.base.names import dns_label, label_value
 from m2s.desired.choosing import Wanted
+from m2s.desired.places import Reader, placed
 from m2s.domain.deployments import listing
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, KIND, VERSION
@@ -29,7 +30,7 @@ from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
 from m2s.objects.layers import named_path
 from m2s.objects.origins import Source, Sources
-from m2s.platforms.seldon.model_uri import PATH, with_uri
+from m2s.settings.build import Settings
 
 
 def manifest_of(
@@ -38,18 +39,31 @@ def manifest_of(
     uri: str,
     owner: str,
     default: Key,
+    settings: Settings,
     sources: Callable[[], Sources] = dict,
 ) -> Manifest:
     """Return ``given``, a SeldonDeployment, under its name and with m2s's own marks.
 
-    ``sources`` tells where the fields of ``given`` come from.
+    Args:
+        want: the version.
+        given: what all layers of its description come to.
+        uri: where the version lies, as a model server reads it.
+        owner: whose deployment it is.
+        default: its name, where ``given`` has none, and its namespace.
+        settings: how the locations in ``given`` are read.
+        sources: tells where the fields of ``given`` come from.
+
+    Raises:
+        Problem: a place of a model's URI has none, or one that no model server reads.
     """
     key, notes = named(given, default)
     bare = Manifest(key, owner, want.selector, (want.version,), {}, uri, (*_notes(want), *notes))
-    made = marked(bare, {**given, "spec": with_uri(given["spec"], uri)})
-    located = named_path(made.body, PATH)
-    where = Source(f"where the registry has {want.version}")
-    return replace(made, sources=lambda: {**sources(), **marks(made.body), located: where})
+    reader = Reader(settings, frozenset({uri}), want.version.run_id)
+    body, places = placed(given, uri, reader)
+    made = marked(bare, body)
+    named_places = [named_path(made.body, (*place, "modelUri")) for place in places]
+    where = dict.fromkeys(named_places, Source(f"where the registry has {want.version}"))
+    return replace(made, sources=lambda: {**sources(), **marks(made.body), **where})
 
 
 def marks(body: Body) -> Sources:
@@ -90,7 +104,7 @@ def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
             "labels": {**(metadata.get("labels") or {}), **_labels(manifest)},
             "annotations": _annotations(manifest, metadata.get("annotations") or {}),
         },
-        **{part: value for part, value in given.items() if part not in _NOT_OURS},
+        **{part: value for part, value in given.items() if _is_kept(part)},
     }
     return replace(manifest, body=sealed(body))
 
@@ -102,7 +116,15 @@ def _notes(want: Wanted) -> tuple[str, ...]:
     return (f"{listed} also in {want.selector.name}: the highest version is served",)
 
 
+ANCHORS = "x-"
+"""What the top-level keys begin with that hold YAML anchors, as in Compose files: never written."""
 _NOT_OURS = frozenset({"apiVersion", "kind", "metadata", "status"})
+
+
+def _is_kept(part: str) -> bool:
+    return part not in _NOT_OURS and not part.startswith(ANCHORS)
+
+
 # True of another object, at another time: left behind by `kubectl get -o yaml`.
 _NOT_KEPT = frozenset({
     "kubectl.kubernetes.io/last-applied-configuration", MODELS, TEMPLATE, PAUSED, PINNED, *RECORD,

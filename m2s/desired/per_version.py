@@ -11,6 +11,7 @@ from m2s.desired.layering import described as stacked
 from m2s.desired.locating import servable
 from m2s.desired.manifest import manifest_of
 from m2s.desired.memo import Memo
+from m2s.desired.names import warned
 from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
@@ -65,7 +66,11 @@ class Own:
             tuple(sorted(self.model_tags.get(version.model, {}).items()))
             for version in want.versions
         )
-        return self.memo.get((want, described, tags), lambda: self._deployment(want))
+        return self.memo.get((want, described, tags), lambda: self._warned(want))
+
+    def _warned(self, want: Wanted) -> Manifest | Undeployable | Skipped:
+        made = self._deployment(want)
+        return warned(made) if isinstance(made, Manifest) else made
 
     def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)
@@ -88,7 +93,7 @@ class Own:
             if isinstance(described, Unreadable):
                 raise Problem(described.reason)
             if described.file is None and self._wants_file:
-                return self._skipped(want, "no deploy.yaml in the run or in the model's folder")
+                return self._skipped(want, _no_file(described.near))
             return self._described(want, described, owner, key)
         except Problem as problem:
             return Undeployable(key, owner, want.selector, version, str(problem))
@@ -108,7 +113,9 @@ class Own:
             return stacked(version, described.file, uri, settings, self.model_tags, base)
 
         # Made again where somebody asks: to keep all layers at hand takes half the memory there is.
-        return manifest_of(want, merged().body, uri, owner, key, lambda: merged().sources())
+        return manifest_of(
+            want, merged().body, uri, owner, key, settings, lambda: merged().sources()
+        )
 
     def _base(
         self, selector: Selector, version: ModelVersion, described: Description
@@ -117,3 +124,8 @@ class Own:
             return ()
         names = base_names(selector, version, described, self.settings)
         return (filling.fragment(self.base, names, whole=described.file is None),)
+
+
+def _no_file(near: str) -> str:
+    line = "no deploy.yaml in the run or in the model's folder"
+    return f"{line}; there is {near}: log it as deploy.yaml, in no folder" if near else line

@@ -101,6 +101,16 @@ class LiveDeployment:
         return str(self._metadata.get("uid", ""))
 
     @property
+    def deleting(self) -> str:
+        """Since when it is being deleted (RFC 3339), "" where nobody asked for that."""
+        return str(self._metadata.get("deletionTimestamp") or "")
+
+    @property
+    def finalizers(self) -> tuple[str, ...]:
+        """What a deletion waits for."""
+        return tuple(map(str, self._metadata.get("finalizers") or ()))
+
+    @property
     def generation(self) -> int:
         """Counts changes of the spec; 0 in a folder."""
         return int(self._metadata.get("generation", 0))

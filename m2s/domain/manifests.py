@@ -51,7 +51,7 @@ class Manifest:
     another alias's version, runs along with it. ``template`` is the file of the templates folder
     that it was made from, "" for a version's own deployment.
     ``notes`` tell what of the description is done differently, and why; ``ignored`` lists the
-    JSON pointers in it that are not written, because ``--ignore`` leaves them to others;
+    JSON pointers in it that are not written over a live object: ``--ignore`` leaves them to others;
     ``warnings`` say what will keep it from serving, as far as preflight could see. ``sources``
     tells where each field comes from; it is worked out when it is asked for. ``pin`` says, of a
     pinned deployment's, why it is not what the registry says.

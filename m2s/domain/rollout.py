@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Rollout:
     """How far a written deployment has come.
 
-    ``serving`` when the written generation, and nothing older, serves; ``failed`` when the
-    cluster says that it never will; else ``message`` names what it still waits for.
+    ``serving`` when the written generation, and nothing older, serves: ``message`` then says what
+    of it shows nowhere, if anything. ``failed`` when the cluster says that it never will; else
+    ``message`` names what it still waits for.
     """
 
     serving: bool

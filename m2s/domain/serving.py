@@ -20,7 +20,8 @@ class Serving:
     ``selector`` is as its annotation has it (``stage=Staging``). ``state`` and ``message`` are the
     Seldon operator's word ("Available", "Creating", "Failed"), "" before it said any and in a
     folder; ``endpoint`` the URL it gives, for use inside the cluster. ``since`` is from when on
-    these versions are served (RFC 3339, UTC), "" where that is unknown.
+    these versions are served (RFC 3339, UTC), "" where that is unknown; ``deleting`` from when on
+    it is being deleted, "" where it is not, and ``finalizers`` what that waits for.
     """
 
     key: Key
@@ -33,6 +34,8 @@ class Serving:
     since: str
     pin: str
     paused: bool
+    deleting: str
+    finalizers: tuple[str, ...]
     history: tuple[Entry, ...]
 
 
@@ -50,6 +53,8 @@ def of(live: LiveDeployment) -> Serving:
         since=history.since(live),
         pin=live.pin,
         paused=live.paused,
+        deleting=live.deleting,
+        finalizers=live.finalizers,
         history=history.entries(live),
     )
 

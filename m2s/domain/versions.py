@@ -110,11 +110,13 @@ class DeployFile:
 class Description:
     """How a version wants to be deployed: its resolved storage URI and its ``deploy.yaml``, if any.
 
-    ``file`` is None only when every place was read and none had one.
+    ``file`` is None only when every place was read and none had one; ``near`` names a file that may
+    have been meant for one then, and where it is.
     """
 
     uri: str
     file: DeployFile | None
+    near: str = ""
 
 
 @dataclass(frozen=True, slots=True)

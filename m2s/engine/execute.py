@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import Enum
-from typing import assert_never
+from functools import partial
+from typing import TypeVar, assert_never
 
 from m2s.base import mask
 from m2s.base.errors import ClusterUnavailable, M2sError
@@ -19,6 +20,8 @@ from m2s.engine.gate import Gate
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update, loses
 from m2s.plan.plan import Plan
 from m2s.targets.cluster import Cluster
+
+T = TypeVar("T")
 
 
 class Status(Enum):
@@ -250,25 +253,27 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Outcome, ...]:
-    """Follow the rollouts until each serves, fails, or ``timeout`` seconds pass.
+    """Follow the rollouts until each serves, fails, or ``timeout`` seconds pass, over all.
 
     Returns:
         The outcomes, with SERVING, or FAILED and what it is stuck on, for each written object.
     """
     results = list(outcomes)
-    waiting = {number: "" for number, outcome in enumerate(results) if outcome.applied}
+    waiting = {
+        n: "the cluster did not say in time how far it is"
+        for n, o in enumerate(results)
+        if o.applied
+    }
     deadline, pause = clock() + timeout, 0.2
-    while waiting:
+    while waiting and clock() < deadline:
         for number in list(waiting):
-            settled = _look(cluster, results[number])
+            settled = _in_time(deadline - clock(), partial(_look, cluster, results[number]))
             if isinstance(settled, str):
                 waiting[number] = settled
-                continue
-            results[number] = settled
-            del waiting[number]
-            report(settled)
-        if waiting and clock() >= deadline:
-            break
+            elif settled:
+                results[number] = settled
+                del waiting[number]
+                report(settled)
         if waiting:
             sleep(min(pause, max(deadline - clock(), 0)))
             pause = min(pause * 1.5, 3.0)
@@ -279,17 +284,41 @@ def wait(
     return tuple(results)
 
 
+def _in_time(seconds: float, step: Callable[[], T]) -> T | None:
+    """Return what a step comes to; None when it takes longer, or there is no time to begin it.
+
+    A request may well take longer than is left, with its retries: it is left to itself then.
+    """
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(step())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            done.set_exception(error)
+
+    if seconds <= 0:
+        return None
+    threading.Thread(target=run, name="m2s-look", daemon=True).start()
+    try:
+        return done.result(seconds)
+    except TimeoutError:
+        return None
+
+
 def _look(cluster: Cluster, outcome: Outcome) -> Outcome | str:
     """Return the settled outcome of a rollout, or what it waits for."""
     if outcome.applied is None:
         raise AssertionError("nothing was written")
+    before = outcome.change.live if isinstance(outcome.change, Update) else None
     try:
-        rollout = cluster.rollout(outcome.applied)
+        rollout = cluster.rollout(outcome.applied, before)
     except M2sError as error:
         return str(error)  # the outage may pass before the deadline does
     if rollout.serving:
         same = outcome.status is Status.UNCHANGED
-        return outcome if same else Outcome(outcome.change, Status.SERVING, "", outcome.applied)
+        served = Outcome(outcome.change, Status.SERVING, rollout.message, outcome.applied)
+        return outcome if same else served
     if rollout.failed:
         return Outcome(outcome.change, Status.FAILED, rollout.message)
     return rollout.message

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from m2s.base.workers import Workers
-from m2s.desired.locating import map_uri
-from m2s.domain.manifests import Desired, Manifest, Undeployable
+from m2s.desired.locating import servable
+from m2s.domain.manifests import Desired, Manifest
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
 from m2s.platforms.findings import Facts, unchecked
-from m2s.platforms.seldon import preflight, storage
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon import preflight
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry
 from m2s.targets.cluster import Cluster
@@ -29,7 +31,7 @@ def inspect(
     """Return ``results`` with their warnings, and what could not be checked, a line each.
 
     With ``--strict`` a manifest with warnings becomes :class:`~m2s.domain.manifests.Undeployable`,
-    and so what is deployed is held. Without ``--preflight`` nothing is read or changed.
+    and so what is deployed is held. Without ``--preflight`` nothing is read.
 
     Args:
         results: what :func:`m2s.desired.build` returned.
@@ -43,7 +45,7 @@ def inspect(
         ClusterError: the cluster does not answer.
     """
     if not settings.inspects:
-        return tuple(results), ()
+        return tuple(_strictly(item, settings.strict) for item in results), ()
     needs = preflight.needs(item for item in results if isinstance(item, Manifest))
     folders = _folders(described, settings.uri_map)
 
@@ -59,11 +61,11 @@ def inspect(
         accounts=read("Looking for ServiceAccounts", cluster.has_service_account, needs.accounts),
         models=read("Reading MLmodel files", mlmodel, needs.uris & folders.keys()),
     )
-    judged = tuple(
-        _judged(item, facts, settings.strict) if isinstance(item, Manifest) else item
-        for item in results
+    judged = (
+        preflight.checked(item, facts) if isinstance(item, Manifest) else item for item in results
     )
-    return judged, unchecked(facts)
+    strictly = tuple(_strictly(item, settings.strict) for item in judged)
+    return strictly, unchecked(facts)
 
 
 def _folders(
@@ -73,16 +75,12 @@ def _folders(
     folders = {}
     for item in described:
         if isinstance(item, Description):
-            mapped = map_uri(item.uri, uri_map)
-            try:
-                folders[storage.readable(mapped)] = item.uri
-            except ValueError:
-                continue  # no manifest came of this one
+            with suppress(Problem):  # no manifest came of such a one
+                folders[servable(item.uri, uri_map)] = item.uri
     return folders
 
 
-def _judged(manifest: Manifest, facts: Facts, strict: bool) -> Manifest | Undeployable:
-    checked = preflight.checked(manifest, facts)
-    if not strict or not checked.warnings:
-        return checked
-    return checked.refused("; ".join(checked.warnings))
+def _strictly(item: Desired, strict: bool) -> Desired:
+    if not strict or not isinstance(item, Manifest) or not item.warnings:
+        return item
+    return item.refused("; ".join(item.warnings))

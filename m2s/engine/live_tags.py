@@ -7,7 +7,6 @@ the key, so that nobody touches what another owner says of the same version.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from m2s.base import mask
 from m2s.base.errors import TagRefused
@@ -17,9 +16,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
-
-if TYPE_CHECKING:
-    from m2s.sources.mlflow.tagging import Tagging
+from m2s.sources.source import Tagging
 
 UNKNOWN = "-"
 """What stands for what is unknown of one of several deployments."""

@@ -18,6 +18,7 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable, Whereabouts
 from m2s.engine import looks
 from m2s.engine.inspection import inspect
+from m2s.engine.locating import resolved
 from m2s.engine.looks import Described, Looks, locate
 from m2s.objects.body import Body
 from m2s.plan import claims, removals, second_look, ties, writes
@@ -70,9 +71,12 @@ def make_plan(
     question = removals.untemplated(templates, built, live.values(), scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
-    accepted = settings.accept_registry
     return replace(
-        made, unchecked=unchecked, untemplated=question, doubt=run.ties.doubt, accepted=accepted
+        made,
+        unchecked=(*unchecked, *cluster.unread()),
+        untemplated=question,
+        doubt=run.ties.doubt,
+        accepted=settings.accept_registry,
     )
 
 
@@ -118,6 +122,7 @@ class _Run:
             chosen.every,
             memo,
         )
+        built = resolved(built, registry, settings, self._workers)
         settled = claims.settled(built, self._live, self.ties.renamed)
         return inspect(settled, described.values(), registry, cluster, settings, self._workers)
 
@@ -209,7 +214,7 @@ def _plan(
     offered: Mapping[str, int] | None,
 ) -> Plan:
     scope = Scope(settings.owners, settings.models)
-    mine = [item.owner for item in live if scope.includes(item)]
+    mine = [item.owner for item in live if scope.includes(item) and not item.deleting]
     return Plan(
         registry=registry,
         target=cluster.identity,

@@ -17,7 +17,7 @@ from m2s.domain.history import Entry
 from m2s.domain.manifests import Manifest
 from m2s.domain.scope import Scope
 from m2s.engine.reconcile import now, preview
-from m2s.plan import orders, writes
+from m2s.plan import orders, reasons, writes
 from m2s.plan.changes import Change, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.settings.build import Settings
@@ -83,6 +83,8 @@ def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
         raise M2sError(f"{name} is not m2s's, so it has no record of what it served")
     if settings.owners and live.owner not in settings.owners:
         raise M2sError(f"{name} belongs to the owner {live.owner}, not to {_told(settings)}")
+    if live.deleting:
+        raise M2sError(f"{name} {reasons.of_deletion(live)}")
     return live
 
 

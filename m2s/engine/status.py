@@ -17,6 +17,7 @@ from m2s.domain.history import Entry
 from m2s.domain.scope import Scope
 from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
+from m2s.plan import reasons
 
 UNKNOWN = "-"
 """What stands for what nobody noted, and for a folder's state."""
@@ -96,6 +97,8 @@ def notes(one: Serving) -> Iterator[str]:
 
 def orders(one: Serving) -> Iterator[str]:
     """Yield what somebody ordered for a deployment."""
+    if one.deleting:
+        yield reasons.of_deletion(one)
     if one.pin:
         yield f"pinned to {pin(one)}"
     if one.paused:
@@ -148,6 +151,7 @@ def _deployment(one: Serving) -> dict[str, Any]:
         "endpoint": one.endpoint or None,
         "pinned": one.pin or None,
         "paused": one.paused,
+        "deleting": one.deleting or None,
         "history": [_entry(entry) for entry in one.history],
     }
 

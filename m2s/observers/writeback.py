@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from m2s.base.errors import M2sError, TagRefused
 from m2s.domain.deployments import LiveDeployment
@@ -19,10 +18,8 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
 from m2s.engine import live_tags
 from m2s.engine.live_tags import Tags
+from m2s.sources.source import Tagging
 from m2s.watch.report import PassReport
-
-if TYPE_CHECKING:
-    from m2s.sources.mlflow.tagging import Tagging
 
 _log = logging.getLogger("m2s.writeback")
 

@@ -21,6 +21,8 @@ from m2s.settings.options import OPTIONS
 # and who asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the
 # one that applies, and what matters of it is compared.
 _BOUND = tuple(name for name, option in OPTIONS.items() if option.binds)
+_ADDED = frozenset({"workspace"})
+"""Those that plans of an older m2s do not have; they are applied all the same."""
 
 
 def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> None:
@@ -101,7 +103,7 @@ def _well_formed(document: Mapping[str, Any]) -> bool:
     settings, changes = document.get("settings"), document.get("changes")
     return (
         isinstance(settings, dict)
-        and set(_BOUND) <= settings.keys()
+        and set(_BOUND) - _ADDED <= settings.keys()
         and isinstance(changes, list)
         and all(isinstance(change, dict) and _is_change(change) for change in changes)
     )
@@ -122,7 +124,7 @@ def flags_of(document: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str,
     """
     result = dict(flags)
     for name in _BOUND:
-        saved, given = document["settings"][name], flags.get(name)
+        saved, given = document["settings"].get(name), flags.get(name)
         if given is not None and _meant(name, given) != _meant(name, saved):
             raise UsageError(f"--{name}: the saved plan was made with {saved!r}; leave it out")
         result[name] = saved

@@ -49,7 +49,8 @@ def overruled(
     """
     tags = _Tags(tagged, frozenset(_tagged(desired)))
     ordered = [one for one in live if scope.includes(one) and _is_ordered(one, tags)]
-    claims, rest = _Claims(ordered), list[Desired]()
+    wanted = {item.key for item in desired if isinstance(item, Manifest | Undeployable)}
+    claims, rest = _Claims(ordered, wanted), list[Desired]()
     about: dict[Key, list[_Item]] = defaultdict(list)
     for item in desired:
         one = claims.claimant(item)
@@ -105,13 +106,13 @@ def _why_paused(live: LiveDeployment, tags: _Tags) -> str:
 class _Claims:
     """Which of the ordered deployments something wanted is about, also under another name."""
 
-    def __init__(self, ordered: Iterable[LiveDeployment]) -> None:
+    def __init__(self, ordered: Iterable[LiveDeployment], wanted: Collection[Key]) -> None:
         self._keys = {one.key: one for one in ordered}
         own = [one for one in self._keys.values() if not one.template]
         self._models = {(one.owner, each.model): one for one in own for each in one.served}
-        self._templates = {
-            (one.owner, one.template): one for one in self._keys.values() if one.template
-        }
+        # One that is wanted by its own name was not renamed: its file has other templates too.
+        renamed = [one for one in self._keys.values() if one.template and one.key not in wanted]
+        self._templates = {(one.owner, one.template): one for one in renamed}
 
     def claimant(self, item: Desired) -> LiveDeployment | None:
         if isinstance(item, Skipped | Paused) or (isinstance(item, Undeployable) and item.nameless):

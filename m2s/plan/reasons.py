@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from m2s.base.labels import CHECKSUM
-from m2s.base.wording import told
+from m2s.base.wording import minute, told
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.field_owners import editors_of
 from m2s.domain.manifests import Manifest
+from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
 from m2s.objects.diff import FieldChange
 
@@ -82,3 +83,11 @@ def _move(slot: str, old: Served | None, new: Served, role: bool) -> str:
     back = before.isdecimal() and new.version.isdecimal() and int(before) > int(new.version)
     model, alias = (f"{slot} ", "") if slot and not role else ("", f" ({slot})" if slot else "")
     return f"{'rolled back' if back else 'promoted'} {model}v{before} → v{new.version}{alias}"
+
+
+def of_deletion(live: LiveDeployment | Serving) -> str:
+    """``is being deleted since 2026-11-21 12:03 UTC, and waits for the finalizer foo/bar``."""
+    since = minute(live.deleting)
+    line = f"is being deleted since {since}" if since else "is being deleted"
+    held = told(live.finalizers)
+    return f"{line}, and waits for the finalizer {held}" if held else line

@@ -11,7 +11,7 @@ from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Key, Unreadable, Whereabouts
 from m2s.objects import diff
-from m2s.plan import claims, holds
+from m2s.plan import claims, holds, reasons
 from m2s.plan.changes import Blocked, Change, Delete, Unchanged
 from m2s.plan.claims import Heirs, Places
 from m2s.plan.holds import Held
@@ -50,8 +50,12 @@ def candidates(
     return tuple(
         item
         for item in live
-        if scope.includes(item) and item.key not in wanted and not held.why(item) and not item.keep
+        if scope.includes(item) and item.key not in wanted and not _stays(item, held)
     )
+
+
+def _stays(live: LiveDeployment, held: Held) -> bool:
+    return bool(held.why(live) or live.keep or live.deleting)
 
 
 def assemble(
@@ -73,9 +77,14 @@ def assemble(
         ties: what ties the deployments to the registry.
     """
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
-    refused = [_refused(item, mine) for item in desired if isinstance(item, Undeployable)]
-    shown = {change.key for change in written}
-    shown |= {change.key for change in refused if change.live}
+    claimed = {change.key for change in written}
+    free = [item for item in mine if item.key not in claimed]
+    refused = [
+        _refused(item, free if item.nameless else mine)
+        for item in desired
+        if isinstance(item, Undeployable)
+    ]
+    shown = claimed | {change.key for change in refused if change.live}
     held = holds.held(desired, written, ties.renamed)
     heirs = claims.successors(written, ties.renamed)
     rest = [
@@ -138,6 +147,8 @@ def _kept(
     live: LiveDeployment, found: Whereabouts | Unreadable | None, held: Held
 ) -> Unchanged | None:
     """Return that ``live`` stays because of somebody's order, or of what holds it."""
+    if live.deleting:
+        return Unchanged(live, reasons.of_deletion(live))
     if live.key in held.paused:
         return Unchanged(live, held.paused[live.key], ordered=True)
     if live.keep:
@@ -176,9 +187,13 @@ def _why_blocked(
 def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:
     """Return the deletion of everything that is ours, whatever the registry says."""
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
-    return tuple(
-        Unchanged(item, f"kept by its annotation {KEEP if item.keep else PAUSED}", ordered=True)
-        if item.keep or item.paused
-        else Delete(item, diff.leaves(item.body, "removed"), "teardown: everything of this owner")
-        for item in mine
-    )
+    return tuple(map(_torn_down, mine))
+
+
+def _torn_down(live: LiveDeployment) -> Change:
+    if live.deleting:
+        return Unchanged(live, reasons.of_deletion(live))
+    if live.keep or live.paused:
+        kept = f"kept by its annotation {KEEP if live.keep else PAUSED}"
+        return Unchanged(live, kept, ordered=True)
+    return Delete(live, diff.leaves(live.body, "removed"), "teardown: everything of this owner")

@@ -37,7 +37,7 @@ def writes(
     now: str,
     renamed: Renamed = NO_ONE,
 ) -> tuple[Write | Blocked, ...]:
-    """Sort out whose each wanted object is; ignored paths leave the manifests here.
+    """Sort out whose each wanted object is; from here on ignored paths of live ones are left out.
 
     ``now`` (RFC 3339) goes on record with what begins to serve; a record without times takes "".
     """
@@ -60,6 +60,9 @@ def _write(
     problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
     if live and (why := held.why_not(manifest, live)):
         problem = why
+    if live and live.deleting and not problem:
+        why = reasons.of_deletion(live)
+        problem = f"{live.key.name} {why}; it is created again once it is gone"
     if problem:
         return blocked(manifest, problem, live)
     return write(manifest, live, settings.ignore, now)
@@ -68,7 +71,7 @@ def _write(
 def write(
     manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str], now: str
 ) -> Write:
-    """Return what is written of ``manifest``: with the record, without the ignored paths."""
+    """Return what is written of ``manifest``: with the record; over ``live`` no ignored path."""
     recorded = provenance.carried(history.recorded(manifest, live, now), live)
     return Write(_withheld(recorded, live, ignore), live)
 
@@ -87,15 +90,16 @@ def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
 
 
 def _withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:
-    """Leave ignored paths to whoever owns them.
+    """Leave ignored paths of a live object to whoever owns them.
 
-    Where leaving one out would remove it from the live object, its value there is said again.
+    Where leaving one out would remove it from the live object, its value there is said again. A
+    creation writes them: an autoscaler finds no scale without a first ``spec.replicas``.
     """
+    if live is None:
+        return manifest
     given = tuple(pointer for pointer in ignore if diff.has(manifest.body, pointer))
-    lost = [pointer for pointer in ignore if live and _lost(live, pointer)]
-    body = diff.dropped(manifest.body, given)
-    if live:
-        body = diff.carried(body, live.body, lost)
+    lost = [pointer for pointer in ignore if _lost(live, pointer)]
+    body = diff.carried(diff.dropped(manifest.body, given), live.body, lost)
     return replace(manifest, body=body, ignored=given) if given or lost else manifest
 
 

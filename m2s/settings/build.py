@@ -38,6 +38,7 @@ class Settings:
     models: tuple[str, ...]
     namespace: str | None
     tracking_uri: str | None
+    workspace: str | None
     kubeconfig: str | None
     context: str | None
     target: str

@@ -80,8 +80,10 @@ _SYNC = _on("plan apply prune watch")
 _APPLY = _on("apply rollback")
 _WRITE = _on("apply prune watch")
 _WATCH = _on("watch")
+_WATCH_TOO = _on("check watch")
 _CLUSTER = _SYNC | _on("rollback status")
-_EVERY = _CLUSTER | _on("webhook")
+_EVERY = _CLUSTER | _on("check webhook")
+_REACH = _CLUSTER | _on("check")
 
 _ROWS: tuple[Option, ...] = (
     Option(
@@ -109,7 +111,7 @@ _ROWS: tuple[Option, ...] = (
     Option(
         name="model", parse=read.texts, default=(), many=True, binds=True, metavar="PATTERN",
         help="Look only at models whose name matches PATTERN", group="Selection",
-        commands=_SYNC | _on("status"), field="models",
+        commands=_SYNC | _on("check status"), field="models",
     ),
     Option(
         name="owner", parse=read.label("label value"), binds=True, metavar="NAME", rare=True,
@@ -119,25 +121,30 @@ _ROWS: tuple[Option, ...] = (
     Option(
         name="namespace", parse=read.label("namespace name"), binds=True, metavar="NAMESPACE",
         short="-n", help="Namespace", shown="the context's", group="Connection",
-        commands=_CLUSTER,
+        commands=_REACH,
     ),
     Option(
         name="tracking-uri", parse=read.text, metavar="URI", help="MLflow tracking URI",
-        shown="MLFLOW_TRACKING_URI", group="Connection", commands=_SYNC | _on("webhook"),
+        shown="MLFLOW_TRACKING_URI", group="Connection", commands=_SYNC | _on("check webhook"),
+    ),
+    Option(
+        name="workspace", parse=read.workspace, binds=True, metavar="NAME", rare=True,
+        help="Workspace of an MLflow server that has them", shown="MLFLOW_WORKSPACE",
+        group="Connection", commands=_SYNC | _on("check webhook"),
     ),
     Option(
         name="target", parse=read.target, default="kubernetes", binds=True, metavar="TARGET",
         rare=True,
         help="Where to write: kubernetes, or dir:PATH for a folder of manifests",
-        group="Connection", commands=_CLUSTER,
+        group="Connection", commands=_REACH,
     ),
     Option(
         name="kubeconfig", parse=read.text, metavar="PATH", help="Kubeconfig", rare=True,
-        shown="KUBECONFIG, else in-cluster", group="Connection", commands=_CLUSTER,
+        shown="KUBECONFIG, else in-cluster", group="Connection", commands=_REACH,
     ),
     Option(
         name="context", parse=read.text, metavar="NAME", help="Kubeconfig context",
-        group="Connection", commands=_CLUSTER,
+        group="Connection", commands=_REACH,
     ),
     Option(
         name="request-timeout", parse=read.duration, default=30.0, metavar="DURATION", rare=True,
@@ -235,7 +242,7 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="ignore", parse=read.pointers, default=("/spec/replicas",), many=True, binds=True,
-        metavar="POINTER", help="Leave the field at this JSON pointer to others",
+        metavar="POINTER", help="Leave the field at this JSON pointer of a live object to others",
         shown="/spec/replicas", group="Safety", commands=_SYNC | _on("rollback"),
     ),
     Option(
@@ -278,7 +285,7 @@ _ROWS: tuple[Option, ...] = (
     Option(
         name="policy", parse=read.word("sync", "upsert-only"), metavar="WORD",
         help="upsert-only, or sync: delete too", shown="upsert-only", group="Watching",
-        commands=_WATCH,
+        commands=_WATCH_TOO,
     ),
     Option(
         name="prune-after", parse=read.count(9_999, "passes"), default=3, metavar="N", rare=True,
@@ -287,11 +294,11 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="leader-elect", parse=read.flag, default=False,
-        help="Of several replicas let only one write", group="Watching", commands=_WATCH,
+        help="Of several replicas let only one write", group="Watching", commands=_WATCH_TOO,
     ),
     Option(
         name="lease-name", parse=read.label("name of a Lease"), metavar="NAME", rare=True,
-        help="Lease to contend for", shown="m2s-<owner>", group="Watching", commands=_WATCH,
+        help="Lease to contend for", shown="m2s-<owner>", group="Watching", commands=_WATCH_TOO,
     ),
     Option(
         name="listen", parse=read.address, metavar="ADDRESS:PORT",

@@ -39,7 +39,7 @@ def parse(raw: Any) -> Split:
     aliases = [share.alias for share in shares]
     twice = next((alias for alias in aliases if aliases.count(alias) > 1), None)
     if twice:
-        raise ValueError(f"the alias {twice} is there twice")
+        raise ValueError(f"the alias {twice} is given twice")
     if shares[0].shadow:
         raise ValueError(f"{shares[0]}: the first alias is the main one; it cannot be the shadow")
     if sum(share.shadow for share in shares) > 1:

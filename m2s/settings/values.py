@@ -54,6 +54,10 @@ def label(what: str) -> Callable[[Any], str]:
     return parse
 
 
+workspace = label("name of a workspace")
+"""MLflow's names of workspaces are labels (mlflow/store/workspace/abstract_store.py)."""
+
+
 def target(raw: Any) -> str:
     """``kubernetes`` or ``dir:PATH``."""
     if raw == "kubernetes" or (isinstance(raw, str) and raw[:4] == "dir:" and raw[4:].strip()):
@@ -71,8 +75,17 @@ def uri_map(raw: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _uri_pair(item: str) -> tuple[str, str]:
-    left, equals, right = item.partition("=")
-    if not (left and equals and right):
+    """Split at the "=" behind which a location begins: a prefix may have others in its folders."""
+    places = [found.start() for found in re.finditer("=", item)]
+    if len(places) > 1:
+        places = [at for at in places if re.match(r"=[a-zA-Z][\w+.-]*:", item[at:])]
+        if len(places) != 1:
+            raise ValueError(
+                f"wants PREFIX=REPLACEMENT, and {item!r} can be split in several ways: write it in "
+                "m2s.yaml as a mapping, PREFIX: REPLACEMENT"
+            )
+    left, right = (item[: places[0]], item[places[0] + 1 :]) if places else (item, "")
+    if not (left and right):
         raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
     return left, right
 
@@ -126,7 +139,7 @@ def duration(raw: Any) -> float:
 
 def _positive(seconds: float, raw: Any) -> float:
     if seconds <= 0:
-        raise ValueError(f"wants more than no time, not {raw!r}")
+        raise ValueError(f"must be longer than 0s, not {raw!r}")
     return seconds
 
 

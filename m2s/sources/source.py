@@ -1,4 +1,9 @@
-"""The MLflow edge: a complete answer, or an error. The only room that imports mlflow."""
+"""The Protocols of what m2s reads: a registry of models, and a folder of templates.
+
+An implementation must give a complete answer or raise; it never answers with a part. To add a
+registry, write ``sources/NAME/`` with a class that has the members of ``Registry``, and choose it
+by its URI's scheme in ``cli/connect.py``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from m2s.domain.versions import (
     ModelVersion,
     Offers,
     Selector,
+    Served,
     Unchecked,
     Unreadable,
     Whereabouts,
@@ -30,7 +36,7 @@ class Registry(Protocol):
 
     @property
     def identity(self) -> str:
-        """The tracking URI without any password in it."""
+        """The tracking URI without any password in it, and the workspace if one is asked for."""
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version."""
@@ -51,6 +57,12 @@ class Registry(Protocol):
 
         :class:`~m2s.domain.versions.Unreadable` is one version's trouble (its artifact store
         refuses, its file is too large); a registry that is gone is a RegistryError.
+        """
+
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Return the storage URI of a ``models:/…`` or ``runs:/…`` that a person wrote.
+
+        What a stage, an alias or ``latest`` means is asked each time; this never raises.
         """
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
@@ -89,3 +101,20 @@ class TemplateSource(Protocol):
 
     def look(self, live: LiveDeployment) -> Whereabouts:
         """Look a second time, before what was made from a template is deleted."""
+
+
+class Tagging(Protocol):
+    """The tags ``m2s.io/live/…`` on a registry's model versions.
+
+    Every method raises RegistryError, or its subclass TagRefused when the registry answers and
+    refuses this one tag.
+    """
+
+    def read(self, key: str) -> dict[Served, Mapping[str, str]]:
+        """Return each version that has the tag ``key``, with all of its ``m2s.io/live/`` tags."""
+
+    def set(self, version: Served, key: str, value: str) -> None:
+        """Set a tag. A version that does not exist is no error."""
+
+    def delete(self, version: Served, key: str) -> None:
+        """Delete a tag. A tag that does not exist is no error."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
+from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body
@@ -30,6 +32,9 @@ class Cluster(Protocol):
 
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment of the namespace, anybody's: all of them, or an error."""
+
+    def unread(self) -> tuple[str, ...]:
+        """Return what the last :meth:`list` could not read, a line each; none of it is m2s's."""
 
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None only when the cluster says that there is none."""
@@ -64,8 +69,14 @@ class Cluster(Protocol):
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
 
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what this cluster is, and which of these rights the account does not have."""
+
     def check_rollout_access(self) -> None:
         """Raise ``ClusterError`` now when ``rollout`` could not work later."""
 
-    def rollout(self, applied: LiveDeployment) -> Rollout:
-        """Return how far ``applied``, as :meth:`apply` returned it, has come."""
+    def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
+        """Return how far ``applied``, as :meth:`apply` returned it, has come.
+
+        ``before`` is what it was written over, if anything.
+        """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from m2s.base import mask
-from m2s.base.errors import M2sError
+from m2s.base.errors import M2sError, told
 from m2s.desired import Memo
 from m2s.engine import reconcile
 from m2s.engine.execute import Outcome, Status, execute
@@ -82,7 +82,7 @@ class Pass:
                 outcomes = self._execute(plan, delete=self.settings.syncs and not refusal)
             result, message = _verdict(refusal, outcomes)
         except M2sError as error:
-            result, message = "error", str(error)
+            result, message = "error", told(error)
         seconds = self.clock() - begun
         return PassReport(
             started, seconds, self.trigger, result, mask.text(message), plan, outcomes

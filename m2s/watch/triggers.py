@@ -98,4 +98,4 @@ def merged(taken: frozenset[str], why: str) -> str:
 
 
 def _identity(live: LiveDeployment, ignore: tuple[str, ...]) -> str:
-    return digest(diff.dropped(comparable(live.body), ignore))
+    return digest([live.deleting, diff.dropped(comparable(live.body), ignore)])

@@ -76,6 +76,8 @@ def test_every_option_shows(helm: Helm) -> None:
     assert release.settings | given["config"] == release.settings
     assert release.settings["model-uri-map"] == given["modelUriMap"]
     assert release.settings["listen"] == ":9090"
+    assert release.settings["workspace"] == given["mlflow"]["workspace"]
+    assert "workspace" not in helm.template().settings
 
 
 def test_templates_are_a_folder_of_the_pod(helm: Helm) -> None:

@@ -109,13 +109,14 @@ def test_deploy_upgrade_and_delete(make: Make, api_server: ApiServer) -> None:
     (container,) = installed(api_server, system)["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "registry:5000/m2s:1.2"
 
-    mapped = {"M2S_MODEL_URI_MAP": "mlflow-artifacts:/=s3://b/m", "HELM_ARGS": "--set interval=1m"}
-    done = make("helm_deploy", **given, **mapped)
+    mapped = {"M2S_MODEL_URI_MAP": "s3://lake/team=a/=s3://b/m", "HELM_ARGS": "--set interval=1m"}
+    done = make("helm_deploy", **given, **mapped, M2S_WORKSPACE="team-a")
     assert done.returncode == 0, done.stderr
     path = f"/api/v1/namespaces/{system}/configmaps/m2s-staging"
     config = yaml.safe_load(api_server.call("GET", path)["data"]["m2s.yaml"])
-    assert config["model-uri-map"] == {"mlflow-artifacts:/": "s3://b/m"}
+    assert config["model-uri-map"] == {"s3://lake/team=a/": "s3://b/m"}
     assert config["interval"] == "1m"
+    assert config["workspace"] == "team-a"
 
     Namespace(api_server, models).create(
         {

@@ -20,7 +20,7 @@ NOT_IN_CONFIG = {
     "stage", "alias", "split", "namespace", "tracking-uri", "model", "model-uri-map",
     "interval", "policy", "prune-after", "max-delete", "ignore", "preflight", "log-format",
     "listen", "leader-elect", "lease-name", "webhook-secret-file", "kubeconfig", "context",
-    "target", "prune", "wait", "timeout",
+    "target", "prune", "wait", "timeout", "workspace",
 }  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         ({"policy": "all"}, "at '/policy': value must be one of 'sync', 'upsert-only'"),
         ({"mlflow": {"stage": "Prod"}}, "at '/mlflow/stage': value must be one of 'Staging', "),
         ({"mlflow": {"namespace": "A b"}}, "at '/mlflow/namespace': 'A b' does not match pattern"),
+        ({"mlflow": {"workspace": "A"}}, "at '/mlflow/workspace': 'A' does not match pattern"),
         ({"tolerations": {}}, "at '/tolerations': got object, want array"),
         ({"podAnnotations": {"a": True}}, "at '/podAnnotations/a': got boolean, want string"),
         ({"envFromSecret": ["a"]}, "at '/envFromSecret': got array, want string"),

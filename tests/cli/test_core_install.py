@@ -79,7 +79,8 @@ def test_core_has_skinny_mlflow(core: Path, cwd: Path) -> None:
     names = "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"
     installed = run(core, "-c", names, cwd=cwd, program="python").stdout.split()
     assert "mlflow-skinny" in installed
-    assert not {"mlflow", "numpy", "pandas", "pytest"} & set(installed)
+    assert "mlflow-m2s" in installed
+    assert not {"m2s", "mlflow", "numpy", "pandas", "pytest"} & set(installed)
 
 
 def test_plan_reads_a_server_and_writes_nothing(
@@ -100,7 +101,8 @@ def test_database_registry_names_the_extra_it_needs(core: Path, cwd: Path) -> No
     flags = ["--stage", "Staging", "--tracking-uri", "sqlite:////nowhere.db", "--target", "dir:d"]
     answer = run(core, "plan", *flags, cwd=cwd)
     assert answer.returncode != 0
-    assert "m2s[local]" in answer.stderr
+    assert "pip install 'mlflow-m2s[local]'" in answer.stderr
+    assert "pip install '.[local]'" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 

@@ -19,7 +19,7 @@ from m2s.sources.templates import TemplateFolder
 from m2s.targets.folder.namespace import FolderCluster
 from tests.kits.fakes import FakeRegistry
 from tests.kits.support import Result, m2s
-from tests.kits.worlds import World
+from tests.kits.worlds import ON_CLUSTER, ON_FOLDER, World
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "templates"
 HEAD = "apiVersion: machinelearning.seldon.io/v1\nkind: SeldonDeployment\n"
@@ -85,9 +85,9 @@ class Platform:
         return found
 
 
-@pytest.fixture(params=["folder", "cluster"])
+@pytest.fixture(params=[ON_FOLDER, ON_CLUSTER])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Platform:
-    return Platform(request.getfixturevalue(f"on_{request.param}"), tmp_path / "templates")
+    return Platform(request.getfixturevalue(request.param), tmp_path / "templates")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from m2s.base.labels import PAUSED
 from tests.kits.support import description
-from tests.kits.worlds import World
+from tests.kits.worlds import ON_CLUSTER, ON_FOLDER, World
 
 NAME = "iris-staging"
 REPLICAS = [{"op": "replace", "path": "/spec/predictors/0/replicas", "value": 7}]
@@ -80,7 +80,7 @@ def test_a_new_version_that_cannot_be_deployed_is_no_trouble_meanwhile(on_cluste
     assert on_cluster.actions() == {NAME: "blocked"}
 
 
-@pytest.fixture(params=["on_cluster", "on_folder"])
+@pytest.fixture(params=[ON_CLUSTER, ON_FOLDER])
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(request.param)
     return found

@@ -11,7 +11,7 @@ import pytest
 
 from m2s.base.labels import HISTORY, PINNED, REVISIONS
 from tests.kits.support import Result, description, m2s, seldon
-from tests.kits.worlds import World
+from tests.kits.worlds import ON_CLUSTER, ON_FOLDER, World
 from tests.servers import free_port
 
 NAME = "iris-staging"
@@ -58,7 +58,7 @@ def promote(world: World, *numbers: int) -> None:
         world.apply()
 
 
-@pytest.fixture(params=["on_cluster", "on_folder"])
+@pytest.fixture(params=[ON_CLUSTER, ON_FOLDER])
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue(request.param)
     return found

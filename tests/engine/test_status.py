@@ -25,6 +25,7 @@ DEPLOYMENT = {
     "name": str, "namespace": str, "owner": str, "selector": NULLABLE, "model": NULLABLE,
     "version": NULLABLE, "models": list, "state": NULLABLE, "message": str, "since": NULLABLE,
     "endpoint": NULLABLE, "pinned": NULLABLE, "paused": bool, "history": list,
+    "deleting": NULLABLE,
 }  # fmt: skip
 ENTRY = {
     "model": NULLABLE, "version": NULLABLE, "models": list, "since": NULLABLE, "revision": str,

@@ -141,6 +141,12 @@ class FakeRegistry:
             return described
         return Description(described.uri, None)
 
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Return where a ``models:/NAME/VERSION`` of :meth:`add` lies, and nothing else."""
+        model, _, number = uri.removeprefix("models:/").rpartition("/")
+        version = self._models.get(model, {}).get(int(number) if number.isdecimal() else 0)
+        return version.source if version else Unreadable(f"the registry has no {uri}")
+
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return that of a model which every server loads, or what :meth:`add` was given."""
         return None if folder in self._bare else MlModel(("python_function",))

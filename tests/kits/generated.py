@@ -19,6 +19,10 @@ _ODD = [
 ]  # fmt: skip
 _NAMES = ["iris-staging", "shop", "Shop", "a.b", "x" * 64, "true", "-"]
 _ODD_TEXTS = ["", "a", "no", "1.0", "null", "~", "0x1", "a: b", "#", "é", "\U0001f600", " x\n"]
+_LOCATIONS = [
+    "", "", None, " ", "s3://elsewhere/model", "s3://elsewhere/model", "models:/iris/1",
+    "https://models.s3.amazonaws.com/a%20b", "wasbs://c@acct.blob.core.windows.net/m", "dbfs:/m",
+]  # fmt: skip
 _TEXTS = st.one_of(
     st.sampled_from(_ODD_TEXTS), st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 )
@@ -45,8 +49,9 @@ def _graphs() -> st.SearchStrategy[dict[str, Any]]:
     leaf = st.fixed_dictionaries(
         {"name": st.sampled_from(["a", "b"])},
         optional={
-            "implementation": st.sampled_from(["MLFLOW_SERVER", "SKLEARN_SERVER"]),
-            "modelUri": st.sampled_from(["", "s3://elsewhere/model"]),
+            "implementation": st.sampled_from(["MLFLOW_SERVER", "SKLEARN_SERVER", "SIMPLE_ROUTER"]),
+            "type": st.sampled_from(["MODEL", "TRANSFORMER"]),
+            "modelUri": st.sampled_from(_LOCATIONS),
             "parameters": st.lists(st.fixed_dictionaries(parameter), max_size=2),
             "envSecretRefName": st.just("s3-secret"),
         },
@@ -80,6 +85,9 @@ def _predictors() -> st.SearchStrategy[dict[str, Any]]:
         "labels": _LABELS,
         "annotations": _NOTES,
         "componentSpecs": st.lists(component, max_size=2),
+        "explainer": st.fixed_dictionaries(
+            {"type": st.just("AnchorTabular")}, optional={"modelUri": st.sampled_from(_LOCATIONS)}
+        ),
     }
     names = st.sampled_from(["default", "canary"])
     return st.fixed_dictionaries({"name": names, "graph": _graphs()}, optional=fields)
@@ -123,7 +131,10 @@ def descriptions() -> st.SearchStrategy[bytes]:
         "apiVersion": st.sampled_from([f"{GROUP}/v1", f"{GROUP}/v1alpha2"]),
         "kind": st.just(KIND),
         "spec": spec,
-    }, optional={"metadata": metadata, "status": st.just({"state": "Available"})})  # fmt: skip
+    }, optional={
+        "metadata": metadata, "status": st.just({"state": "Available"}),
+        "x-base": st.just({"a": 1}),
+    })  # fmt: skip
     no_deployment = st.sampled_from([b"", b"- a\n", b"kind: [\n", b"\tkind: x\n", b"{}\n---\n{}\n"])
     bodies = st.builds(_spoiled, body, st.integers(0, 60))
     good = bodies.map(lambda value: yaml.safe_dump(value, allow_unicode=True).encode())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
+import contextlib
+from collections.abc import Mapping
 from typing import Any
+from urllib.error import HTTPError
 
 from kubernetes import client
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.targets.kubernetes.namespace import KubernetesCluster
 from tests.kits import deployments
+from tests.kits.seldon_makes import made_of
 from tests.servers import ApiServer
+
+Json = dict[str, Any]
 
 
 class Operator:
@@ -21,70 +25,89 @@ class Operator:
         self.server, self.cluster = server, cluster
         self.apps: Any = client.AppsV1Api(server.admin)
 
-    def deploy(
-        self,
-        live: LiveDeployment,
-        name: str = "fraud-default-0-classifier",
-        *,
-        uri: str = "",
-        image: str = "seldonio/mlflowserver:1.17.1",
-        predictor: str = "default",
-        replicas: int = 1,
-        engine: bool = True,
-        owner: str | None = None,
-        seldon_id: str = "fraud",
-    ) -> None:
-        """Create or update a Deployment of a prepackaged server, of ``live``'s model by default."""
-        uri = uri or deployments.uri_of(live)
-        labels = {"seldon-deployment-id": seldon_id, "app": name}
-        load = {"name": "classifier-model-initializer", "image": "rclone", "args": [uri, "/mnt"]}
-        mark = {"name": "PREDICTOR_ID", "value": predictor}
-        serve = {"name": "classifier", "image": image, "env": [mark]}
-        graph = {"name": predictor, "graph": {"name": "classifier", "modelUri": uri}, "replicas": 0}
-        encoded = base64.b64encode(json.dumps(graph).encode()).decode()
-        executor = {"name": "seldon-container-engine", "image": "seldonio/executor"}
-        executor["env"] = [{"name": "ENGINE_PREDICTOR", "value": encoded}]  # type: ignore[assignment]
-        pod = {"initContainers": [load], "containers": [serve, *([executor] if engine else [])]}
-        whole = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {
-                "name": name,
-                "labels": labels,
-                "ownerReferences": [_controller(live, owner or live.uid)],
-            },
-            "spec": {
-                "replicas": replicas,
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        }
-        self.apps.patch_namespaced_deployment(
-            name, self.cluster.namespace, whole,
-            field_manager="operator", force=True, _content_type="application/apply-patch+yaml",
-        )  # fmt: skip
+    def reconcile(self, live: LiveDeployment, *names: str) -> tuple[str, ...]:
+        """Create, update and delete Deployments as ``live`` wants them, or only those ``names``.
+
+        Return the names of all that it wants.
+        """
+        wanted = {one["metadata"]["name"]: one for one in made_of(live.body)}
+        there = {one["metadata"]["name"]: one for one in self.deployments(live)}
+        for name, deployment in wanted.items():
+            if not names or name in names:
+                self._write(deployment, there.get(name))
+        for name in there.keys() - wanted.keys():
+            if not names or name in names:
+                self.remove(name)
+        return tuple(wanted)
+
+    def serve(self, live: LiveDeployment) -> None:
+        """Reconcile; everything is rolled out at once."""
+        for name in self.reconcile(live):
+            self.count(name)
+        self.report(live, "Available")
+
+    def deployments(self, live: LiveDeployment) -> list[Json]:
+        """Return the Deployments that ``live`` controls."""
+        path = f"/apis/apps/v1/namespaces/{self.cluster.namespace}/deployments"
+        items: list[Json] = self.server.call("GET", path)["items"]
+        references = [(one, one["metadata"].get("ownerReferences") or []) for one in items]
+        return [one for one, owners in references if any(o["uid"] == live.uid for o in owners)]
+
+    def _write(self, deployment: Json, found: Json | None) -> None:
+        """Like the operator: of a Deployment that is there only the spec is replaced."""
+        path = f"/apis/apps/v1/namespaces/{self.cluster.namespace}/deployments"
+        if found is None:
+            self.server.call("POST", path, deployment)
+            return
+        spec = {**deployment["spec"]}
+        if spec.get("replicas") is None:
+            spec["replicas"] = found["spec"]["replicas"]
+        spec["selector"] = found["spec"]["selector"]
+        self.server.call("PUT", f"{path}/{found['metadata']['name']}", {**found, "spec": spec})
 
     def count(
         self,
-        name: str = "fraud-default-0-classifier",
+        name: str,
         *,
-        total: int = 1,
-        updated: int = 1,
-        available: int = 1,
+        total: int | None = None,
+        updated: int | None = None,
+        available: int | None = None,
         stuck: str = "",
+        refused: str = "",
         observed: bool = True,
     ) -> None:
-        """Write a Deployment's status."""
+        """Write a Deployment's status; by default all of its replicas are rolled out."""
         there = self.apps.read_namespaced_deployment(name, self.cluster.namespace)
+        total = there.spec.replicas if total is None else total
+        updated = total if updated is None else updated
+        available = updated if available is None else available
         status: dict[str, Any] = {"replicas": total, "updatedReplicas": updated}
         status |= {"availableReplicas": available, "readyReplicas": available}
         status["observedGeneration"] = there.metadata.generation - (0 if observed else 1)
-        if stuck:
-            reason = {"reason": "ProgressDeadlineExceeded", "message": stuck}
-            status["conditions"] = [{"type": "Progressing", "status": "False", **reason}]
+        status["conditions"] = [
+            {"type": kind, "status": value, "reason": reason, "message": message}
+            for kind, value, reason, message in (
+                ("Progressing", "False", "ProgressDeadlineExceeded", stuck),
+                ("ReplicaFailure", "True", "FailedCreate", refused),
+            )
+            if message
+        ]
         self.apps.patch_namespaced_deployment_status(
             name, self.cluster.namespace, {"status": status}
         )
+
+    def pod(self, deployment: str, name: str, status: Mapping[str, Any]) -> None:
+        """Make a pod of a Deployment, with a status as the kubelet or the scheduler writes it."""
+        there = self.apps.read_namespaced_deployment(deployment, self.cluster.namespace)
+        namespace = f"/api/v1/namespaces/{self.cluster.namespace}"
+        account = {"metadata": {"name": "default"}}  # which a controller would have made
+        with contextlib.suppress(HTTPError):
+            self.server.call("POST", f"{namespace}/serviceaccounts", account)
+        metadata = {"name": name, "labels": there.spec.template.metadata.labels}
+        spec = {"containers": [{"name": "classifier", "image": "x"}]}
+        self.server.call("POST", f"{namespace}/pods", {"metadata": metadata, "spec": spec})
+        api: Any = client.CoreV1Api(self.server.admin)
+        api.patch_namespaced_pod_status(name, self.cluster.namespace, {"status": dict(status)})
 
     def report(self, live: LiveDeployment, state: str, description: str = "") -> None:
         """Write the SeldonDeployment's status; like the operator, without observedGeneration."""
@@ -93,8 +116,3 @@ class Operator:
 
     def remove(self, name: str) -> None:
         self.apps.delete_namespaced_deployment(name, self.cluster.namespace)
-
-
-def _controller(live: LiveDeployment, uid: str) -> dict[str, Any]:
-    kind = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment"}
-    return {**kind, "name": live.key.name, "uid": uid, "controller": True}

@@ -27,12 +27,15 @@ from m2s.domain.resource import GROUP, KIND, VERSION
 def tried(count: int, *, sharing: bool = False) -> hypothesis.settings:
     """Try a law on so many examples, however long one takes; `make test` takes a third of them.
 
+    `make test-quick` takes a tenth.
+
     ``sharing``: all examples share the test's fixtures, and that is meant.
     """
-    every = os.environ.get("M2S_TEST_ALL") == "1"
+    share = 1 if os.environ.get("M2S_TEST_ALL") == "1" else 3
+    share = 10 if os.environ.get("M2S_TEST_QUICK") == "1" else share
     shared = [hypothesis.HealthCheck.function_scoped_fixture] if sharing else []
     return hypothesis.settings(
-        max_examples=count if every else max(count // 3, 8),
+        max_examples=max(count // share, 8),
         deadline=None,
         suppress_health_check=shared,
     )
@@ -65,10 +68,10 @@ def description(name: str | None = None, *, image: str = "1.18.2", replicas: int
 
 
 class Models:
-    """A registry to be filled, by MLflow's own client."""
+    """A registry to be filled, by MLflow's own client; ``experiment`` has its runs."""
 
-    def __init__(self, uri: str, database: Path | None = None) -> None:
-        self.uri = uri
+    def __init__(self, uri: str, database: Path | None = None, experiment: str = "0") -> None:
+        self.uri, self._experiment = uri, experiment
         self.database = database or Path(uri.removeprefix("sqlite:///"))
         self.client = MlflowClient(uri, uri)
 
@@ -90,7 +93,7 @@ class Models:
         """
         with contextlib.suppress(MlflowException):
             self.client.create_registered_model(model)
-        run = self.client.create_run("0").info
+        run = self.client.create_run(self._experiment).info
         if deploy is not None:
             self._log(run.run_id, description() if deploy == "" else deploy)
         where = source or f"s3://models/{run.run_id}"

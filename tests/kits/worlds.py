@@ -19,6 +19,9 @@ from tests.kits.support import Models, Result, m2s
 from tests.servers import ApiServer, FaultProxy, MlflowServer
 
 STAGING = ("--stage", "Staging")
+ON_CLUSTER = pytest.param("on_cluster", marks=pytest.mark.cluster)
+ON_FOLDER = pytest.param("on_folder", marks=pytest.mark.server)
+"""For a fixture that takes its world by a parameter."""
 _numbers = itertools.count(1)
 
 

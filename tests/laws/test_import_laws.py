@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,15 @@ def test_only_one_room_draws_tables() -> None:
         if "rich.table" in imported(source)
     }
     assert drawers <= {"output"}
+
+
+def test_there_are_few_doors_and_the_figure_shows_them_all() -> None:
+    doors = {each.stem for each in ROOM.iterdir() if each.name not in ("__pycache__", "py.typed")}
+    assert len(doors) <= 16
+    figure = (ROOM.parent / "ARCHITECTURE.md").read_text().split("    cli\n", 1)[1].split("\n\n")[0]
+    shown = {"cli", *re.findall(r"\w+", figure)}
+    assert shown == {each.name for each in ROOM.iterdir() if (each / "__init__.py").exists()}
+    assert shown | {"__init__", "__main__"} == doors
 
 
 def test_the_command_line_starts_without_its_clients() -> None:

@@ -21,7 +21,7 @@ from m2s.targets.kubernetes.namespace import connect
 from tests.kits.fakes import FakeRegistry
 from tests.kits.support import description
 from tests.kits.worlds import Proxied
-from tests.servers import wait_for
+from tests.servers import interruptible, wait_for
 
 WRITES = 6
 SETTINGS = build({"stage": "Staging", "concurrency": 1, "max-delete": "100%"}, {})
@@ -117,7 +117,8 @@ def test_a_process_ended_by_a_signal(proxied: Proxied, number: signal.Signals) -
         proxied.add(model)
     proxied.kubernetes.hold(method="PATCH", path="^(?!.*dryRun)", after=2)
     argv = [sys.executable, "-m", "m2s", "apply", *proxied.flags, "--concurrency", "2"]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with interruptible():
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         wait_for(lambda: proxied.kubernetes.count("PATCH", "^(?!.*dryRun)") == 4, "four writes")
         assert len(proxied.objects.all()) == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import event, given, note, settings
+from hypothesis import event, given, note
 from hypothesis import strategies as st
 from kubernetes import client
 
@@ -243,7 +243,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(["spec", "metadata", "x"]), VALUES, max_size=3)
 
 
-@settings(max_examples=400, deadline=None)
+@tried(400)
 @given(old=OBJECTS, new=OBJECTS, common=OBJECTS)
 def test_what_two_objects_have_in_common_is_no_part_of_their_difference(
     old: Any, new: Any, common: Any

@@ -177,8 +177,12 @@ class ApiServer:
         self.call("POST", f"{collection}bindings", binding)
 
     def _install_crd(self) -> None:
-        self.call("POST", _CRDS, load_crd())
+        self.call("POST", _CRDS, load_crd(self._published))
         wait_for(self._serves_seldon, "the Seldon CRD to be served")
+
+    def _published(self) -> dict[str, Any]:
+        schemas: dict[str, Any] = self.call("GET", "/openapi/v3/api/v1")["components"]["schemas"]
+        return schemas
 
     def _serves_seldon(self) -> bool:
         with contextlib.suppress(urllib.error.HTTPError):

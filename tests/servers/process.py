@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,6 +59,19 @@ def wait_for(condition: Callable[[], T], what: str, *, timeout: float = 60.0) ->
         time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Processes started in here end by SIGINT, also where the tests themselves ignore it.
+
+    A shell without job control starts `make test &` so, and an ignored signal is inherited.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class Process:
     """A server process in a process group of its own, its output in a log file.
 
@@ -72,6 +86,8 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
+        if os.environ.get("M2S_TEST_QUICK") == "1":
+            raise AssertionError(f"make test-quick starts no server: @pytest.mark.server, {argv}")
         self.log = log
         self.name = Path(argv[0]).name
         guard = [sys.executable, "-I", "-S", "-c", _GUARD] if sys.platform == "linux" else []

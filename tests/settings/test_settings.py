@@ -51,6 +51,9 @@ def test_reads_lists_from_every_layer(config: Path) -> None:
         ("max-delete", "5,30%", MaxDelete(5, 30)), ("max-delete", 0, MaxDelete(0, 0)),
         ("target", "dir:out", "dir:out"), ("ignore", [], ()), ("adopt", "yes", True),
         ("model-uri-map", ["a:/=b://c=d"], (("a:/", "b://c=d"),)),
+        ("model-uri-map", ["s3://a/t=f/=s3://b/t=g/"], (("s3://a/t=f/", "s3://b/t=g/"),)),
+        ("model-uri-map", ["s3://a/t=f/k=v=minio:b/"], (("s3://a/t=f/k=v", "minio:b/"),)),
+        ("model-uri-map", {"s3://a=b://c/": "s3://d"}, (("s3://a=b://c/", "s3://d"),)),
     ],
 )  # fmt: skip
 def test_reads_a_value(name: str, raw: Any, value: Any) -> None:
@@ -59,10 +62,12 @@ def test_reads_a_value(name: str, raw: Any, value: Any) -> None:
 
 BAD: list[tuple[str, Any]] = [
     ("stage", "Stagin"), ("owner", "My Team"), ("namespace", "a/b"), ("target", "dir:"),
-    ("target", "folder"), ("model-uri-map", ["x"]), ("on-conflict", "lowest"), ("adopt", "maybe"),
+    ("target", "folder"), ("model-uri-map", ["x"]), ("model-uri-map", ["a=b=c"]),
+    ("model-uri-map", ["a=b:/=c:/"]), ("on-conflict", "lowest"), ("adopt", "maybe"),
     ("ignore", ["spec.replicas"]), ("max-delete", "120%"), ("max-delete", "1.5"),
     ("max-delete", "many"), ("request-timeout", "soon"), ("timeout", "0s"), ("timeout", "-1"),
     ("concurrency", "0"), ("concurrency", "1000"), ("tracking-uri", " "), ("stage", [1]),
+    ("workspace", "Team A"),
 ]  # fmt: skip
 
 

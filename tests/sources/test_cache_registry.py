@@ -104,7 +104,7 @@ def test_where_no_file_was_only_the_run_is_looked_into_again(shop: Shop) -> None
     assert shop.describe(held).file is None
     (look,) = shop.proxy.requests
     assert "artifacts" in look.path
-    assert cold > 3
+    assert cold >= 3
     shop.models.client.log_text(run, description("late"), "deploy.yaml")
     file = shop.describe(held).file
     assert file

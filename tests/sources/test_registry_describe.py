@@ -25,6 +25,8 @@ from tests.kits.registry_kit import (
     register,
     unreadable,
 )
+from tests.kits.support import description
+from tests.kits.worlds import World
 from tests.servers import FaultProxy, MlflowServer, free_port
 
 
@@ -92,6 +94,49 @@ def test_the_run_goes_before_the_model(mlflow_server: MlflowServer, tmp_path: Pa
 
 def test_none_anywhere_is_none(mlflow_server: MlflowServer) -> None:
     assert described(mlflow_server.uri, logged(mlflow_server.uri, "bare", None)).file is None
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("deploy.yml", "deploy.yml in the run"),
+        ("Deploy.yaml", "Deploy.yaml in the run"),
+        ("deployment.yaml", "deployment.yaml in the run"),
+        ("config/deploy.yaml", "config/deploy.yaml in the run"),
+        ("deploy.yaml/deploy.yaml", "deploy.yaml/ in the run"),
+        ("config/k8s/deploy.yaml", ""),
+        ("notes.yaml", ""),
+    ],
+)
+def test_a_near_miss_in_the_run_is_named(path: str, near: str, mlflow_server: MlflowServer) -> None:
+    version = logged(mlflow_server.uri, f"near {path.replace('/', ' ')}", None)
+    client(mlflow_server.uri).log_text(version.run_id or "", DEPLOY, path)
+    found = described(mlflow_server.uri, version)
+    assert (found.file, found.near) == (None, near)
+
+
+def test_a_near_miss_in_the_models_folder_is_named(sqlite_registry: str, tmp_path: Path) -> None:
+    source = folder_with(tmp_path / "model", {"MLmodel": "", "deploy.yml": DEPLOY})
+    register(sqlite_registry, "near", source)
+    found = described(sqlite_registry, of("near", source))
+    assert (found.file, found.near) == (None, "deploy.yml in the model's folder")
+
+
+def test_the_plan_names_a_near_miss(on_folder: World) -> None:
+    folder = folder_with(on_folder.objects.path.parent.parent / "model", {"MLmodel": ""})
+    on_folder.models.add("iris", None, source=folder)
+    run = on_folder.models.run_of("iris", 1)
+    for path in ("config/deploy.yaml", "plots/a.png"):
+        on_folder.models.client.log_text(run, DEPLOY, path)
+    reason = (
+        "no deploy.yaml in the run or in the model's folder; there is config/deploy.yaml in the "
+        "run: log it as deploy.yaml, in no folder"
+    )
+    for _ in range(2):  # the second time from the cache
+        assert reason in " ".join(on_folder("plan").out.split())
+    on_folder.models.client.log_text(run, description(), "deploy.yaml")
+    mapped = ("--model-uri-map", "file:/=s3://models/")
+    assert set(on_folder.actions(*mapped).values()) == {"create"}
 
 
 def test_a_run_that_is_gone_leaves_the_models_folder(sqlite_registry: str, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,18 +16,24 @@ import pytest
 
 from m2s.base.errors import RegistryError
 from m2s.sources.mlflow.registry import MlflowRegistry
+from m2s.sources.mlflow.trouble import diagnose
+from tests.kits.core import PROJECT
 from tests.kits.registry_kit import (
     CHAMPION,
     STAGING,
     client,
     database_of,
     execute,
+    folder_with,
     register,
     selected,
+    stage,
 )
+from tests.kits.support import process
 from tests.servers import FaultProxy, MlflowServer, free_port
 from tests.servers.mlflowserver import ADMIN
 
+SAGEMAKER = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/mine"
 SECRET = "p%40ss-w0rd"
 
 
@@ -59,7 +67,17 @@ def with_password(uri: str) -> str:
         ("http://host:5000/#/models", "'http://host:5000/': it is a page's address"),
         ("./mlruns", "migrate-filestore"),
         ("file:///srv/mlruns", "migrate-filestore"),
-        ("databricks", "not those of Databricks"),
+        ("databricks", "m2s does not read Databricks' workspace registry: register what is to be"),
+        ("databricks://prod", "m2s does not read Databricks' workspace registry"),
+        (
+            "databricks-uc",
+            "m2s does not read Unity Catalog: register what is to be served on an ML",
+        ),
+        ("databricks-uc://prod", "m2s does not read Unity Catalog"),
+        ("uc:http://localhost:8080", "m2s does not read Unity Catalog"),
+        ("azureml://eastus.api.azureml.ms/mlflow/v1.0/x", "m2s does not read Azure Machine Learn"),
+        (SAGEMAKER, "MLflow on SageMaker wants AWS's plugin: pip install sagemaker-mlflow"),
+        ("arn:aws:s3:::bucket", "it is no ARN of an MLflow server on SageMaker"),
         ("gopher://host", "unsupported URI 'gopher://host'"),
         ("sqlite://", "names no file: sqlite:////absolute/path does"),
         (f"postgresql://anna:{SECRET}@host/db", "postgresql://host/db: cannot open the database"),
@@ -119,6 +137,42 @@ def test_tls_that_is_not_trusted(api_server: Any, monkeypatch: pytest.MonkeyPatc
     assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in line
 
 
+def test_a_server_without_tls(mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    line = refusal(with_password(mlflow_server.uri.replace("http://", "https://")))
+    assert "it speaks no TLS: write http:// for https:// in --tracking-uri" in line
+
+
+def test_a_server_with_tls_alone(api_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    line = refusal(api_server.url.replace("https://", "http://"))
+    assert "it wants TLS: write https:// for http:// in --tracking-uri" in line
+
+
+def test_a_token_is_trimmed_as_the_uri_is(
+    mlflow_server: MlflowServer,
+    fault_proxy: Callable[..., FaultProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proxy = fault_proxy(mlflow_server)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc\r\n")
+    MlflowRegistry(f" {proxy.uri}\n").select(STAGING)
+    assert proxy.requests
+    for request in proxy.requests:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        assert headers["authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize("token", ["a\nb", "w0rd\u2028"])
+def test_a_token_that_cannot_be_sent(
+    token: str, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
+    line = refusal(mlflow_server.uri)
+    assert "a credential has a character that cannot be sent: check MLFLOW_TRACKING_TOKEN" in line
+
+
 @pytest.mark.slow
 def test_credentials_are_asked_for_and_then_do(
     mlflow_server_factory: Callable[..., MlflowServer], monkeypatch: pytest.MonkeyPatch
@@ -145,6 +199,14 @@ def test_credentials_are_asked_for_and_then_do(
     ("status", "body", "words"),
     [
         (401, "no", "it refuses the credentials (401): set MLFLOW_TRACKING_USERNAME"),
+        (401, {"message": "Unauthorized"}, "it refuses the credentials (401): set MLFLOW_TRACKING"),
+        (401, {"error": "invalid_token"}, "it refuses the credentials (401): set MLFLOW_TRACKING"),
+        (401, {"error_code": "X", "message": "x"}, "it refuses the credentials (401): set MLFLOW"),
+        (403, {"message": "no plan"}, "permission denied (403): no plan: the account needs READ"),
+        (404, {"message": "no Route matched"}, "not found (404): no Route matched: is the path"),
+        (429, {"message": "API rate limit exceeded"}, "it is overloaded (429"),
+        (502, {"message": "upstream"}, "it answers 502 each time: see the MLflow server's log"),
+        (400, "Client sent an HTTP request to an HTTPS server.\n", "it wants TLS: write https://"),
         (403, {"error_code": "PERMISSION_DENIED", "message": "no"}, "permission denied (403): no"),
         (404, "<html>", "not found (404): is the path of the URI right?"),
         (404, {"detail": "Not Found"}, "the answer is not MLflow's ({'detail': 'Not Found', "),
@@ -239,6 +301,18 @@ def test_models_may_be_registered_elsewhere(
     assert "iris" not in {version.model for version in there.select(CHAMPION)}
 
 
+@pytest.mark.parametrize("module", ["boto3", "botocore", "google", "azure"])
+def test_a_missing_storage_client_is_an_extra_of_this_project(module: str) -> None:
+    cause = diagnose(ImportError(name=f"{module}.client")).cause
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    named = dict(re.findall(r"pip install '([\w.-]+)\[(\w+)\]'", cause))
+    assert list(named) == [project["name"], "."]
+    assert set(named.values()) <= set(project["optional-dependencies"])
+    assert f"EXTRAS='[{named['.']}]'" in cause
+    assert "ARG EXTRAS" in (PROJECT / "Dockerfile").read_text()
+
+
+@pytest.mark.server
 def test_the_users_own_mlflow_variables_win() -> None:
     code = (
         "import json, os; from m2s.sources.mlflow.registry import MlflowRegistry;"
@@ -257,3 +331,49 @@ def test_the_users_own_mlflow_variables_win() -> None:
         assert run.stderr == ""
         assert now["MLFLOW_HTTP_REQUEST_TIMEOUT"] == timeout
         assert now["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == retries
+
+
+PLUGIN = """\
+import os
+
+from mlflow.store.model_registry import rest_store as registry
+from mlflow.store.tracking import rest_store as tracking
+from mlflow.utils.rest_utils import MlflowHostCreds
+
+
+def credentials():
+    from mlflow import get_tracking_uri
+
+    assert get_tracking_uri().startswith("arn:"), "AWS's plugin takes the ARN from the variable"
+    return MlflowHostCreds(os.environ["ENDPOINT"])
+
+
+def registry_store(store_uri):
+    return registry.RestStore(credentials)
+
+
+def tracking_store(store_uri, artifact_uri):
+    return tracking.RestStore(credentials)
+"""
+
+
+def test_sagemaker_is_read_through_its_plugin(mlflow_server: MlflowServer, tmp_path: Path) -> None:
+    """AWS's own plugin cannot be here: it would put its headers onto every request of the tests."""
+    register(mlflow_server.uri, "on-sagemaker", "s3://bucket/model")
+    stage(mlflow_server.uri, "on-sagemaker", 1)
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    folder_with(
+        tmp_path / "plugin-1.dist-info",
+        {
+            "METADATA": "Metadata-Version: 2.1\nName: plugin\nVersion: 1\n",
+            "entry_points.txt": "[mlflow.model_registry_store]\narn = plugin:registry_store\n"
+            "[mlflow.tracking_store]\narn = plugin:tracking_store\n",
+        },
+    )
+    env = {"PYTHONPATH": str(tmp_path), "ENDPOINT": mlflow_server.uri}
+    where = ("--tracking-uri", SAGEMAKER, "--target", f"dir:{tmp_path}/cluster")
+    only = ("--stage", "Staging", "--model", "on-sagemaker", "--deploy-file", "ignored")
+    planned = process("plan", *only, *where, "-o", "json", env=env)
+    assert planned.code == 0, planned
+    assert planned.document["registry"] == SAGEMAKER
+    assert planned.changes["on-sagemaker-staging"]["action"] == "create"

@@ -15,6 +15,7 @@ from tests.kits.registry_kit import CHAMPION, STAGING, described, selected
 from tests.servers import free_port
 
 
+@pytest.mark.server
 def test_a_sample_is_made_and_moved_in_silence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -262,3 +262,22 @@ def test_a_second_look_works_without_a_readable_version(
     assert registry.locate(STAGING, "iris", version) == Whereabouts(False, "nothing is in Staging")
     stage(sqlite_registry, "iris", 1)
     assert registry.locate(STAGING, "iris", version) == Whereabouts(True, "v1 is in Staging")
+
+
+@pytest.mark.parametrize("following", [False, True])
+def test_a_server_without_stages_is_told_and_serves_aliases(
+    mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy], following: bool
+) -> None:
+    """Unity Catalog's kind: its versions have no stage at all, not even MLflow's None."""
+    register(mlflow_server.uri, f"stageless-{following}", "s3://b/x")
+    alias(mlflow_server.uri, f"stageless-{following}", 1, "stageless")
+    proxy = fault_proxy(mlflow_server)
+    listed = {"model_versions": [{"name": f"stageless-{following}", "version": "1"}]}
+    proxy.answer(200, listed, path="model-versions/search")
+    whole = MlflowRegistry(proxy.url)
+    registry = whole.incremental(60) if following else whole
+    with pytest.raises(UsageError, match="has no stages: select by --alias$"):
+        registry.select(STAGING)
+    found = registry.select(Selector("alias", "stageless"))
+    assert f"stageless-{following} v1" in map(str, found)
+    assert registry.offers().stages == {}

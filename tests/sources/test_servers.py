@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,8 @@ from kubernetes import client, config
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tests.servers import ApiServer, FaultProxy, MlflowServer, kubernetes_status
+from tests.kits.worlds import Namespace
+from tests.servers import ApiServer, FaultProxy, MlflowServer, interruptible, kubernetes_status
 from tests.servers.apiserver import SELDON_EDIT
 from tests.servers.mlflowserver import ADMIN
 
@@ -43,6 +46,56 @@ def test_api_server_defaults_by_the_crd(kubeconfig: Path, namespace: str) -> Non
     )
     spec = made["spec"]["predictors"][0]["componentSpecs"][0]["spec"]
     assert spec["containers"][0]["ports"] == [{"containerPort": 9000, "protocol": "TCP"}]
+
+
+def test_api_server_knows_pods_and_the_graph_as_seldon_cores_definition_does(
+    kubeconfig: Path, namespace: str
+) -> None:
+    """Whichever of the two it has."""
+    api = seldon(kubeconfig)
+
+    def refused(**predictor: Any) -> str:
+        with pytest.raises(client.ApiException) as answer:
+            api.create_namespaced_custom_object(
+                *SELDON, namespace, "seldondeployments", deployment("d", **predictor),
+                field_validation="Strict",
+            )  # fmt: skip
+        return str(json.loads(str(answer.value.body))["message"])
+
+    def pod(**spec: Any) -> str:
+        return refused(componentSpecs=[{"spec": {"containers": [{"name": "c"}], **spec}}])
+
+    assert "tolerations[0].efect" in pod(tolerations=[{"efect": "NoSchedule"}])
+    assert "containers[0].env[0].name" in pod(containers=[{"name": "c", "env": [{}]}])
+    many = {"name": "c", "resources": {"limits": {"cpu": "many"}}}
+    assert "containers[0].resources.limits.cpu" in pod(containers=[many])
+    typo = {"name": "n", "modelURI": "s3://b/m"}
+    assert "children[0].children[0].modelURI" in refused(
+        graph={"name": "m", "children": [{"name": "n", "children": [typo]}]}
+    )
+    assert "explainer.containerSpec.imag" in refused(
+        explainer={"containerSpec": {"name": "c", "imag": "i"}}
+    )
+
+
+def test_two_managers_cannot_share_a_list_of_pods(api_server: ApiServer, namespace: str) -> None:
+    """Predictors are one field, and so is what is in them."""
+    container = {"name": "c", "env": [{"name": "A", "value": "1"}]}
+    body = deployment("d", componentSpecs=[{"spec": {"containers": [container]}}])
+    made = Namespace(api_server, namespace).create(body)
+    (entry,) = made["metadata"]["managedFields"]
+    assert entry["fieldsV1"]["f:spec"] == {".": {}, "f:predictors": {}}
+
+
+def test_a_process_can_be_interrupted_where_the_tests_cannot() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interruptible():
+            process = subprocess.Popen(["sleep", "60"])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == -signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_user_may_do_what_its_rules_say_and_no_more(api_server: ApiServer, namespace: str) -> None:

@@ -83,7 +83,10 @@ def no_credentials_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     s3_artifact_repo._cached_get_s3_client.cache_clear()
 
 
-@pytest.fixture(params=["s3", "azure_blob", "google_storage"])
+STORES = ("s3", "azure_blob", "google_storage")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.server) for name in STORES])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
     server = request.getfixturevalue(request.param)
     match server:

@@ -10,14 +10,18 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from kubernetes import client
 
-from m2s.base.errors import ClusterError, Rejected
+from m2s.base.errors import ClusterError, ClusterUnavailable, Rejected
+from m2s.domain.versions import Key
+from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests.kits.deployments import manifest
+from tests.kits.support import description
+from tests.kits.worlds import World
 from tests.servers import ApiServer, wait_for
 
 RULE = {
@@ -144,10 +148,66 @@ def test_a_webhook_s_denial_is_a_rejection_in_its_own_words(
     assert "Traffic must sum to 100" in str(error)
 
 
-def test_a_webhook_that_is_gone_is_a_rejection_that_says_so(
+def test_a_webhook_that_cannot_be_reached_is_an_outage(
     api_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
+    live = cluster.apply(manifest(cluster.namespace, "there"), None)
     with webhook(api_server, cluster.namespace, 0):
         error = wait_for(lambda: _refusal(cluster), "the webhook to be in force")
-    assert type(error) is Rejected
-    assert 'failed calling webhook "v1.vseldondeployment.kb.io"' in str(error)
+        with pytest.raises(ClusterUnavailable, match=r"v1\.vseldondeployment\.kb\.io"):
+            cluster.apply(manifest(cluster.namespace), None)
+        with pytest.raises(ClusterUnavailable, match=r"v1\.vseldondeployment\.kb\.io"):
+            cluster.delete(live)
+    assert type(error) is ClusterUnavailable
+    assert str(error).startswith(f"{cluster.identity} is not able to patch seldondeployments fraud")
+    assert 'webhook "v1.vseldondeployment.kb.io"' in str(error)
+    assert "connection refused" in str(error)
+    assert "check the service that answers it" in str(error)
+    assert cluster.list() == (live,)
+
+
+def test_an_outage_of_a_webhook_holds_every_row_and_blocks_none(
+    on_cluster: World, api_server: ApiServer
+) -> None:
+    on_cluster.models.add("iris")
+    on_cluster.apply()
+    on_cluster.models.add("iris", description(image="2"))
+    on_cluster.models.add("wine")
+    with webhook(api_server, on_cluster.objects.name, 0):
+        wait_for(lambda: on_cluster("plan").code == 1, "the webhook to be in force")
+        before = on_cluster.objects.snapshot()
+        result = on_cluster("apply", "-o", "json")
+    assert result.code == 1
+    assert result.out == "", "there is no plan, so nothing is called blocked or rejected"
+    assert "failed calling webhook" in result.error
+    assert "rejected" not in result.error
+    assert on_cluster.objects.snapshot() == before
+    wait_for(lambda: on_cluster("apply").code == 0, "the webhook to be gone")
+
+
+class Denial(NamedTuple):
+    message: str
+    outage: bool
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Denial('Internal error occurred: failed calling webhook "a.b": failed to call webhook: '
+               'Post "https://x/": context deadline exceeded', True),
+        Denial('failed calling webhook "a.b": failed to call webhook: Post "https://x": EOF', True),
+        Denial("conversion webhook for machinelearning.seldon.io/v1alpha2, Kind=SeldonDeployment "
+               'failed: Post "https://x/": dial tcp: lookup x: no such host', True),
+        Denial("etcdserver: request timed out", True),
+        Denial("etcdserver: request is too large", False),
+        Denial('Internal error occurred: failed calling webhook "a.b": received invalid webhook '
+               "response: expected response.uid", False),
+        Denial('admission webhook "a.b" denied the request: failed calling webhook "c"', False),
+        Denial("failed to create typed patch object (x/y; z/v1, Kind=K): .spec.a: field not "
+               "declared in schema", False),
+    ],
+)  # fmt: skip
+def test_who_is_out_of_order_when_the_server_answers_500(said: Denial) -> None:
+    answer = Answer(500, {"message": said.message, "reason": "InternalError"})
+    error = refusal(answer, Asked("https://k", "patch", Key("shop", "fraud"), writes=True))
+    assert type(error) is (ClusterUnavailable if said.outage else Rejected)

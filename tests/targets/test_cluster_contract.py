@@ -78,7 +78,10 @@ class InFolder(Place):
         return self.path / "shop" / f"{name}.yaml"
 
 
-@pytest.fixture(params=[InKubernetes, InFolder], ids=["kubernetes", "folder"])
+IN_KUBERNETES = pytest.param(InKubernetes, marks=pytest.mark.cluster, id="kubernetes")
+
+
+@pytest.fixture(params=[IN_KUBERNETES, pytest.param(InFolder, id="folder")])
 def place(request: pytest.FixtureRequest) -> Place:
     made: Callable[[pytest.FixtureRequest], Place] = request.param
     return made(request)

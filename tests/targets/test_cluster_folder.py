@@ -179,9 +179,10 @@ def test_an_object_that_is_there_twice_is_an_error(cluster: FolderCluster, folde
         ),
     ],
 )
-def test_a_file_that_cannot_be_understood_is_never_absent(
+def test_a_file_of_ours_that_cannot_be_understood_is_never_absent(
     cluster: FolderCluster, folder: Path, content: bytes, said: str
 ) -> None:
+    content += b"\n# kind: SeldonDeployment, m2s.io/owner: stage-staging\n"
     (folder / "fraud.yaml").write_bytes(content)
     for attempt in (
         cluster.list,
@@ -192,6 +193,41 @@ def test_a_file_that_cannot_be_understood_is_never_absent(
             attempt()
         assert said in one_line(refused)
     assert (folder / "fraud.yaml").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"metadata:\n  name: {{ .Values.name }}\n", "line 2: a key must be a string"),
+        (b"{{- if .Values.on }}\nkind: ConfigMap\n{{- end }}\n", "line 1"),
+        (b"kind: SeldonDeployment\nkind: SeldonDeployment\n", "line 2"),
+        (b"apiVersion: machinelearning.seldon.io/v1\nkind: SeldonDeployment\n", "metadata.name"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\t{}", "a tab"),
+    ],
+)
+def test_what_is_not_ours_and_cannot_be_read_is_left_alone_and_named(
+    cluster: FolderCluster, folder: Path, content: bytes, said: str
+) -> None:
+    other = folder / "chart.yaml"
+    other.write_bytes(content)
+    live = cluster.apply(manifest("shop"), None)
+    for _ in range(2):  # the second time nothing is read again
+        assert [one.key.name for one in cluster.list()] == ["fraud"]
+        (line,) = cluster.unread()
+        assert line.startswith(f"{other}, ")
+        assert said in line
+        assert line.endswith("; it is not m2s's, and left alone")
+    cluster.delete(live)
+    assert other.read_bytes() == content
+    # In the place of one of ours it holds what is wanted there.
+    other.rename(folder / "fraud.yaml")
+    assert cluster.get(Key("shop", "fraud")) is None
+    for refused in (cluster.preview, cluster.apply):
+        with pytest.raises(Rejected, match=r"fraud\.yaml holds something else"):
+            refused(manifest("shop"), None)
+    (folder / "fraud.yaml").unlink()
+    assert (cluster.list(), cluster.unread()) == ((), ())
 
 
 def test_a_link_that_leads_nowhere_is_never_absent(cluster: FolderCluster, folder: Path) -> None:
@@ -240,8 +276,8 @@ def disk_full_after(size: int) -> Iterator[None]:
 def test_a_write_that_fails_leaves_the_file_as_it_was(cluster: FolderCluster, folder: Path) -> None:
     live = cluster.apply(manifest("shop"), None)
     before = (folder / "fraud.yaml").read_bytes()
-    large = manifest("shop", uri="s3://" + "x" * 5_000_000)
-    with disk_full_after(4_000_000), pytest.raises(ClusterError, match="file too large") as refused:
+    large = manifest("shop", uri="s3://" + "x" * 500_000)
+    with disk_full_after(400_000), pytest.raises(ClusterError, match="file too large") as refused:
         cluster.apply(large, live)
     assert "fraud.yaml" in one_line(refused)
     assert (folder / "fraud.yaml").read_bytes() == before

@@ -31,7 +31,7 @@ def test_what_keeps_it_from_starting_is_a_line_of_the_log(
 ) -> None:
     nothing, taken = on_folder.flags[2:], api_server.url.removeprefix("https://")
     code, said = fatal(m2s(*JSON, *nothing))
-    assert (code, said.partition(";")[0]) == (64, "serve what? give --stage or --alias")
+    assert (code, said.partition(";")[0]) == (64, "no selector: give --stage or --alias")
     code, said = fatal(m2s(*JSON, *on_folder.flags, "--webhook-secret-file", "gone"))
     assert (code, said) == (64, "--webhook-secret-file: gone: No such file or directory")
     code, said = fatal(m2s(*JSON, *on_folder.flags, "--listen", taken))

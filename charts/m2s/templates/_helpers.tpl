@@ -104,6 +104,7 @@ same into one namespace exclude each other.
 {{- else }}
 {{- $_ := set $own "stage" (list .Values.mlflow.stage) }}
 {{- end }}
+{{- with .Values.mlflow.workspace }}{{ $_ := set $own "workspace" . }}{{ end }}
 {{- with .Values.models }}{{ $_ := set $own "model" . }}{{ end }}
 {{- if .Values.templates }}{{ $_ := set $own "templates" "/etc/m2s-templates" }}{{ end }}
 {{- with .Values.modelUriMap }}{{ $_ := set $own "model-uri-map" . }}{{ end }}

@@ -8,102 +8,31 @@ without quotes around it (without, a number stays one), and one in a YAML commen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from m2s.base import strictyaml
 from m2s.base.names import dns_label
-from m2s.base.strictyaml import Document
+from m2s.desired import places
 from m2s.desired.choosing import default_name
+from m2s.desired.documents import TOKEN, Template, is_other, read
+from m2s.desired.documents import templates as documents
 from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named
+from m2s.desired.names import warned
+from m2s.desired.places import Reader
 from m2s.desired.templating.names import Catalog
-from m2s.desired.templating.placeholders import Placeholder, Scalar
+from m2s.desired.templating.placeholders import Scalar
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
-from m2s.domain.resource import GROUP, KIND
 from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import description
-from m2s.platforms.seldon.units import first_uri
+from m2s.platforms.seldon.units import blanked, first_uri
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""
-
-# Of Unicode's private use area: allowed in YAML and without meaning there, unlike quotes or braces.
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_TOKEN = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
-
-
-@dataclass(frozen=True)
-class Template:
-    """A template as it was read: one YAML document, its placeholders taken out.
-
-    ``lines`` has the line in the file of each line of ``text``.
-    """
-
-    file: TemplateFile
-    text: str
-    placeholders: tuple[Placeholder, ...]
-    lines: tuple[int, ...]
-    outline: Document
-
-    def line(self, line: int) -> int:
-        """Return the line in the file of a line of ``text``."""
-        return self.lines[min(line, len(self.lines)) - 1]
-
-    def load(self, fill: strictyaml.Fill | None = None) -> Document:
-        """Return the document with each text of it filled in."""
-        return _document(self.file, self.text, self.lines, fill)
-
-
-def read(file: TemplateFile) -> Template:
-    """Return a file as a template.
-
-    Raises:
-        Problem: naming file and line, for what is no YAML document with placeholders.
-    """
-    from m2s.desired.templating.expressions import pieces
-
-    found, placeholders, lines = [""], list[Placeholder](), [1]
-    try:
-        if _OPEN in file.text or _CLOSE in file.text:
-            raise Problem(f"{_line_of(file.text)}: a character of Unicode's private use area")
-        for piece in pieces(file.text):
-            if isinstance(piece, Placeholder):
-                found.append(f"{_OPEN}{len(placeholders)}{_CLOSE}")
-                placeholders.append(piece)
-            else:
-                found.append(piece.text)
-                breaks = piece.text.count("\n")
-                lines += range(piece.line + 1, piece.line + 1 + breaks)
-    except Problem as problem:
-        raise Problem(f"{file.origin}:{problem}") from problem
-    text = "".join(found)
-    outline = _document(file, text, lines, None)
-    return Template(file, text, tuple(placeholders), tuple(lines), outline)
-
-
-def _line_of(text: str) -> int:
-    at = min(place for place in (text.find(_OPEN), text.find(_CLOSE)) if place >= 0)
-    return text.count("\n", 0, at) + 1
-
-
-def _document(
-    file: TemplateFile, text: str, lines: tuple[int, ...] | list[int], fill: strictyaml.Fill | None
-) -> Document:
-    try:
-        documents = strictyaml.load_all(text, fill)
-    except strictyaml.YamlError as error:
-        line = lines[min(error.line, len(lines)) - 1]
-        problem = _TOKEN.sub("{{ … }}", error.problem)
-        raise Problem(f"{file.origin}:{line}: {problem}") from error
-    if len(documents) != 1:
-        line = lines[documents[1].line() - 1] if documents else 1
-        raise Problem(f"{file.origin}:{line}: {len(documents)} documents; it must be one")
-    return documents[0]
 
 
 class Filling:
@@ -123,7 +52,7 @@ class Filling:
 
     def knows(self, text: object) -> bool:
         """Whether what a text of the outline became is known."""
-        numbers = {int(match[1]) for match in _TOKEN.finditer(str(text))}
+        numbers = {int(match[1]) for match in TOKEN.finditer(str(text))}
         return not numbers & self.faults.keys()
 
     def raise_fault(self) -> None:
@@ -140,10 +69,10 @@ class Filling:
         return self._template.line(self.document.line(*path))
 
     def _fill(self, text: str, plain: bool) -> Any:
-        whole = _TOKEN.fullmatch(text)
+        whole = TOKEN.fullmatch(text)
         if whole and plain:
             return self._value(whole)
-        return _TOKEN.sub(lambda match: _text(self._value(match)), text)
+        return TOKEN.sub(lambda match: _text(self._value(match)), text)
 
     def _value(self, match: re.Match[str]) -> Scalar:
         number = int(match[1])
@@ -169,13 +98,28 @@ def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def deployment(
-    file: TemplateFile, catalog: Catalog, namespace: str
-) -> Manifest | Undeployable | None:
-    """Return what a file of the templates folder comes to; None for another kind of object.
+def deployments(
+    file: TemplateFile, catalog: Callable[[], Catalog], namespace: str
+) -> Iterator[Manifest | Undeployable]:
+    """Yield what each document of a file comes to that is no other kind of object.
 
     Args:
         file: of the templates folder.
+        catalog: makes what one document's placeholders may ask of.
+        namespace: where to.
+    """
+    for document in documents(file):
+        if (made := deployment(document, catalog(), namespace)) is not None:
+            yield made
+
+
+def deployment(
+    file: TemplateFile, catalog: Catalog, namespace: str
+) -> Manifest | Undeployable | None:
+    """Return what a document comes to; None for another kind of object.
+
+    Args:
+        file: of the templates folder, with this document alone.
         catalog: what its placeholders may ask of; asked by no other template.
         namespace: where to.
     """
@@ -185,12 +129,12 @@ def deployment(
     key: Key | None = None
     try:
         template = read(file)
-        if _foreign(template.outline.value):
+        if is_other(template.outline.value):
             return None
         filling = Filling(template, catalog.names())
         key = _key(filling, template, default)
         filling.raise_fault()
-        return _manifest(filling, catalog, owner, default)
+        return warned(_manifest(filling, catalog, owner, default))
     except Problem as problem:
         models = catalog.asked or mentioned(file, catalog.models)
         first = next(iter(catalog.used), None)
@@ -203,18 +147,6 @@ def deployment(
 def mentioned(file: TemplateFile, models: Iterable[str]) -> tuple[str, ...]:
     """Return the models whose names are in a file that cannot be read as a template."""
     return tuple(model for model in models if model in file.text)
-
-
-def _foreign(body: Any) -> bool:
-    """Whether it is an object that is not for Seldon Core, such as a Secret beside the templates.
-
-    What is only half a SeldonDeployment is one with a mistake in it: it must not be passed over.
-    """
-    if not isinstance(body, dict):
-        return False
-    kind, api = body.get("kind"), body.get("apiVersion")
-    texts = isinstance(kind, str) and isinstance(api, str)
-    return texts and kind != KIND and not str(api).startswith(f"{GROUP}/")
 
 
 def _key(filling: Filling, template: Template, default: Key) -> Key | None:
@@ -231,13 +163,16 @@ def _key(filling: Filling, template: Template, default: Key) -> Key | None:
 def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> Manifest:
     layer = _layer(filling)
     if not catalog.used:
-        raise Problem(f"{layer.name}:1: no placeholder names a model: there is nothing to follow")
+        where = f"{layer.name}:{filling.line()}"
+        raise Problem(f"{where}: no placeholder names a model: there is nothing to follow")
     merged = over_defaults(layer, catalog.settings)
     key, notes = named(merged.body, default)
-    uri = first_uri(merged.body)
+    known = catalog.uris
+    body = places.read(merged.body, known, Reader(catalog.settings, frozenset(known)))
+    uri = first_uri(body)
     models, name = catalog.used_at(uri), filling.file.name
     bare = Manifest(key, owner, catalog.selector, models, {}, uri, notes, template=name)
-    made = marked(bare, merged.body)
+    made = marked(bare, body)
     return replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
 
 
@@ -252,13 +187,23 @@ def fragment(file: TemplateFile, names: Mapping[str, Any], *, whole: bool) -> La
     Raises:
         Problem: naming file and line.
     """
-    filling = Filling(read(file), names)
+    filling = Filling(_base(file), names)
     filling.raise_fault()
     if whole:
         return _layer(filling)
     if not isinstance(filling.document.value, dict):
-        raise Problem(f"{file.origin}:1: it must be a SeldonDeployment, or a part of one")
+        where = f"{file.origin}:{filling.line()}"
+        raise Problem(f"{where}: it must be a SeldonDeployment, or a part of one")
     return Layer(file.origin, filling.document.value, filling.line)
+
+
+def _base(file: TemplateFile) -> Template:
+    """Return the one document of a base template; there may be other kinds of objects beside it."""
+    found = [one for one in map(read, documents(file)) if not is_other(one.outline.value)]
+    if len(found) == 1:
+        return found[0]
+    line = found[1].line(found[1].outline.line()) if found else 1
+    raise Problem(f"{file.origin}:{line}: {len(found)} templates; a base template is one")
 
 
 def _layer(filling: Filling) -> Layer:
@@ -268,4 +213,4 @@ def _layer(filling: Filling) -> Layer:
     if fault:
         path, words = fault
         raise Problem(f"{origin}:{filling.line(*path)}: {words}")
-    return Layer(origin, body, filling.line)
+    return Layer(origin, blanked(body), filling.line)

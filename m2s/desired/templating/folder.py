@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from m2s.desired.choosing import Wanted
 from m2s.desired.templating import filling
@@ -21,7 +22,7 @@ def deployments(
     settings: Settings,
     namespace: str,
 ) -> tuple[Made, ...]:
-    """Return what each template comes to, once for each selector.
+    """Return what each template in each file comes to, once for each selector.
 
     Args:
         given: the templates folder.
@@ -30,12 +31,14 @@ def deployments(
         settings: the selectors, and where models lie.
         namespace: where to.
     """
-    made = (
-        filling.deployment(file, _catalog(selector, every, described, settings), namespace)
+    return tuple(
+        item
         for selector in settings.selectors
         for file in given.files
+        for item in filling.deployments(
+            file, partial(_catalog, selector, every, described, settings), namespace
+        )
     )
-    return tuple(item for item in made if item is not None)
 
 
 def _catalog(

@@ -89,6 +89,11 @@ class Catalog:
         """Return :attr:`used`, the version that lies at ``uri`` first."""
         return tuple(sorted(self.used, key=lambda version: self._uri(version) != uri))
 
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """Where the versions lie that were asked for, as far as a model server can read it."""
+        return tuple(filter(None, map(self._uri, self.used)))
+
     def _uri(self, version: ModelVersion) -> str:
         try:
             return self.view(version.model).uri

@@ -45,7 +45,8 @@ class Row:
     def badges(self) -> list[str]:
         """What somebody ordered for it."""
         pin = status.pin(self.one)
-        return [*([f"pinned to {pin}"] if pin else []), *(["paused"] if self.one.paused else [])]
+        told = {f"pinned to {pin}": pin, "paused": self.one.paused}
+        return [text for text, so in {**told, "being deleted": self.one.deleting}.items() if so]
 
     @property
     def since(self) -> str:

@@ -1,18 +1,22 @@
-"""How far an apps/v1 Deployment has come, as kubectl tells it."""
+"""How far an apps/v1 Deployment has come, as kubectl tells it, and what is in its way."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from m2s.base.wording import one_line
 from m2s.objects.body import Body
+
+_LATE = "ProgressDeadlineExceeded"
+_ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def deadline_exceeded(deployment: Body) -> str:
     """Return why a Deployment will not progress any more, "" where it still may."""
-    for condition in (deployment.get("status") or {}).get("conditions") or []:
-        stopped = condition.get("type") == "Progressing" and condition.get("status") == "False"
-        reason = condition.get("reason")
-        if stopped and reason == "ProgressDeadlineExceeded" and observed(deployment):
-            name = deployment["metadata"]["name"]
-            return f"Deployment {name} does not progress: {condition.get('message') or reason}"
+    stopped = _condition(deployment, "Progressing", "False")
+    if stopped.get("reason") == _LATE and observed(deployment):
+        name = deployment["metadata"]["name"]
+        return f"Deployment {name} does not progress: {_told(stopped)}"
     return ""
 
 
@@ -45,3 +49,63 @@ def wanted_replicas(deployment: Body) -> int:
     """Return how many replicas a Deployment asks for; 1 where it does not say."""
     replicas = deployment["spec"].get("replicas")
     return 1 if replicas is None else int(replicas)
+
+
+def obstacle(deployment: Body, pods: Sequence[Body]) -> str:
+    """Return what keeps a Deployment from being rolled out, in the cluster's words; "" if unknown.
+
+    That no pod can be made (a quota, an admission controller) is a condition of the Deployment;
+    what keeps a pod from running only its ``pods`` tell, of which the youngest counts.
+    """
+    refused = _condition(deployment, "ReplicaFailure", "True")
+    stopped = _condition(deployment, "Progressing", "False")
+    if refused or stopped.get("reason") not in (None, _LATE):
+        return one_line(_told(refused or stopped))
+    labels = (deployment["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    own = [pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()]
+    own.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
+    found = [f"pod {pod['metadata']['name']}: {why}" for pod in own for why in _troubles(pod)]
+    return one_line(found[0]) if found else ""
+
+
+def _condition(thing: Body, kind: str, status: str) -> Body:
+    conditions = (thing.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if (c.get("type"), c.get("status")) == (kind, status)), {})
+
+
+def _told(condition: Body) -> str:
+    return str(condition.get("message") or condition.get("reason"))
+
+
+def _troubles(pod: Body) -> Iterator[str]:
+    """Yield what keeps a pod from being ready, what says most first."""
+    status = pod.get("status") or {}
+    if unscheduled := _condition(pod, "PodScheduled", "False"):
+        yield f"{unscheduled.get('reason')}: {_told(unscheduled)}"
+    if status.get("reason"):  # Evicted, NodeLost
+        yield _with(status)
+    every = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    for one in every:
+        state = one.get("state") or {}
+        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+        if str(waiting.get("reason") or "") not in _ON_ITS_WAY:
+            yield f"container {one.get('name')}: {_with(waiting)}{_last(one)}"
+        elif ended.get("exitCode"):
+            yield f"container {one.get('name')}: {_exit(ended)}"
+    for one in every:
+        if "running" in (one.get("state") or {}) and not one.get("ready"):
+            yield f"container {one.get('name')} runs and is not ready{_last(one)}"
+
+
+def _last(container: Body) -> str:
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    return f"; last: {_exit(ended)}" if ended else ""
+
+
+def _exit(ended: Body) -> str:
+    said = f": {ended['message']}" if ended.get("message") else ""
+    return f"{ended.get('reason') or 'ended'}, exit code {ended.get('exitCode')}{said}"
+
+
+def _with(thing: Body) -> str:
+    return ": ".join(str(thing[key]) for key in ("reason", "message") if thing.get(key))

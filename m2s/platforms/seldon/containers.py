@@ -8,10 +8,7 @@ from typing import Any
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
 from m2s.objects.list_keys import EVERY, told_apart
-from m2s.platforms.seldon.units import nodes
-
-BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
-"""Implementations inside the executor: no container (seldondeployment_types.go)."""
+from m2s.platforms.seldon.units import is_prepackaged, nodes
 
 
 def implied(body: Body) -> Layer | None:
@@ -64,13 +61,9 @@ def _missing(predictor: Mapping[str, Any]) -> list[dict[str, Any]]:
     implied = (
         node.get("name")
         for node in nodes(predictor.get("graph"))
-        if _prepackaged(node.get("implementation"))
+        if is_prepackaged(node.get("implementation"))
     )
     return [{"name": name} for name in implied if isinstance(name, str) and name not in there]
-
-
-def _prepackaged(implementation: Any) -> bool:
-    return implementation not in (None, "", "UNKNOWN_IMPLEMENTATION", *BUILT_IN)
 
 
 def _place(predictor: Mapping[str, Any], containers: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
 from m2s.platforms.findings import UNKNOWN, Facts, Needs
 from m2s.platforms.seldon import mlflow_server, storage
-from m2s.platforms.seldon.units import Unit, rebuilt, service_accounts, units
+from m2s.platforms.seldon.units import Unit, service_accounts, units, with_uris
 
 
 def needs(manifests: Iterable[Manifest]) -> Needs:
@@ -33,7 +33,7 @@ def needs(manifests: Iterable[Manifest]) -> Needs:
 def checked(manifest: Manifest, facts: Facts) -> Manifest:
     """Return ``manifest`` with its warnings, and with Azure's remote as its Secret names it."""
     body = manifest.body
-    warnings: list[str] = []
+    warnings = [*manifest.warnings]
     for unit in units(body):
         warnings += _of_secret(unit, facts, manifest.key.namespace)
         if unit.is_mlflow_server and unit.uri:
@@ -99,9 +99,10 @@ def _settled(manifest: Manifest, facts: Facts) -> Manifest:
         keys = facts.secrets.get(unit.secret)
         return storage.renamed(unit.uri, keys) if isinstance(keys, frozenset) else unit.uri
 
-    renamed = [(unit.uri, settle(unit)) for unit in units(manifest.body)]
-    if all(old == new for old, new in renamed):
+    pairs = [(unit, settle(unit)) for unit in units(manifest.body)]
+    renamed = [(unit, uri) for unit, uri in pairs if uri != unit.uri]
+    if not renamed:
         return manifest
-    body = sealed({**manifest.body, "spec": rebuilt(manifest.body["spec"], settle)})
-    uri = next((new for old, new in renamed if old == manifest.uri), manifest.uri)
+    body = sealed(with_uris(manifest.body, {unit.path: uri for unit, uri in renamed}))
+    uri = next((new for unit, new in renamed if unit.uri == manifest.uri), manifest.uri)
     return replace(manifest, body=body, uri=uri)

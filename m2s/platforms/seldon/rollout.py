@@ -1,42 +1,55 @@
 """Does the cluster serve what was applied? Evidence from the Deployments of the Seldon operator.
 
 ``status.state`` alone does not tell: it stays ``Available`` while a rolling update runs, flaps to
-``Failed`` in between, and the operator writes no ``observedGeneration``. So each predictor's model
-URIs, images and replicas must be found in the Deployments, these must be rolled out, and then the
-state must be ``Available``.
+``Failed`` in between, and the operator writes no ``observedGeneration``. So each Deployment must
+show what was written, of whatever kind the change was, have its replicas and be rolled out, and
+then the state must be ``Available``. Traffic shows in no Deployment: that is said.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
-from m2s.platforms.common.rollouts import deadline_exceeded, unfinished, wanted_replicas
+from m2s.platforms.common.rollouts import deadline_exceeded, obstacle, unfinished, wanted_replicas
+from m2s.platforms.common.shows import left, missing
 from m2s.platforms.seldon import evidence
+from m2s.platforms.seldon.made import (
+    Made,
+    belonging,
+    expected,
+    is_without_engine,
+    nodes,
+    predictors,
+)
 
-
-def seldon_ids(live: Body) -> tuple[str, ...]:
-    """Return the values of ``seldon-deployment-id`` that the operator labels Deployments with.
-
-    The object's name, and for an executor in a pod of its own the predictor's.
-    """
-    name = live["metadata"]["name"]
-    predictors = [_named(f"{name}-{predictor.get('name')}") for predictor in _predictors(live)]
-    return (_named(name), *predictors)
+Pods = Callable[[Body], Sequence[Body]]
+"""Returns the pods of a Deployment; none where they may not be read."""
 
 
 def owned_by(uid: str, deployments: Iterable[Body]) -> tuple[Body, ...]:
     """Leave out the Deployments that another object controls: labels are not unique."""
-    return tuple(d for d in deployments if evidence.controllers(d) <= {uid})
+    return tuple(d for d in deployments if _controllers(d) <= {uid})
 
 
-def progress(live: Body, deployments: Sequence[Body], generation: int) -> Rollout:
+def progress(
+    live: Body,
+    before: Body | None,
+    deployments: Sequence[Body],
+    generation: int,
+    pods: Pods,
+) -> Rollout:
     """Return how far the object ``live`` has come in serving ``generation`` or a later one.
 
-    ``deployments`` are the apps/v1 Deployments made for it.
+    Args:
+        live: the SeldonDeployment as it is.
+        before: as it was before it was written, where that is known: what was only taken out of
+            it is known by that alone.
+        deployments: the apps/v1 Deployments made for it.
+        generation: the one that was written.
+        pods: asked about a Deployment that is not rolled out, to say why.
     """
     metadata, status = live["metadata"], live.get("status") or {}
     if metadata.get("deletionTimestamp"):
@@ -45,83 +58,113 @@ def progress(live: Body, deployments: Sequence[Body], generation: int) -> Rollou
         return _waiting(f"generation {generation} is not visible yet", status)
     if not deployments:
         return _waiting("the Seldon operator has made no Deployment yet", status)
-    if missing := _missing(live, deployments) or _outdated(live, deployments):
-        return _waiting(missing, status)
-    return _rolled_out(deployments, status)
+    if behind := _behind(live, before, deployments):
+        return _waiting(behind, status)
+    return _rolled_out(deployments, status, pods, _unseen(live, before))
 
 
-def _missing(live: Body, deployments: Sequence[Body]) -> str:
-    """Return what of the spec no Deployment shows yet."""
-    found = {text for deployment in deployments for text in evidence.texts(deployment)}
-    for predictor in _predictors(live):
-        label = f"predictor {predictor.get('name')}"
-        for uri in evidence.model_uris(predictor.get("graph") or {}):
-            if not evidence.mentions(uri, found):
-                return f"{label}: no Deployment has model {uri} yet"
-        for image in evidence.images(predictor):
-            if image not in found:
-                return f"{label}: no Deployment has image {image} yet"
-    return ""
-
-
-def _outdated(live: Body, deployments: Sequence[Body]) -> str:
-    """Return what the Deployments still show of an older spec."""
-    known = set(evidence.strings(live["spec"]))
+def _behind(live: Body, before: Body | None, deployments: Sequence[Body]) -> str:
+    """Return what the Deployments do not show yet of what was written."""
+    makes = expected(live)
+    found = set[str]()
     for deployment in deployments:
-        name = deployment["metadata"]["name"]
-        for uri in evidence.served_uris(deployment):
-            if uri not in known:
-                return f"Deployment {name} still has model {uri}"
-        if wrong := _wrong_replicas(live, deployment):
-            return f"Deployment {name} {wrong}"
+        made, name = belonging(deployment, makes), deployment["metadata"]["name"]
+        if made is None:
+            if _controllers(deployment):
+                return f"Deployment {name} is of an older description and is not removed yet"
+            continue
+        found.add(made.name)
+        if stale := _stale(live, before, made, deployment) or _wrong_replicas(made, deployment):
+            return f"Deployment {name} {stale}"
+    for made in makes:
+        if made.name not in found:
+            label = f"predictor {made.predictor.get('name')}"
+            return f"{label}: the Seldon operator has not made Deployment {made.name} yet"
     return ""
 
 
-def _wrong_replicas(live: Body, deployment: Body) -> str:
-    predictor = _predictor_of(live, deployment)
-    if predictor is None:
-        return "belongs to no predictor any more and is not removed yet"
-    allowed = _replicas(live, predictor)
-    if not allowed or wanted_replicas(deployment) in allowed:
+def _stale(live: Body, before: Body | None, made: Made, deployment: Body) -> str:
+    """Return what a Deployment still shows of an older spec."""
+    if live["metadata"].get("generation") == 1 and _controllers(deployment):
+        return ""  # it was made from this spec: there has been no other
+    wanted = evidence.wanted(live["spec"], made, deployment)
+    shown = evidence.shown(made, deployment)
+    if path := missing(wanted, shown):
+        return f"does not show {path} as written yet"
+    earlier = _earlier(before, made) if before else None
+    if before and earlier:
+        gone = left(evidence.wanted(before["spec"], earlier, deployment), wanted, shown)
+        return f"still shows {gone}, which was taken out" if gone else ""
+    return ""
+
+
+def _earlier(before: Body, made: Made) -> Made | None:
+    """Return the same Deployment as the spec before it describes it."""
+
+    def place(one: Made) -> tuple[str, object, int]:
+        return one.role, one.predictor.get("name"), one.index
+
+    return next((one for one in expected(before) if place(one) == place(made)), None)
+
+
+def _wrong_replicas(made: Made, deployment: Body) -> str:
+    there = wanted_replicas(deployment)
+    if made.replicas is None or there == made.replicas:
         return ""
-    numbers = " or ".join(map(str, sorted(allowed)))
-    return f"is not scaled from {wanted_replicas(deployment)} to {numbers} replicas yet"
+    return f"is not scaled from {there} to {made.replicas} replicas yet"
 
 
-def _predictor_of(live: Body, deployment: Body) -> Body | None:
-    """Return the predictor a Deployment is for: by the operator's own mark, else by its name."""
-    by_name = {str(predictor.get("name")): predictor for predictor in _predictors(live)}
-    if marks := evidence.predictor_names(deployment):
-        return next((by_name[mark] for mark in marks if mark in by_name), None)
-    prefix, own = live["metadata"]["name"], deployment["metadata"]["name"]
-    matching = [name for name in by_name if own.startswith(f"{prefix}-{name}-")]
-    return by_name[max(matching, key=len)] if matching else next(iter(by_name.values()))
-
-
-def _replicas(live: Body, predictor: Body) -> set[int]:
-    """Return the replica counts stated for a predictor's Deployments; none if any is left open."""
-    components = predictor.get("componentSpecs") or [{}]
-    if any(component.get("hpaSpec") or component.get("kedaSpec") for component in components):
-        return set()
-    general = predictor.get("replicas", live["spec"].get("replicas"))
-    stated = [component.get("replicas", general) for component in components]
-    if None in stated:
-        return set()
-    others = [(predictor.get(key) or {}).get("replicas") for key in ("explainer", "svcOrchSpec")]
-    return {int(number) for number in (general, *stated, *others) if number is not None}
-
-
-def _rolled_out(deployments: Sequence[Body], status: Mapping[str, Any]) -> Rollout:
+def _rolled_out(
+    deployments: Sequence[Body], status: Mapping[str, Any], pods: Pods, note: str
+) -> Rollout:
     for deployment in deployments:
         if reason := deadline_exceeded(deployment):
-            return Rollout(serving=False, failed=True, message=reason)
+            return Rollout(False, True, _because(reason, deployment, pods))
     for deployment in deployments:
         if stuck := unfinished(deployment):
-            return _waiting(stuck, status)
-    scaled_to_zero = all(wanted_replicas(deployment) == 0 for deployment in deployments)
-    if status.get("state") == "Available" or scaled_to_zero:  # never Available without replicas
-        return Rollout(serving=True, failed=False, message="")
+            return _waiting(_because(stuck, deployment, pods), status)
+    # never Available while a Deployment has no replicas
+    scaled_to_zero = any(wanted_replicas(deployment) == 0 for deployment in deployments)
+    if status.get("state") == "Available" or scaled_to_zero:
+        return Rollout(serving=True, failed=False, message=note)
     return _waiting("its Deployments are rolled out", status)
+
+
+def _because(stuck: str, deployment: Body, pods: Pods) -> str:
+    why = obstacle(deployment, ()) or obstacle(deployment, pods(deployment))
+    return f"{stuck}: {why}" if why else stuck
+
+
+def _unseen(live: Body, before: Body | None) -> str:
+    """Return what was changed and shows nowhere: traffic, and what only an orchestrator is told."""
+    earlier = before or live
+    found = ["traffic shares"] if _each(live, "traffic") != _each(earlier, "traffic") else []
+    if any(map(is_without_engine, predictors(live))):
+        told = (("transport", "rest"), ("serverType", "rpc"))
+        now, old = ([body["spec"].get(k) or usual for k, usual in told] for body in (live, earlier))
+        found += [k for (k, _), new, was in zip(told, now, old, strict=True) if new != was]
+        found += [k for k in ("svcOrchSpec", "logger") if _each(live, k) != _each(earlier, k)]
+    if not found:
+        return ""
+    return (
+        f"{', '.join(found)} changed: the operator shows no evidence of these; "
+        "all else that was written is in force"
+    )
+
+
+def _each(live: Body, field: str) -> dict[Any, Any]:
+    """Return what every predictor states of a field, or every node of its graph."""
+    return {
+        (predictor.get("name"), part.get("name"), number): part[field]
+        for predictor in predictors(live)
+        for number, part in enumerate((predictor, *nodes(predictor)))
+        if part.get(field)
+    }
+
+
+def _controllers(deployment: Body) -> set[str]:
+    references = deployment["metadata"].get("ownerReferences") or []
+    return {str(reference.get("uid")) for reference in references if reference.get("controller")}
 
 
 def _waiting(what: str, status: Mapping[str, Any]) -> Rollout:
@@ -129,14 +172,3 @@ def _waiting(what: str, status: Mapping[str, Any]) -> Rollout:
     description = f": {status['description']}" if status.get("description") else ""
     message = f"{what}; the operator's state is {state}{description}"
     return Rollout(serving=False, failed=False, message=message)
-
-
-def _predictors(live: Body) -> Sequence[Body]:
-    return (live.get("spec") or {}).get("predictors") or [{}]
-
-
-def _named(text: str) -> str:
-    """Return a name as the operator shortens it (``seldondeployment_types.go``)."""
-    if len(text) <= 63:
-        return text
-    return "seldon-" + hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -9,7 +9,9 @@ remote, which the Secret that envSecretRefName names configures in variables,
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
+from urllib.parse import unquote, urlsplit
 
 DEFAULT_AZURE_REMOTE = "azureblob"
 """The remote's name in Seldon Core's own example of a Secret for Azure Blob."""
@@ -20,6 +22,29 @@ _AZURE_REMOTES = (DEFAULT_AZURE_REMOTE, "azure", "wasbs", "wasb", "abfss", "abfs
 _AZURE_OPTIONS = ("ACCOUNT", "SAS_URL", "CONNECTION_STRING")
 _HADOOP = re.compile(r"(?i:wasbs?|abfss?)://(?P<container>[^@/]*)@(?P<host>[^/]*)(?P<path>/.*)?")
 _NO_CONTAINER = re.compile(r"(?i:wasbs?|abfss?)://(?P<host>[^@/]+\.(?:blob|dfs)\.[^@/]*)(/.*)?")
+# mlflow/store/artifact, r2_artifact_repo.py and b2_artifact_repo.py: BUCKET@ENDPOINT.
+_AT_ENDPOINT = re.compile(r"(?P<remote>(?i:r2|b2))://(?P<bucket>[^@/]+)@[^@/]+(?P<path>/.*)?")
+_NO_BUCKET = re.compile(
+    r"(?i:s3|s3a|s3n|gs|gcs|r2|b2|wasbs?|abfss?|azureblob|azure|az|pvc):(?://\s*(?:/.*)?|/)?"
+)
+# Hosts whose web addresses have the bucket in front, and those that have it in the path.
+_WITH_BUCKET = (
+    (
+        "s3",
+        r"(.+)\.s3(?!-(?:accesspoint|outposts|object-lambda))(?:[.-].+)?\.amazonaws\.com(?:\.cn)?",
+    ),
+    ("gs", r"(.+)\.storage\.googleapis\.com"),
+    ("b2", r"(.+)\.s3\.[^.]+\.backblazeb2\.com"),
+    ("r2", r"([^.]+)\.[0-9a-f]{32}(?:\.[a-z]+)?\.r2\.cloudflarestorage\.com"),
+)
+_WITHOUT_BUCKET = (
+    (DEFAULT_AZURE_REMOTE, r"[^.]+(?:\.z\d+)?\.(?:blob|dfs)\.(?:core|storage)\..+"),
+    ("s3", r"s3(?:[.-].+)?\.amazonaws\.com(?:\.cn)?"),
+    ("gs", r"storage\.googleapis\.com|storage\.cloud\.google\.com"),
+    ("b2", r"s3\.[^.]+\.backblazeb2\.com"),
+    ("r2", r"[0-9a-f]{32}(?:\.[a-z]+)?\.r2\.cloudflarestorage\.com"),
+)
+_NO_FOLDERS = ("/storage/v1/", "/download/storage/", "/upload/storage/")  # Google's JSON API
 # The storage initializer's image has it: ENV RCLONE_CONFIG_GS_TYPE, RCLONE_CONFIG_GS_ANONYMOUS.
 _BUILT_IN = "gs"
 
@@ -27,12 +52,18 @@ _BUILT_IN = "gs"
 def readable(uri: str) -> str:
     """Return a storage URI as Seldon Core's rclone reads it.
 
-    Hadoop's forms for Azure, ``wasb[s]://`` and ``abfs[s]://CONTAINER@ACCOUNT…/PATH``, become
-    ``azureblob://CONTAINER/PATH``: for rclone the account is the remote's. Every other URI,
-    ``s3://`` and ``gs://`` among them, is one that rclone reads already.
+    What only tells where a store is, is the remote's to know and leaves the URI:
+
+    - Hadoop's forms for Azure, ``wasb[s]://`` and ``abfs[s]://CONTAINER@ACCOUNT…/PATH``, become
+      ``azureblob://CONTAINER/PATH``;
+    - MLflow's ``r2://`` and ``b2://BUCKET@ENDPOINT/PATH`` lose the endpoint;
+    - the web addresses of S3, Google Cloud Storage, Azure Blob Storage, Cloudflare R2 and
+      Backblaze B2 become ``REMOTE://BUCKET/PATH``.
+
+    Every other URI, ``s3://`` and ``gs://`` among them, is one that rclone reads already.
 
     Raises:
-        ValueError: a Hadoop URI without a container or an account.
+        ValueError: it does not say all that is needed: bucket, or container and account.
     """
     found = _HADOOP.fullmatch(uri)
     if found and found["container"] and found["host"]:
@@ -41,9 +72,52 @@ def readable(uri: str) -> str:
         raise ValueError(
             f"{uri} does not name both a container and an account: Azure's URIs are "
             "wasbs://CONTAINER@ACCOUNT.blob.core.windows.net/PATH; correct it, or replace it with "
-            "--model-uri-map"
+            + replacement(_origin(uri), "azureblob://CONTAINER")
         )
-    return uri
+    if found := _AT_ENDPOINT.fullmatch(uri):
+        return f"{found['remote']}://{found['bucket']}{found['path'] or ''}"
+    if _NO_BUCKET.fullmatch(uri):
+        raise ValueError(_no_bucket(uri))
+    return _of_web(uri) or uri
+
+
+def replacement(prefix: str, to: str = "s3://BUCKET/PATH") -> str:
+    """Return what to type, in a shell, to have ``prefix`` of model URIs replaced."""
+    return f"--model-uri-map {shlex.quote(f'{prefix}={to}')}"
+
+
+def _origin(uri: str) -> str:
+    """Return a URI up to the end of its host, with the slash behind it if it has one."""
+    found = re.match(r"[^:]+://[^/]*/?", uri)
+    return found[0] if found else uri
+
+
+def _no_bucket(uri: str) -> str:
+    scheme = uri.partition(":")[0]
+    what = "claim" if scheme.lower() == "pvc" else "bucket"
+    line = f"{uri} names no {what}: correct it"
+    if not uri.startswith(f"{scheme}:///"):
+        return line
+    to = f"{scheme}://{what.upper()}/PATH"
+    return f"{line}, or replace it with {replacement(f'{scheme}:///', to)}"
+
+
+def _of_web(uri: str) -> str:
+    """Return the folder in a store that a web address names, "" for any other address."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        return ""
+    host, path = parts.hostname or "", unquote(parts.path)
+    for name, form in _WITH_BUCKET:
+        if found := re.fullmatch(form, host):
+            return f"{name}://{found[1]}{path}"
+    for name, form in _WITHOUT_BUCKET:
+        if re.fullmatch(form, host) and path.strip("/") and not path.startswith(_NO_FOLDERS):
+            return f"{name}://{path.lstrip('/')}"
+    return ""
 
 
 def remote(uri: str) -> str:

@@ -14,6 +14,7 @@ from m2s.objects.layers import Layer
 from m2s.objects.list_keys import told_apart
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import containers
+from m2s.platforms.seldon.units import BUILT_IN
 
 PREFIX = "m2s.io/"
 PROTOCOLS = ("seldon", "tensorflow", "kfserving", "v2")
@@ -111,7 +112,7 @@ def _resource(kind: str, resource: str) -> Callable[[Mapping[str, Any], Any], _F
 
 def _unit(predictor: Mapping[str, Any]) -> str:
     graph = predictor["graph"]
-    if graph.get("implementation") in containers.BUILT_IN:
+    if graph.get("implementation") in BUILT_IN:
         raise Problem(f"graph node {graph.get('name')}: {graph['implementation']} has no container")
     return str(graph.get("name"))
 

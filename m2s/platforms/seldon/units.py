@@ -1,15 +1,21 @@
-"""Pure: the parts of a SeldonDeployment that load a model: graph nodes and explainers.
+"""Pure: the places of a SeldonDeployment where a model's URI stands: graph nodes and explainers.
 
 The API server has not judged the object yet: whatever has the wrong type is passed over here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from m2s.objects.body import Body
+
+BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
+"""Implementations inside the executor: no container (seldondeployment_types.go)."""
+
+Path = tuple[str | int, ...]
+"""Keys and indices from the object's root."""
 
 _INITIALIZER = "-model-initializer"
 """Suffix of the init container that the operator adds, unless the description has its own
@@ -18,17 +24,22 @@ _INITIALIZER = "-model-initializer"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A graph node or an explainer; texts are "" where nothing is stated.
+    """A graph node or an explainer, which has no name; texts are "" where nothing is stated.
 
-    ``image`` is the one that componentSpecs name for it. ``own_initializer``: the model is brought
-    by something else than Seldon Core's own storage initializer, which alone reads rclone's
-    variables.
+    ``path`` leads to it from the object's root. ``stated``: it has a ``modelUri``, be it blank.
+    ``contained``: componentSpecs have a container of its name; ``image`` is what they name there.
+    ``own_initializer``: the model is brought by something else than Seldon Core's own storage
+    initializer, which alone reads rclone's variables.
     """
 
+    path: Path
+    name: str
     label: str
     uri: str
+    stated: bool
     secret: str
     implementation: str
+    contained: bool
     image: str
     own_initializer: bool
 
@@ -37,19 +48,50 @@ class Unit:
         """Whether Seldon Core's prepackaged server loads an MLflow model here."""
         return self.implementation == "MLFLOW_SERVER"
 
+    @property
+    def is_explainer(self) -> bool:
+        """Whether it is no node of a graph."""
+        return self.path[-1] == "explainer"
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the first node of a graph."""
+        return self.path[-1] == "graph"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it has a ``modelUri`` with nothing in it."""
+        return self.stated and not self.uri.strip()
+
+    @property
+    def can_load(self) -> bool:
+        """Whether there is something that may load a model: a server, or a container of its own."""
+        if self.is_explainer or self.implementation in BUILT_IN:
+            return False
+        return is_prepackaged(self.implementation) or self.contained
+
+
+def is_prepackaged(implementation: Any) -> bool:
+    """Whether Seldon Core brings the container (operator, prepack.go: ``IsPrepack``)."""
+    return implementation not in (None, "", "UNKNOWN_IMPLEMENTATION", *BUILT_IN)
+
 
 def units(body: Body) -> Iterator[Unit]:
     """Yield every graph node, each before its children, and every explainer."""
-    for predictor in _mappings(body["spec"].get("predictors")):
-        for node in nodes(predictor.get("graph")):
-            yield _node_unit(node, predictor)
+    predictors = body["spec"].get("predictors")
+    for index, predictor in enumerate(predictors if isinstance(predictors, list) else []):
+        if not isinstance(predictor, Mapping):
+            continue
+        place: Path = ("spec", "predictors", index)
+        for path, node in _walked(predictor.get("graph"), (*place, "graph")):
+            yield _node_unit(node, predictor, path)
         if explainer := _mapping(predictor.get("explainer")):
-            yield _unit(explainer, _explainer_label(predictor), "", [])
+            yield _unit(explainer, (*place, "explainer"), _explainer_label(predictor), [], [])
 
 
 def first_uri(body: Body) -> str:
-    """Return the model URI of the first predictor's root, "" where none is stated."""
-    return next((unit.uri for unit in units(body)), "")
+    """Return the first model URI that is stated, "" where none is."""
+    return next((unit.uri for unit in units(body) if unit.uri), "")
 
 
 def service_accounts(body: Body) -> Iterator[tuple[str, str]]:
@@ -64,60 +106,70 @@ def service_accounts(body: Body) -> Iterator[tuple[str, str]]:
                 yield account, label
 
 
-def rebuilt(spec: Body, uri_of: Callable[[Unit], str]) -> dict[str, Any]:
-    """Return ``spec`` with the model URI of each unit that has one replaced by ``uri_of(unit)``."""
-
-    def predictor_with(predictor: Any) -> Any:
-        if not isinstance(predictor, Mapping):
-            return predictor
-        parts = dict(predictor)
-        if graph := _mapping(predictor.get("graph")):
-            parts["graph"] = node_with(graph, predictor)
-        if explainer := _mapping(predictor.get("explainer")):
-            unit = _unit(explainer, _explainer_label(predictor), "", [])
-            parts["explainer"] = _with_uri(explainer, uri_of(unit))
-        return parts
-
-    def node_with(node: Any, predictor: Mapping[str, Any]) -> Any:
-        if not isinstance(node, Mapping):
-            return node
-        parts = _with_uri(node, uri_of(_node_unit(node, predictor)))
-        if isinstance(children := node.get("children"), list):
-            parts["children"] = [node_with(child, predictor) for child in children]
-        return parts
-
-    return {**spec, "predictors": [predictor_with(each) for each in spec["predictors"]]}
+def with_uris(node: Any, uris: Mapping[Path, str]) -> Any:
+    """Return an object with the model URI of some units replaced, by their paths."""
+    if () in uris:
+        node = {**node, "modelUri": uris[()]}
+    below: dict[str | int, dict[Path, str]] = {}
+    for path, uri in uris.items():
+        if path:
+            below.setdefault(path[0], {})[path[1:]] = uri
+    if not below:
+        return node
+    if isinstance(node, list):
+        return [with_uris(item, below.get(index, {})) for index, item in enumerate(node)]
+    return {**node, **{step: with_uris(node[step], inner) for step, inner in below.items()}}
 
 
-def _with_uri(node: Mapping[str, Any], uri: str) -> dict[str, Any]:
-    return {**node, "modelUri": uri} if node.get("modelUri") else dict(node)
+def blanked(body: Any) -> Any:
+    """Return a description in which a ``modelUri:`` with nothing behind it is a blank text."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("spec"), Mapping):
+        return body
+    empty = {unit.path: "" for unit in units(body) if unit.stated and not unit.uri.strip()}
+    return with_uris(body, empty) if empty else body
 
 
 def nodes(node: Any) -> Iterator[Mapping[str, Any]]:
     """Yield a graph's nodes, each before its children."""
-    if found := _mapping(node):
-        yield found
-        for child in _mappings(found.get("children")):
-            yield from nodes(child)
+    return (found for _, found in _walked(node, ()))
 
 
-def _node_unit(node: Mapping[str, Any], predictor: Mapping[str, Any]) -> Unit:
+def _walked(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    if not isinstance(node, Mapping):
+        return
+    yield path, node
+    children = node.get("children")
+    for index, child in enumerate(children if isinstance(children, list) else []):
+        yield from _walked(child, (*path, "children", index))
+
+
+def _node_unit(node: Mapping[str, Any], predictor: Mapping[str, Any], path: Path) -> Unit:
     name = _text(node, "name")
     pods = [_mapping(each.get("spec")) for each in _mappings(predictor.get("componentSpecs"))]
     inits = [_text(init, "name") for pod in pods for init in _mappings(pod.get("initContainers"))]
-    containers = [one for pod in pods for one in _mappings(pod.get("containers"))]
-    images = [_text(one, "image") for one in containers if _text(one, "name") == name]
-    own = [f"{name}{_INITIALIZER}"] if f"{name}{_INITIALIZER}" in inits else []
-    return _unit(node, _node_label(node), next(iter(images), ""), own)
+    own = [one for pod in pods for one in _mappings(pod.get("containers"))]
+    own = [one for one in own if name and _text(one, "name") == name]
+    brought = [init for init in inits if init == f"{name}{_INITIALIZER}"]
+    return _unit(node, path, _node_label(node), own, brought)
 
 
-def _unit(node: Mapping[str, Any], label: str, image: str, initializers: list[str]) -> Unit:
+def _unit(
+    node: Mapping[str, Any],
+    path: Path,
+    label: str,
+    containers: list[Mapping[str, Any]],
+    initializers: list[str],
+) -> Unit:
     return Unit(
+        path=path,
+        name=_text(node, "name"),
         label=label,
         uri=_text(node, "modelUri"),
+        stated="modelUri" in node and isinstance(node["modelUri"], str | None),
         secret=_text(node, "envSecretRefName"),
         implementation=_text(node, "implementation"),
-        image=image,
+        contained=bool(containers),
+        image=next((_text(one, "image") for one in containers), ""),
         own_initializer=bool(initializers or _text(node, "storageInitializerImage")),
     )
 

@@ -7,16 +7,20 @@ folder that does not exist as empty, and so does MLflow for a local path of anot
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from m2s.base import mask
 from m2s.domain.versions import DeployFile
 from m2s.sources.mlflow.client import FileInfo, get_artifact_repository, list_artifacts
+from m2s.sources.mlflow.elsewhere import elsewhere
 from m2s.sources.mlflow.trouble import brief, diagnose
 
 FILE_NAME = "deploy.yaml"
@@ -24,12 +28,22 @@ MAX_DEPLOY_FILE = 1024 * 1024
 """Bytes. etcd takes requests of 1.5 MiB (etcd.io/docs, "System limits: Request size limit"), and a
 manifest travels with m2s's annotations and the API server's managedFields."""
 
+_NEAR = re.compile(r"(?i)deploy(ment)?\.(ya?ml|json)(\.txt)?")
+_FOLDERS = 5
+"""So many folders of a run are looked into for a deploy.yaml that is nobody's."""
 _INSIDE = ("artifacts", "code")
 """Where ``pyfunc.log_model`` puts what is passed as ``artifacts=`` and ``code_paths=``."""
 
 
 class StoreError(Exception):
     """One version's files cannot be read; the text is one line."""
+
+
+class Found(NamedTuple):
+    """A deploy.yaml, or None; then ``near`` tells what may be meant for one, and where."""
+
+    file: DeployFile | None
+    near: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +58,7 @@ class Store:
     tracking_uri: str
     scrub: Callable[[str], str] = mask.text
 
-    def find(
-        self, run: str, run_uri: str, model_uri: str, *, again: bool = False
-    ) -> DeployFile | None:
+    def find(self, run: str, run_uri: str, model_uri: str, *, again: bool = False) -> Found:
         """Return the deploy.yaml of a run's own artifacts, else of the model's folder.
 
         Args:
@@ -56,23 +68,36 @@ class Store:
             again: both places had none before. Only to the run can it have been logged since.
 
         Returns:
-            None only when both places were read and the model was seen to be there.
+            No file only when both places were read and the model was seen to be there.
 
         Raises:
             StoreError: a place cannot be listed or read, is not to be believed, or has a file of
                 more than MAX_DEPLOY_FILE bytes.
         """
-        if run_uri:
-            file = self._in(run_uri, f"{FILE_NAME} of run {run}", self.entries(run_uri))
-            if file is not None:
-                return file
-        file = None if again else self._in_model(model_uri)
-        if file is None:
-            self._check_absence(run_uri, model_uri, again=again)
-        return file
+        logged = self.entries(run_uri) if run_uri else []
+        if file := self._in(run_uri, f"{FILE_NAME} of run {run}", logged):
+            return Found(file)
+        stored = [] if again else self.entries(model_uri)
+        if file := self._in_model(model_uri, stored):
+            return Found(file)
+        self._check_absence(run_uri, model_uri, stored, again=again)
+        near = _meant(logged) or ("" if again else self._deeper(run_uri, model_uri, logged))
+        if near or not _meant(stored):
+            return Found(None, f"{near} in the run" if near else "")
+        return Found(None, f"{_meant(stored)} in the model's folder")
 
-    def _in_model(self, uri: str) -> DeployFile | None:
-        entries = self.entries(uri)
+    def _deeper(self, run_uri: str, model_uri: str, logged: list[FileInfo]) -> str:
+        """Return a file in a folder of the run that may be meant for the deploy.yaml, or ""."""
+        for name in [_name(entry) for entry in logged if entry.is_dir][:_FOLDERS]:
+            if _NEAR.fullmatch(name):
+                return f"{name}/"
+            folder = child(run_uri, name)
+            with suppress(StoreError):  # nobody said that it is there
+                if folder != model_uri and (found := _meant(self.entries(folder), deep=True)):
+                    return f"{name}/{found}"
+        return ""
+
+    def _in_model(self, uri: str, entries: list[FileInfo]) -> DeployFile | None:
         folders = {_name(entry) for entry in entries if entry.is_dir}
         if file := self._in(uri, f"{FILE_NAME} in {self.scrub(uri)}", entries):
             return file
@@ -90,9 +115,11 @@ class Store:
                 return DeployFile(origin, self.read(folder, FILE_NAME, origin))
         return None
 
-    def _check_absence(self, run_uri: str, model_uri: str, *, again: bool) -> None:
+    def _check_absence(
+        self, run_uri: str, model_uri: str, stored: list[FileInfo], *, again: bool
+    ) -> None:
         """Raise a StoreError unless "there is none" is to be believed."""
-        if not again and not self.entries(model_uri) and not self._is_file(model_uri):
+        if not again and not stored and not self._is_file(model_uri):
             raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{_elsewhere(model_uri)}")
         if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
             raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
@@ -104,6 +131,8 @@ class Store:
     def entries(self, uri: str) -> list[FileInfo]:
         """Return the files and folders right under ``uri``, [] where there are none."""
         try:
+            if found := elsewhere(uri, self.tracking_uri):
+                return found.entries()
             return list_artifacts(artifact_uri=uri, tracking_uri=self.tracking_uri)
         except Exception as error:
             raise self._error(f"cannot list {uri}", uri, error) from error
@@ -111,18 +140,25 @@ class Store:
     def read(self, folder: str, name: str, origin: str) -> bytes:
         """Return the bytes of a file that :meth:`entries` of ``folder`` has."""
         uri = child(folder, name)
+        try:
+            return self._content(folder, name, origin)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise self._error(f"cannot read {uri}", uri, error) from error
+
+    def _content(self, folder: str, name: str, origin: str) -> bytes:
+        if found := elsewhere(folder, self.tracking_uri):
+            content = found.read(name, MAX_DEPLOY_FILE + 1)
+            _refuse_large(origin, len(content))
+            return content
         with TemporaryDirectory(prefix="m2s-") as place:
             local = Path(place) / name
-            try:
-                store = get_artifact_repository(folder, tracking_uri=self.tracking_uri)
-                # What every store implements; the public method lists once more before it.
-                store._download_file(name, str(local))
-                _refuse_large(origin, local.stat().st_size)
-                return local.read_bytes()
-            except StoreError:
-                raise
-            except Exception as error:
-                raise self._error(f"cannot read {uri}", uri, error) from error
+            store = get_artifact_repository(folder, tracking_uri=self.tracking_uri)
+            # What every store implements; the public method lists once more before it.
+            store._download_file(name, str(local))
+            _refuse_large(origin, local.stat().st_size)
+            return local.read_bytes()
 
     def _error(self, doing: str, uri: str, error: BaseException) -> StoreError:
         cause = diagnose(error).cause
@@ -151,6 +187,12 @@ def local_path(uri: str) -> Path | None:
 
 def _name(entry: FileInfo) -> str:
     return posixpath.basename(entry.path.rstrip("/"))
+
+
+def _meant(entries: list[FileInfo], *, deep: bool = False) -> str:
+    """Return the name of a file that may be meant for a deploy.yaml, "" for none."""
+    names = [_name(entry) for entry in entries if not entry.is_dir]
+    return next((n for n in names if _NEAR.fullmatch(n) and (deep or n != FILE_NAME)), "")
 
 
 def _elsewhere(uri: str) -> str:

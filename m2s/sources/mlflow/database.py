@@ -12,6 +12,7 @@ from typing import Any
 
 from m2s.base.errors import RegistryError
 from m2s.sources.mlflow.server import Server
+from m2s.sources.mlflow.trouble import install
 
 
 def check(server: Server) -> None:
@@ -33,7 +34,7 @@ def require_mlflow(server: Server) -> None:
     """Raise a RegistryError if a database is to be opened and only mlflow-skinny is installed."""
     if server.is_database and any(find_spec(name) is None for name in ("sqlalchemy", "alembic")):
         raise RegistryError(
-            f"{server.identity} is a database and needs the full mlflow: pip install 'm2s[local]'"
+            f"{server.identity} is a database and needs the full mlflow: {install('local')}"
         )
 
 

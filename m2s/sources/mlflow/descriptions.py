@@ -31,11 +31,13 @@ class Known:
     """What was found of a version. ``file`` is None where there was none, or nobody looked.
 
     ``run_uri`` is the root of its run's artifacts, None where nobody looked for that either.
+    ``near`` names what may have been meant for a file.
     """
 
     uri: str
     run_uri: str | None = None
     file: DeployFile | None = None
+    near: str = ""
 
 
 class Descriptions:
@@ -92,7 +94,9 @@ class Descriptions:
                 self._keep(key, found)
             known = found
         self._remember(known, key)
-        return Description(known.uri, known.file if read else None)
+        return (
+            Description(known.uri, known.file, known.near) if read else Description(known.uri, None)
+        )
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says; what was found is not read again."""
@@ -122,8 +126,9 @@ class Descriptions:
         run = known.run_uri if known else None
         if not run:
             run = run_root(self._client, version.run_id)
-        file = self._store.find(version.run_id or "", run, folder, again=looked)
-        return Known(folder, run, file)
+        file, near = self._store.find(version.run_id or "", run, folder, again=looked)
+        before = known.near if known and file is None else ""
+        return Known(folder, run, file, near or before)
 
     def _key(self, version: ModelVersion) -> tuple[str, ...]:
         """Return what tells this state of a version from any other; () where nothing does."""
@@ -168,7 +173,7 @@ def _told(read: Callable[[Mapping[str, Any]], Any], kept: Mapping[str, Any]) -> 
 def _known_of(kept: Mapping[str, Any]) -> Known:
     file = kept["file"]
     content = DeployFile(file["origin"], base64.b64decode(file["content"])) if file else None
-    return Known(kept["uri"], kept["run_uri"], content)
+    return Known(kept["uri"], kept["run_uri"], content, kept.get("near", ""))
 
 
 def _mlmodel_of(kept: Mapping[str, Any]) -> MlModel:

@@ -13,6 +13,7 @@ import os
 import warnings
 
 TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+WORKSPACE = "MLFLOW_WORKSPACE"
 _DEFAULTS = {
     # MLflow's own, 7 retries with a factor of 2, take four minutes to give up a dead server.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -26,13 +27,23 @@ _DEFAULTS = {
     # Else mlflow warns where git is not installed.
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 _set_here: set[str] = set()
 
 
 def prepare() -> None:
-    """Set what the user has not set, and keep the libraries' warnings off the terminal."""
+    """Set what the user has not set, and keep the libraries' warnings off the terminal.
+
+    Credentials lose the line end that a file with one has, and no HTTP header can.
+    """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    for name in _CREDENTIALS:
+        if name in os.environ:
+            given = os.environ[name]
+            trimmed = given.strip() if name.endswith("TOKEN") else given.strip("\r\n")
+            if trimmed != given:
+                os.environ[name] = trimmed
     warnings.filterwarnings("ignore", message=r"``?mlflow", category=FutureWarning)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it announces every retry
 
@@ -42,3 +53,8 @@ def set_timeout(seconds: float) -> None:
     if TIMEOUT not in os.environ or TIMEOUT in _set_here:
         _set_here.add(TIMEOUT)
         os.environ[TIMEOUT] = str(max(1, math.ceil(seconds)))
+
+
+def set_workspace(name: str) -> None:
+    """Have every MLflow request of this process name a workspace, as a header."""
+    os.environ[WORKSPACE] = name

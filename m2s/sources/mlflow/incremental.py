@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 
 from m2s.domain.versions import (
     Census,
@@ -20,7 +21,7 @@ from m2s.domain.versions import (
     Whereabouts,
 )
 from m2s.sources.mlflow.memory import Memory
-from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot
+from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot, has_no_stages
 from m2s.sources.source import Registry
 
 _Key = tuple[ModelVersion, int, bool]
@@ -86,6 +87,10 @@ class IncrementalRegistry:
             snapshot = self._begin(listing=by_alias)
         elif by_alias and not self._listed:
             snapshot = self._snapshot = self._read(snapshot, listing=True)
+        if by_alias and not any(model.aliases for model in snapshot.models.values()):
+            self._reader.unaliased()
+        if not by_alias and has_no_stages(chain.from_iterable(snapshot.versions.values())):
+            self._reader.unstaged()
         self._asked.add(selector)
         return snapshot.aliased(selector.name) if by_alias else snapshot.staged(selector.name)
 
@@ -163,6 +168,10 @@ class IncrementalRegistry:
                 return found
             self._described.put(key, found, doubtful=read and found.file is None)
         return self._described[key]
+
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Ask the registry itself: what an alias or a stage names moves."""
+        return self._registry.resolve(uri)
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says; see ``mlmodel``."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from m2s.base.errors import RegistryError
 from m2s.base.labels import LIVE
 from m2s.domain.versions import Model, ModelVersion
 from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow.generations import Client
 from m2s.sources.mlflow.server import Server
 
 PAGE = 1000
@@ -17,7 +19,10 @@ PAGE = 1000
 NEWEST = 50
 """Models to a page where the last changed come first: more than change between two looks."""
 _NAMES = 20
-"""Names to a filter, which is a part of the URL."""
+"""Names to a filter, which is a part of the URL; and so many are asked for one by one."""
+_SEVERAL = "filters with several names"
+_TAGGED = "filters of {} by tag"
+"""What older servers refuse: lists of names before 3.17, and tags in 1.11."""
 
 _T = TypeVar("_T")
 
@@ -51,17 +56,28 @@ def _pages(
         token, number = page.token, number + 1
 
 
-def versions(server: Server, client: mlflow.MlflowClient) -> tuple[ModelVersion, ...]:
+def versions(server: Server, client: Client) -> tuple[ModelVersion, ...]:
     """Return every version of every registered model, by model and version.
 
     MLflow pages by offset over the newest change first: a version that moves up meanwhile would
     slip between two pages. Ordered by name only creation and deletion shift a page.
     """
-    return distinct(map(version_of, search(server, client, "model versions")))
+    return distinct(map(version_of, _search(server, client, "model versions")))
 
 
-def search(
-    server: Server, client: mlflow.MlflowClient, what: str, wanted: str | None = None
+def tagged_versions(server: Server, client: Client, tag: str) -> tuple[mlflow.ModelVersion, ...]:
+    """Return the versions that have a tag, whatever its value: the server picks them if it can."""
+    what = f"model versions with the tag {tag}"
+    found = client.either(
+        _TAGGED.format("versions"),
+        lambda: tuple(_search(server, client, what, _tagged(tag))),
+        lambda: tuple(_search(server, client, what)),
+    )
+    return tuple(each for each in found if tag in each.tags)
+
+
+def _search(
+    server: Server, client: Client, what: str, wanted: str | None = None
 ) -> Iterator[mlflow.ModelVersion]:
     """Yield the versions that a filter of MLflow's picks, ordered by model and version.
 
@@ -73,40 +89,50 @@ def search(
         order = ["name ASC", "version_number ASC"]
         return client.search_model_versions(wanted, PAGE, order, token)
 
-    return pages(server, what, ask)
+    return (each for each in pages(server, what, ask) if not each._is_prompt())
 
 
-def models(server: Server, client: mlflow.MlflowClient) -> tuple[mlflow.RegisteredModel, ...]:
-    """Return every registered model, by name."""
+def models(server: Server, client: Client) -> tuple[mlflow.RegisteredModel, ...]:
+    """Return every registered model, by name.
+
+    Raises:
+        RegistryError: a page could not be read, or there are versions without a model.
+    """
     found = _search_models(server, client, "registered models")
-    return tuple({model.name: model for model in found}.values())
+    every = tuple({model.name: model for model in found}.values())
+    if not every and (orphans := versions(server, client)):
+        raise RegistryError(
+            f"MLflow at {server.identity}: cannot believe the list of registered models: it is "
+            f"empty, and yet there are versions, such as {orphans[0]}"
+        )
+    return every
 
 
-def tagged_models(
-    server: Server, client: mlflow.MlflowClient, tag: str
-) -> tuple[mlflow.RegisteredModel, ...]:
-    """Return the registered models that have a tag, whatever its value: the server picks them."""
+def tagged_models(server: Server, client: Client, tag: str) -> tuple[mlflow.RegisteredModel, ...]:
+    """Return the registered models that have a tag, whatever its value: as above."""
     what = f"registered models with the tag {tag}"
-    return tuple(_search_models(server, client, what, tagged(tag)))
+    found = client.either(
+        _TAGGED.format("models"),
+        lambda: tuple(_search_models(server, client, what, _tagged(tag))),
+        lambda: models(server, client),
+    )
+    return tuple(each for each in found if tag in each.tags)
 
 
-def tagged(tag: str) -> str:
-    """Return the filter of MLflow's that picks what has a tag."""
+def _tagged(tag: str) -> str:
     return f"tags.`{tag}` LIKE '%'"
 
 
 def _search_models(
-    server: Server, client: mlflow.MlflowClient, what: str, wanted: str | None = None
+    server: Server, client: Client, what: str, wanted: str | None = None
 ) -> Iterator[mlflow.RegisteredModel]:
     def ask(token: str | None) -> mlflow.PagedList[mlflow.RegisteredModel]:
         return client.search_registered_models(wanted, PAGE, ["name ASC"], token)
 
-    return pages(server, what, ask)
+    return (each for each in pages(server, what, ask) if not each._is_prompt())
 
 
-def newest_models(
-    server: Server, client: mlflow.MlflowClient
-) -> Iterator[list[mlflow.RegisteredModel]]:
+def newest_models(server: Server, client: Client) -> Iterator[list[mlflow.RegisteredModel]]:
     """Yield pages of registered models, the last changed first, for as long as they are asked for.
 
     A model that changes meanwhile moves up: what it pushes down is shown again, nothing is lost.
@@ -116,25 +142,45 @@ def newest_models(
         order = ["last_updated_timestamp DESC", "name ASC"]
         return client.search_registered_models(None, NEWEST, order, token)
 
-    return _pages(server, "last changed models", ask)
+    for page in _pages(server, "last changed models", ask):
+        if found := [each for each in page if not each._is_prompt()]:
+            yield found
 
 
-def versions_of(
-    server: Server, client: mlflow.MlflowClient, names: Iterable[str]
-) -> tuple[ModelVersion, ...]:
+def versions_of(server: Server, client: Client, names: Iterable[str]) -> tuple[ModelVersion, ...]:
     """Return every version of some registered models, by model and version.
 
     MLflow's filters cannot say a name with a ``'`` in a list: with such a one all are listed.
     """
     wanted = sorted(names)
-    if any("'" in name for name in wanted):
+
+    def listed() -> tuple[ModelVersion, ...]:
         return tuple(each for each in versions(server, client) if each.model in wanted)
-    found: list[ModelVersion] = []
-    for start in range(0, len(wanted), _NAMES):
-        listed = ", ".join(f"'{name}'" for name in wanted[start : start + _NAMES])
+
+    def picked(filters: Iterable[str]) -> tuple[ModelVersion, ...]:
         what = "versions of changed models"
-        found += map(version_of, search(server, client, what, f"name IN ({listed})"))
-    return distinct(found)
+        found = (_search(server, client, what, each) for each in filters)
+        return distinct(map(version_of, chain.from_iterable(found)))
+
+    def one_by_one(some: Sequence[str]) -> tuple[ModelVersion, ...]:
+        return picked(f"name = '{name}'" for name in some) if len(some) <= _NAMES else listed()
+
+    def together() -> tuple[ModelVersion, ...]:
+        found = [each for each in picked(_lists(wanted)) if each.model in wanted]
+        here = {each.model for each in found}
+        # No server is known to hide versions so, but some take the filter and do not go by it.
+        return distinct((*found, *one_by_one([name for name in wanted if name not in here])))
+
+    if any("'" in name for name in wanted):
+        return listed()
+    return client.either(_SEVERAL, together, lambda: one_by_one(wanted))
+
+
+def _lists(names: Sequence[str]) -> Iterator[str]:
+    """Yield filters that pick these names, each in one of them."""
+    for start in range(0, len(names), _NAMES):
+        listed = ", ".join(f"'{name}'" for name in names[start : start + _NAMES])
+        yield f"name IN ({listed})"
 
 
 def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
@@ -144,7 +190,7 @@ def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
         version=int(entity.version),
         status=entity.status or "READY",
         status_message=entity.status_message or "",
-        stage=entity.current_stage or "None",
+        stage=entity.current_stage or "",  # MLflow's own servers always have one
         run_id=entity.run_id or None,
         source=entity.source or "",
         # What m2s itself says of a version is no part of what the registry says of it.

@@ -6,6 +6,7 @@ from m2s.base.errors import RegistryError
 from m2s.domain.versions import ModelVersion
 from m2s.sources.mlflow import client as mlflow
 from m2s.sources.mlflow import listing
+from m2s.sources.mlflow.generations import Client
 from m2s.sources.mlflow.server import Server
 from m2s.sources.mlflow.trouble import WHERE
 
@@ -25,7 +26,7 @@ class Lookups:
             not give this one.
     """
 
-    def __init__(self, server: Server, client: mlflow.MlflowClient) -> None:
+    def __init__(self, server: Server, client: Client) -> None:
         self._server, self._client = server, client
 
     def model(self, name: str) -> mlflow.RegisteredModel | None:
@@ -38,7 +39,7 @@ class Lookups:
             try:
                 entity = self._client.get_registered_model(name)
             except mlflow.MlflowException as error:
-                if mlflow.is_absent(error):
+                if self._says_absent(error):
                     return None
                 raise
         self._check_name(doing, name, entity.name)
@@ -54,12 +55,19 @@ class Lookups:
             try:
                 entity = self._client.get_model_version(model, str(version))
             except mlflow.MlflowException as error:
-                if mlflow.is_absent(error):
+                if self._says_absent(error):
                     return None
                 raise
             found = listing.version_of(entity)
         self._check_name(doing, model, found.model)
         return found
+
+    def _says_absent(self, error: mlflow.MlflowException) -> bool:
+        """Whether the thing is absent; of a workspace that is gone MLflow says the same."""
+        absent = mlflow.is_absent(error)
+        if absent and self._server.workspace:
+            self._client.search_registered_models(max_results=1)  # raises where that is so
+        return absent
 
     def _check_name(self, doing: str, asked: str, answered: str) -> None:
         # A proxy's bare `{}` decodes into an entity without a name.

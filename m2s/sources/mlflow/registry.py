@@ -25,15 +25,17 @@ from m2s.domain.versions import (
     Whereabouts,
 )
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import database, environment, listing
+from m2s.sources.mlflow import database, environment, generations, listing, managed, workspaces
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
+from m2s.sources.mlflow.generations import ALIASES, Client, Generation, Learned
 from m2s.sources.mlflow.incremental import IncrementalRegistry
+from m2s.sources.mlflow.locations import location
 from m2s.sources.mlflow.lookups import Lookups
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
-from m2s.sources.mlflow.snapshot import Reader, missing
+from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
 from m2s.sources.mlflow.tagging import Tagging
 from m2s.sources.mlflow.whereabouts import by_alias, by_stage
 
@@ -52,6 +54,8 @@ class MlflowRegistry:
         workers: how many aliased versions are looked up at the same time.
         registry_uri: where models are registered, if not at ``tracking_uri``; None leaves it to
             MLFLOW_REGISTRY_URI, as MLflow does.
+        workspace: whose models are meant, on a server that has workspaces; None leaves it to
+            MLFLOW_WORKSPACE, as MLflow does. It is the whole process's.
         cache: keeps the descriptions of versions that do not change; None fetches them each time.
 
     Raises:
@@ -66,16 +70,20 @@ class MlflowRegistry:
         request_timeout: float = 30,
         workers: int = 8,
         registry_uri: str | None = None,
+        workspace: str | None = None,
         cache: Cache | None = None,
     ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
-        self._server = _open(tracking_uri)
         elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
-        self._models = self._server if elsewhere == tracking_uri else _open(elsewhere)
+        uris = dict.fromkeys((tracking_uri, elsewhere))
+        servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
+        self._server, self._models = servers[0], servers[-1]
+        managed.announce(self._server.uri)
+        self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
-            self._client = mlflow.MlflowClient(self._server.uri, self._models.uri)
+            self._client = Client(self._server.uri, self._models.uri)
         self._one, self._seen = Lookups(self._models, self._client), Census()
         store = Store(self._server.uri, self._server.scrub)
         patience = min(request_timeout, PATIENCE)
@@ -83,10 +91,37 @@ class MlflowRegistry:
 
     @property
     def identity(self) -> str:
-        """The tracking URI, and the registry's where it is another, without user and password."""
+        """The tracking URI, and the registry's where it is another, without user and password.
+
+        The workspace is a part of it, where one was asked for.
+        """
         if self._models is self._server:
             return self._server.identity
-        return f"{self._server.identity} with models at {self._models.identity}"
+        return f"{self._server.address} with models at {self._models.identity}"
+
+    @property
+    def workspace(self) -> str:
+        """The workspace that was asked for, "" for none."""
+        return self._models.workspace
+
+    @property
+    def generation(self) -> Generation:
+        """What the server with the models can do; it is asked once.
+
+        Raises:
+            RegistryError: it cannot be reached.
+        """
+        return self._learned.generation
+
+    def lacks(self) -> tuple[str, ...]:
+        """Say what newer servers have and this one has not, a line each; () where it is unknown."""
+        known = self.generation.version or self._client.knows_no_alias()  # as before 2.3
+        features = generations.FEATURES if known else ()
+        return tuple(filter(None, map(self.generation.lack, features)))
+
+    def workspaces(self) -> tuple[str, ...]:
+        """Return the names of the server's workspaces, () for a server without."""
+        return workspaces.names(self._models) if self._models.is_http else ()
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.
@@ -96,7 +131,7 @@ class MlflowRegistry:
         yields one of status ``MISSING``, so that it is reported and what is deployed stays.
 
         Raises:
-            UsageError: MLflow has no such stage.
+            UsageError: MLflow has no such stage, or the server no stages or no aliases.
             RegistryError: a page could not be read.
         """
         by_alias = selector.kind == "alias"
@@ -146,6 +181,15 @@ class MlflowRegistry:
         except Exception:  # noqa: BLE001 - why it fails was said of its files already
             return ""
 
+    def resolve(self, uri: str) -> str | Unreadable:
+        """Return where ``uri`` lies: see :meth:`m2s.sources.source.Registry.resolve`."""
+        try:
+            return location(self._client, uri)
+        except StoreError as error:
+            return Unreadable(self._server.scrub(str(error)))
+        except Exception as error:  # noqa: BLE001 - mlflow raises anything
+            return Unreadable(str(self._models.error(f"look up {uri}", error)))
+
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says: see ``mlmodel``."""
         return self._descriptions.mlmodel(folder)
@@ -181,7 +225,7 @@ class MlflowRegistry:
 
     def offers(self) -> Offers:
         """Return how many versions are in each stage, and how many models have each alias."""
-        stages = Counter(each.stage for each in self._every_version())
+        stages = Counter(each.stage for each in self._every_version() if each.stage)
         models = self._every_model()
         aliases = Counter(alias for model in models for alias in model.aliases)
         return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
@@ -198,6 +242,8 @@ class MlflowRegistry:
             ),
             versions=lambda: listing.versions(*where),
             versions_of=lambda names: listing.versions_of(*where, names),
+            unaliased=self._check_aliases,
+            unstaged=self._refuse_stages,
         )
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
 
@@ -214,10 +260,19 @@ class MlflowRegistry:
         return listing.models(self._models, self._client)
 
     def _staged(self, stage: str) -> tuple[ModelVersion, ...]:
-        return tuple(version for version in self._every_version() if version.stage == stage)
+        every = self._every_version()
+        if has_no_stages(every):
+            self._refuse_stages()
+        return tuple(version for version in every if version.stage == stage)
+
+    def _refuse_stages(self) -> None:
+        """Raise a UsageError: the server has no stages, as Unity Catalog has none."""
+        raise UsageError(f"MLflow at {self._models.identity} has no stages: select by --alias")
 
     def _aliased(self, alias: str) -> tuple[ModelVersion, ...]:
         models = self._every_model()
+        if not any(each.aliases for each in models):
+            self._check_aliases()
         shown = {model.name: listing.model_of(model) for model in models}
         self._seen = replace(self._seen, models=shown)
         wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
@@ -239,9 +294,14 @@ class MlflowRegistry:
             self._seen = replace(self._seen, versions=there)
         return found
 
+    def _check_aliases(self) -> None:
+        """Raise a UsageError where no model has an alias because the server has none."""
+        lack = self.generation.lack(ALIASES)
+        if lack and (self.generation.version or self._client.knows_no_alias()):
+            raise UsageError(f"MLflow at {self._models.identity} has no aliases: {lack}")
 
-def _open(uri: str) -> Server:
-    server = Server.parse(uri)
+
+def _checked(server: Server) -> Server:
     if server.is_database:
         database.check(server)
     return server

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, RegistryError, Withheld
+from m2s.sources.mlflow import managed
 from m2s.sources.mlflow.trouble import WHERE, brief, diagnose, status_of
 
 _SHORTEST_SECRET = 4  # a shorter one would blank out half the line and hide nothing
@@ -29,27 +30,34 @@ class Server:
 
     Args:
         uri: as MLflow takes it, credentials included.
+        workspace: whose models are meant, "" for those of a request that names none.
 
     Raises:
         RegistryError: from :meth:`parse`, for a URI that cannot be one of a registry.
     """
 
     uri: str
+    workspace: str = ""
 
     @classmethod
-    def parse(cls, uri: str) -> Server:
+    def parse(cls, uri: str, workspace: str = "") -> Server:
         """Return the server of ``uri`` or raise a RegistryError that says what is wrong with it."""
         uri = uri.strip()
         if not uri:
             raise RegistryError(f"there is no tracking URI: set {WHERE}")
-        server = cls(uri)
+        server = cls(uri, workspace)
         if reason := _refusal(uri):
-            raise RegistryError(f"tracking URI {server.identity!r}: {reason}")
+            raise RegistryError(f"tracking URI {server.address!r}: {reason}")
         return server
 
     @property
     def identity(self) -> str:
-        """The URI without user, password and query, as it is shown and kept in plans."""
+        """The address and the workspace, as they are shown and kept in plans."""
+        return f"{self.address}, workspace {self.workspace}" if self.workspace else self.address
+
+    @property
+    def address(self) -> str:
+        """The URI without user, password and query."""
         scheme, separator, rest = self.uri.partition("://")
         if not separator:
             return self.uri.rpartition("@")[2]
@@ -78,9 +86,14 @@ class Server:
         """Whether MLflow opens it through SQLAlchemy, in this process."""
         return urlsplit(self.uri).scheme.partition("+")[0] in _DATABASES
 
+    @property
+    def is_http(self) -> bool:
+        """Whether it is a server, asked over HTTP."""
+        return urlsplit(self.uri).scheme in ("http", "https")
+
     def scrub(self, text: str) -> str:
         """Return ``text`` with this URI's credentials, and every other known secret, hidden."""
-        text = text.replace(self.uri, self.identity)
+        text = text.replace(self.uri, self.address)
         if self._user:
             text = text.replace(self._user, "")
         password = self._user.removesuffix("@").partition(":")[2]
@@ -134,8 +147,8 @@ def _refusal(uri: str) -> str:
         return "it is malformed: its host or its port cannot be read"
     if parts.scheme in ("http", "https"):
         return _refusal_http(parts)
-    if re.match(r"(databricks|uc)\b", uri):
-        return "m2s reads MLflow's own registries, not those of Databricks and Unity Catalog"
+    if reason := managed.refusal(uri):
+        return reason
     if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
         return f"it has no scheme: did you mean http://{uri}?"
     return _FILES if parts.scheme in ("", "file") else ""

@@ -27,6 +27,8 @@ class Reader:
     """How to read the registry; each raises RegistryError when its answer would be incomplete.
 
     ``newest`` yields pages of models, the last changed first. ``clock`` is in seconds since 1970.
+    ``unaliased`` is called where no model has an alias, and raises UsageError where none can have;
+    ``unstaged`` where no version has a stage, which raises one.
     """
 
     models: Callable[[], Iterable[Model]]
@@ -34,6 +36,8 @@ class Reader:
     versions: Callable[[], Iterable[ModelVersion]]
     versions_of: Callable[[Collection[str]], Iterable[ModelVersion]]
     clock: Callable[[], float] = time.time
+    unaliased: Callable[[], None] = lambda: None
+    unstaged: Callable[[], None] = lambda: None
 
 
 class OutOfDate(Exception):
@@ -162,6 +166,12 @@ class Snapshot:
 
 def _newest(models: Mapping[str, Model]) -> int:
     return max((model.updated for model in models.values()), default=0)
+
+
+def has_no_stages(versions: Iterable[ModelVersion]) -> bool:
+    """Whether there are versions, and none has a stage, not even ``None``."""
+    stages = {version.stage for version in versions}
+    return stages == {""}
 
 
 def missing(alias: str, model: str, version: int) -> ModelVersion:

@@ -10,6 +10,7 @@ from m2s.base.labels import LIVE
 from m2s.domain.versions import Served
 from m2s.sources.mlflow import client as mlflow
 from m2s.sources.mlflow import listing
+from m2s.sources.mlflow.generations import Client
 from m2s.sources.mlflow.server import Server
 
 _DENIED = "PERMISSION_DENIED"
@@ -29,13 +30,12 @@ class Tagging:
             answers and refuses this one tag.
     """
 
-    def __init__(self, server: Server, client: mlflow.MlflowClient) -> None:
+    def __init__(self, server: Server, client: Client) -> None:
         self._server, self._client = server, client
 
     def read(self, key: str) -> dict[Served, Mapping[str, str]]:
         """Return each version that has the tag ``key``, with all of its ``m2s.io/live/`` tags."""
-        what = f"model versions with the tag {key}"
-        found = listing.search(self._server, self._client, what, listing.tagged(key))
+        found = listing.tagged_versions(self._server, self._client, key)
         return {Served(each.name, str(each.version)): _live(each.tags) for each in found}
 
     def set(self, version: Served, key: str, value: str) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from m2s.sources.mlflow.client import MlflowException
 
 WHERE = "--tracking-uri or MLFLOW_TRACKING_URI"
+_WORKSPACE = "--workspace and MLFLOW_WORKSPACE"
 _CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "google": "gcs", "azure": "azure"}
-_STATUS = re.compile(r"too many (\d{3}) error responses|failed with error code (\d{3})")
+_STATUS = re.compile(
+    r"too many (\d{3}) error responses|failed with error code (\d{3})|Failed to query \S+: (\d{3})"
+)
 _LONGEST = 300
-_SERVER_ERRORS = 500
+_ERRORS, _NOT_FOUND, _SERVER_ERRORS = 400, 404, 500
 _RUNNING = f"is it running? Check {WHERE}"
+_HEADER = ("a credential has a character that cannot be sent", "check MLFLOW_TRACKING_TOKEN")
 _BROKEN = ("the connection broke off", _RUNNING)
 _SLOW = ("no answer in time", "try again, or raise MLFLOW_HTTP_REQUEST_TIMEOUT")
 # By the classes' names: requests, urllib3, ssl, botocore and Python itself agree on most of them,
@@ -34,7 +39,13 @@ _TRANSPORT = {
     "ProtocolError": _BROKEN,
     "ConnectionResetError": _BROKEN,
     "ChunkedEncodingError": _BROKEN,
+    "InvalidHeader": _HEADER,
+    "UnicodeEncodeError": _HEADER,
 }
+_NO_TLS = re.compile(r"(?i)wrong[ _]version[ _]number|record layer failure|unknown[ _]protocol")
+_WANTS_TLS = re.compile(r"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
+_WORKSPACE_ABSENT = re.compile(r"Workspace '([^']*)' not found")
+_NO_WORKSPACES = re.compile(r"Active workspace '[^']*' cannot be used|Workspace APIs are not")
 
 
 class Trouble(NamedTuple):
@@ -44,14 +55,24 @@ class Trouble(NamedTuple):
     remedy: str = ""
 
 
+def install(extra: str) -> str:
+    """Return how to install m2s with an extra: from the index, in a checkout, in an image."""
+    return (
+        f"pip install 'mlflow-m2s[{extra}]', in a checkout pip install '.[{extra}]', "
+        f"for an image docker build --build-arg EXTRAS='[{extra}]' ."
+    )
+
+
 def diagnose(error: BaseException, account: str = "the account") -> Trouble:
     """Name the cause of ``error``: the transport's, the HTTP status, else its own first line.
 
     ``account`` is who asked, as a person knows it.
     """
     for link in _chain(error):
-        if found := _library(link) or _transport(link):
+        if found := _library(link) or _transport(link) or _workspace(str(link)):
             return found
+    if _WANTS_TLS.search(str(error)):
+        return Trouble("it wants TLS", f"write https:// for http:// in {WHERE}")
     if status := status_of(error):
         return _answer(status, _said(error), account)
     return _foreign(str(error)) or Trouble(brief(str(error)) or type(error).__name__)
@@ -87,16 +108,29 @@ def _library(error: BaseException) -> Trouble | None:
         return None
     module = (error.name or str(error)).split(".")[0]
     if extra := _EXTRAS.get(module):
-        return Trouble(f"the storage client {module} is not installed: pip install 'm2s[{extra}]'")
+        return Trouble(f"the storage client {module} is not installed: {install(extra)}")
     return Trouble(f"the Python package {module} is not installed", f"pip install {module}")
 
 
 def _transport(error: BaseException) -> Trouble | None:
     names = {each.__name__ for each in type(error).__mro__}
+    if "SSLError" in names and _NO_TLS.search(str(error)):
+        return Trouble("it speaks no TLS", f"write http:// for https:// in {WHERE}")
     for name, (cause, remedy) in _TRANSPORT.items():
         if name in names:
             why = str(error).rpartition("] ")[2].lower()  # "…: [Errno 111] Connection refused"
             return Trouble(cause.format(why=why, tls=_tls(error)), remedy)
+    return None
+
+
+def _workspace(text: str) -> Trouble | None:
+    if found := _WORKSPACE_ABSENT.search(text):
+        return Trouble(f"it has no workspace {found[1]!r}", f"check {_WORKSPACE}")
+    if "Active workspace is required" in text:
+        return Trouble("it wants to be told a workspace", "give --workspace")
+    if _NO_WORKSPACES.search(text):
+        start = "start it with --enable-workspaces (MLflow 3.10 and later)"
+        return Trouble("it has no workspaces", f"{start}, or leave out {_WORKSPACE}")
     return None
 
 
@@ -111,9 +145,24 @@ def _status(error: BaseException) -> int | None:
     if isinstance(answered, int):
         return answered
     if found := _STATUS.search(str(error)):
-        return int(found.group(1) or found.group(2))
+        return int(found[found.lastindex or 0])
+    if answered := _refused(error):
+        return answered
     known = isinstance(error, MlflowException) and error.error_code != "INTERNAL_ERROR"
     return int(error.get_http_status_code()) if known else None  # type: ignore[attr-defined]
+
+
+def _refused(error: BaseException) -> int | None:
+    """Return the status of an answer whose body is JSON, but not MLflow's: mlflow drops it.
+
+    It raises where the answer still is at hand (mlflow.utils.rest_utils, verify_rest_response).
+    """
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        status = getattr(frame.f_locals.get("response"), "status_code", None)
+        if isinstance(status, int):
+            strange = status == _NOT_FOUND and "Response: {" in str(error)
+            return None if status < _ERRORS or strange else status
+    return None
 
 
 def _answer(status: int, said: str, account: str) -> Trouble:
@@ -143,7 +192,7 @@ def _said(error: BaseException) -> str:
             continue
     plain = isinstance(error, MlflowException) and "\n" not in str(error)
     text = "" if not plain or _STATUS.search(str(error)) else str(error)
-    return brief(re.sub(r"^[A-Z_]+: ", "", text))
+    return brief(re.sub(r"^([A-Z_]+|Response): ", "", text))
 
 
 def _foreign(text: str) -> Trouble | None:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from m2s.base import mask
 from m2s.base.errors import RegistryError, UsageError
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import environment, listing
+from m2s.sources.mlflow import environment, listing, managed, workspaces
+from m2s.sources.mlflow.generations import WEBHOOKS, Learned
 from m2s.sources.mlflow.server import Server
 
 if TYPE_CHECKING:
@@ -35,15 +36,20 @@ class Webhooks:
     Args:
         tracking_uri: as for :class:`~m2s.sources.mlflow.registry.MlflowRegistry`.
         request_timeout: seconds for one request.
+        workspace: as for the same.
 
     Raises:
         RegistryError: from every method, in one line.
     """
 
-    def __init__(self, tracking_uri: str, *, request_timeout: float = 30) -> None:
+    def __init__(
+        self, tracking_uri: str, *, request_timeout: float = 30, workspace: str | None = None
+    ) -> None:
         environment.prepare()
         environment.set_timeout(request_timeout)
-        self._server = Server.parse(tracking_uri)
+        (self._server,) = workspaces.enter(workspace, [Server.parse(tracking_uri)])
+        managed.announce(self._server.uri)
+        self._learned = Learned(self._server)
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)
 
@@ -77,7 +83,12 @@ class Webhooks:
         def ask(token: str | None) -> mlflow.PagedList[Webhook]:
             return self._client.list_webhooks(_PAGE, token)
 
-        every = list(listing.pages(self._server, "webhooks", ask))
+        try:
+            every = list(listing.pages(self._server, "webhooks", ask))
+        except RegistryError as error:
+            if lack := self._learned.lack(WEBHOOKS):
+                raise RegistryError(f"{error}: {lack}") from error
+            raise
         named = (each for each in every if each.name == name)
         placed = (each for each in every if each.url == url)
         return next(named, None) or next(placed, None)

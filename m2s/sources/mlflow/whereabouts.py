@@ -25,7 +25,7 @@ def by_stage(
         return Whereabouts(stage in latest, in_stage)
     if found is None:
         return Whereabouts(stage in latest, f"v{version} was deleted")
-    now = "in no stage" if found.stage == "None" else f"in {found.stage}"
+    now = "in no stage" if found.stage in ("", "None") else f"in {found.stage}"
     reason = f"v{version} is {now} now" if found.stage != stage else in_stage
     return Whereabouts(stage in latest or found.stage == stage, reason)
 

@@ -19,9 +19,10 @@ from m2s.domain.resource import GROUP, KIND
 from m2s.domain.versions import Key
 from m2s.targets.names import object_name
 
-_SERVERS_OWN = frozenset(
-    {"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
-)
+_SERVERS_OWN = frozenset({
+    "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation",
+    "managedFields", "resourceVersion", "selfLink", "uid",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,11 @@ class Files:
     def __init__(self, folder: Path, namespace: str) -> None:
         self.folder = folder
         self._namespace = namespace
-        self._read: dict[Path, tuple[object, tuple[Found, ...]]] = {}
+        self._read: dict[Path, tuple[object, tuple[Found, ...], str]] = {}
         self._places: dict[str, Path] = {}
         self._seen: int | None = None
+        self.unread: tuple[str, ...] = ()
+        """Which files the last scan could not read, and why; they are not m2s's."""
 
     def file(self, name: str) -> Path:
         """Return where an object's file is; Rejected when its name would lead elsewhere."""
@@ -49,9 +52,9 @@ class Files:
 
     def scan(self) -> Mapping[str, Found]:
         """Return every SeldonDeployment in the folder by name; empty when there is no folder."""
-        seen = self._changed()
+        seen, files = self._changed(), self._files()
         everything: dict[str, Found] = {}
-        for file in self._files():
+        for file in files:
             for found in self._deployments(file):
                 twin = everything.setdefault(found.live.key.name, found)
                 if twin is not found:
@@ -60,6 +63,8 @@ class Files:
                         "remove one of them"
                     )
         self._places = {name: found.file for name, found in everything.items()}
+        known = (self._read.get(file) for file in files)
+        self.unread = tuple(each[2] for each in known if each and each[2])
         self._seen = seen
         return everything
 
@@ -136,9 +141,19 @@ class Files:
             version = stat.st_mtime_ns, stat.st_size, stat.st_ino
             known = self._read.get(file)
             if known is None or known[0] != version:
-                known = version, tuple(self._parse(file, file.read_bytes()))
+                known = version, *self._parsed(file, file.read_bytes())
                 self._read[file] = known
         return known[1]
+
+    def _parsed(self, file: Path, content: bytes) -> tuple[tuple[Found, ...], str]:
+        """Return the deployments, or why a file that is somebody else's cannot be read."""
+        try:
+            return tuple(self._parse(file, content)), ""
+        except ClusterError as error:
+            # A list that lacks one of ours is none (law 4); what is nobody's of ours is not listed.
+            if b"m2s.io/" in content and KIND.encode() in content:
+                raise
+            return (), f"{error}; it is not m2s's, and left alone"
 
     def _parse(self, file: Path, content: bytes) -> Iterator[Found]:
         try:

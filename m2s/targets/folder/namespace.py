@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from m2s.base.errors import Conflict, Rejected
+from m2s.base.errors import ClusterError, Conflict, Rejected
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
+from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
@@ -49,12 +51,16 @@ class FolderCluster:
     def list(self) -> tuple[LiveDeployment, ...]:
         """Return every SeldonDeployment in the folder's files, ordered by name.
 
-        Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, that cannot be
-        read.
+        Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, of m2s's own
+        that cannot be read.
         """
         with self._lock:
             found = self._files.scan()
         return tuple(found[name].live for name in sorted(found))
+
+    def unread(self) -> tuple[str, ...]:
+        """Return what the last listing could not read and left alone, as it is not m2s's."""
+        return self._files.unread
 
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None when no file has it."""
@@ -104,10 +110,28 @@ class FolderCluster:
         """Nobody can tell: ServiceAccounts are in the cluster that the folder is applied to."""
         return Unchecked("")
 
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return whether the folder may be written, and why it cannot be read if it cannot."""
+        try:
+            self.list()
+        except ClusterError as error:
+            return Access(missing=frozenset(rights), problems=(str(error),))
+        folder = self._files.folder.absolute()
+        place = next(path for path in (folder, *folder.parents) if path.exists())
+        if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return Access()
+        missing = frozenset(right for right in rights if right.verb != "read")
+        problem = f"{place} cannot be written: allow it, or correct --target dir:PATH"
+        return Access(missing=missing, problems=(problem,))
+
     def check_rollout_access(self) -> None:
         """Nothing is needed: a folder rolls nothing out."""
 
-    def rollout(self, applied: LiveDeployment) -> Rollout:  # noqa: ARG002 - the Protocol's
+    def rollout(
+        self,
+        applied: LiveDeployment,  # noqa: ARG002 - the Protocol's
+        before: LiveDeployment | None = None,  # noqa: ARG002 - the Protocol's
+    ) -> Rollout:
         """Return that it serves: a folder has no status; whoever applies it has."""
         return Rollout(serving=True, failed=False, message="")
 

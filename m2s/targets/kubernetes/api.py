@@ -18,7 +18,8 @@ from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError, SSLEr
 from urllib3.util.retry import Retry
 
 from m2s.base.errors import ClusterError, ClusterUnavailable
-from m2s.targets.kubernetes.failures import BUSY, Answer, Asked, one_line, refusal
+from m2s.base.wording import one_line
+from m2s.targets.kubernetes.failures import BUSY, Answer, Asked, refusal
 from m2s.targets.kubernetes.throttle import Throttle
 
 APPLY = "application/apply-patch+yaml"

@@ -17,7 +17,7 @@ from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
 from m2s.base.errors import ClusterError
-from m2s.targets.kubernetes.failures import one_line
+from m2s.base.wording import one_line
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its own credentials."""

@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import ClusterError, Rejected
+from m2s.base.wording import one_line
 from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
-from m2s.targets.kubernetes.failures import Answer, Asked, one_line, refusal
+from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 from m2s.targets.names import namespace_name, object_name
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s.base import mask
 from m2s.base.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
+from m2s.base.wording import one_line
 from m2s.domain.resource import GROUP, VERSION
 from m2s.domain.versions import Key
 
@@ -23,8 +23,14 @@ _RBAC = re.compile(r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource "(?P<r
 _SCHEMA = re.compile(
     r"failed to (?:create|convert) [\w ]*?object \([^)]*\)[\w ]*: (?P<why>.*)", re.S
 )
+_BEHIND = re.compile(
+    r"(?:Internal error occurred: )?(?:(?P<webhook>failed calling webhook |conversion webhook for )"
+    r"(?!.*received invalid webhook response)"
+    r"|etcdserver: (?!request is too large)|rpc error: code = Unavailable)"
+)
+"""How a 500 begins that tells of an outage behind the API server, and of no fault of the object:
+a webhook that cannot be reached (apiserver, ``webhook/errors``), etcd without a leader."""
 _PREAMBLE = re.compile(r'^(Internal error occurred: |[\w.]+ "[^"]*" is (?:forbidden|invalid): )')
-_LONGEST = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +88,18 @@ class Asked:
         return f"{self.verb} {self.resource}{name}{place}"
 
 
-def one_line(text: str) -> str:
-    """Return ``text`` in one line of bounded length, with no token or password in it."""
-    flat = mask.text(" ".join(text.split()))
-    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"
-
-
 def refusal(answer: Answer, asked: Asked) -> ClusterError:
     """Return the error that ``answer`` stands for, ready to be raised.
 
     :class:`~m2s.base.errors.Rejected` and :class:`~m2s.base.errors.Conflict` concern the one object
     that was to be written; anything else is about the cluster as a whole.
     """
-    if answer.status in BUSY or answer.reason in _BUSY_REASONS:
-        return ClusterUnavailable(f"{asked.server} is not able to {asked} now: {answer.message}")
+    behind = _BEHIND.match(answer.message) if answer.status == 500 else None
+    if behind or answer.status in BUSY or answer.reason in _BUSY_REASONS:
+        webhook = behind and behind["webhook"]
+        remedy = ": check the service that answers it, and try again" if webhook else ""
+        said = f"{asked.server} is not able to {asked} now: {answer.message}{remedy}"
+        return ClusterUnavailable(said)
     whole = _about_the_cluster(answer, asked)
     if whole is not None:
         return whole

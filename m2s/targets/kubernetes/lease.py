@@ -18,9 +18,10 @@ from typing import Any
 
 from m2s.base.errors import ClusterError, ClusterUnavailable
 from m2s.base.labels import MANAGED_BY
+from m2s.base.wording import one_line
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.api import Api
-from m2s.targets.kubernetes.failures import Answer, Asked, one_line, refusal
+from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 
 _log = logging.getLogger("m2s.lease")
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from m2s.base.errors import Conflict
 from m2s.base.labels import FIELD_MANAGER
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
-from m2s.platforms.seldon.rollout import owned_by, progress, seldon_ids
-from m2s.targets.kubernetes import lookups
+from m2s.platforms.seldon.rollout import owned_by, progress
+from m2s.targets.kubernetes import access, lookups
 from m2s.targets.kubernetes.api import APPLY, Api
 from m2s.targets.kubernetes.credentials import log_in
 from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
 from m2s.targets.kubernetes.throttle import Throttle
+from m2s.targets.kubernetes.workloads import Workloads
 from m2s.targets.names import namespace_name, object_name
 
 _ATTEMPTS = 5
@@ -62,6 +66,7 @@ class KubernetesCluster:
         self._api = api
         self._namespace = namespace
         self._force = force_conflicts
+        self._workloads = Workloads(api, namespace)
 
     @property
     def api(self) -> Api:
@@ -84,6 +89,10 @@ class KubernetesCluster:
         if not bodies:
             self._check_namespace()
         return tuple(sorted((_live(body) for body in bodies), key=lambda live: live.key))
+
+    def unread(self) -> tuple[str, ...]:
+        """Return nothing: a server's list is complete, or an error."""
+        return ()
 
     def get(self, key: Key) -> LiveDeployment | None:
         """Return one object; None only when the server says that there is none of this name."""
@@ -111,12 +120,12 @@ class KubernetesCluster:
         for _ in range(_ATTEMPTS):
             answer = self._patch(manifest.key, _pinned(manifest.body, live), force=self._force)
             if answer.status != 409 or is_manager_conflict(answer):
-                return _live(self._written(answer, manifest.key))
+                return _staying(_live(self._written(answer, manifest.key)))
             now = self.get(manifest.key)
             if now is not None and _same(now, live):
                 live = now
             elif now is not None and now.uid == live.uid and self._is_as_wanted(manifest, now):
-                return now
+                return _staying(now)
             else:
                 raise _moved(now, live)
         raise Conflict("its status moves faster than it can be written: try again")
@@ -147,23 +156,22 @@ class KubernetesCluster:
         """Return whether there is a ServiceAccount of this name."""
         return lookups.has_service_account(self._api, Key(self._namespace, name))
 
+    def access(self, rights: Iterable[Right]) -> Access:
+        """Return what the server says of itself and of this account's rights in the namespace."""
+        return access.look(self._api, self._namespace, rights)
+
     def check_rollout_access(self) -> None:
         """Raise :class:`~m2s.base.errors.ClusterError` when Deployments may not be listed here."""
-        path = _deployments_path(self._namespace)
-        answer = self._api.ask("GET", path, query={"limit": "1"})
-        if not answer.ok:
-            raise refusal(answer, self._asked("list", resource="deployments"))
+        self._workloads.check()
 
-    def rollout(self, applied: LiveDeployment) -> Rollout:
-        """Return how far the Seldon operator has come with ``applied``."""
+    def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
+        """Return how far the Seldon operator has come with ``applied``, written over ``before``."""
         live = self.get(applied.key)
-        if live is None or live.uid != applied.uid:
+        if live is None or live.uid != applied.uid or live.deleting:
             return Rollout(False, True, "it was deleted after it had been applied")
-        ids = f"seldon-deployment-id in ({','.join(seldon_ids(live.body))})"
-        path = _deployments_path(applied.key.namespace)
-        asked = self._asked("list", resource="deployments")
-        deployments = self._api.items(path, asked, {"labelSelector": ids})
-        return progress(live.body, owned_by(live.uid, deployments), applied.generation)
+        made = owned_by(live.uid, self._workloads.deployments(live.body))
+        earlier = before.body if before else None
+        return progress(live.body, earlier, made, applied.generation, self._workloads.pods)
 
     def _create(self, manifest: Manifest) -> LiveDeployment:
         """Create, or refuse: server-side apply alone would write over what another m2s created."""
@@ -171,7 +179,7 @@ class KubernetesCluster:
         if there is None:
             answer = self._patch(manifest.key, manifest.body, force=False)
             return _live(self._written(answer, manifest.key))
-        if self._is_as_wanted(manifest, there):
+        if self._is_as_wanted(manifest, _staying(there)):
             return there
         raise Conflict("it was created by somebody else since the plan was made: plan again")
 
@@ -214,10 +222,6 @@ def _path(namespace: str, name: str = "") -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace_name(namespace)}/{PLURAL}{tail}"
 
 
-def _deployments_path(namespace: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace_name(namespace)}/deployments"
-
-
 def _pinned(body: Body, live: LiveDeployment) -> Body:
     """Return ``body`` with the identity of ``live``: the server refuses it (409) for any other."""
     identity = {"uid": live.uid, "resourceVersion": live.resource_version}
@@ -231,6 +235,13 @@ def _delete_options(live: LiveDeployment) -> Body:
         "propagationPolicy": "Background",
         "preconditions": {"uid": live.uid, "resourceVersion": live.resource_version},
     }
+
+
+def _staying(live: LiveDeployment) -> LiveDeployment:
+    """Return ``live``, or refuse to take one for written that is going to be gone."""
+    if live.deleting:
+        raise Conflict("it is being deleted since the plan was made: plan again")
+    return live
 
 
 def _same(now: LiveDeployment, seen: LiveDeployment) -> bool:

@@ -15,7 +15,7 @@ from m2s.settings import split
 from m2s.settings.build import build
 from m2s.settings.split import Share
 from tests.kits.support import Result, description, m2s, seldon
-from tests.kits.worlds import World
+from tests.kits.worlds import ON_CLUSTER, ON_FOLDER, World
 
 SPLIT = "champion=90,challenger=10"
 
@@ -45,7 +45,7 @@ def test_a_split_is_read_from_flags_variables_and_files(tmp_path: Path) -> None:
         ("champion=90,challenger=20", "sums to 110"),
         ("champion=100,challenger=shadow,canary=shadow", "more than one shadow"),
         ("champion=shadow", "the first alias is the main one; it cannot be the shadow"),
-        ("champion=50,champion=50", "the alias champion is there twice"),
+        ("champion=50,champion=50", "the alias champion is given twice"),
         ("champion", "champion wants a percentage from 0 to 100, or shadow, not ''"),
         ("champion=nine", "wants a percentage"),
         ("champion=-1,b=101", "wants a percentage"),
@@ -140,9 +140,9 @@ class Shop:
         }
 
 
-@pytest.fixture(params=["folder", "cluster"])
+@pytest.fixture(params=[ON_FOLDER, ON_CLUSTER])
 def shop(request: pytest.FixtureRequest) -> Shop:
-    return Shop(request.getfixturevalue(f"on_{request.param}"))
+    return Shop(request.getfixturevalue(request.param))
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""``m2s check``: whether both sides are there, and what may be done. Writes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import typer
+
+from m2s.base.errors import M2sError
+from m2s.cli import connect
+from m2s.cli.run import STRUCTURED
+from m2s.domain import rights
+from m2s.domain.rights import Need
+from m2s.engine import check as checking
+from m2s.engine.check import Checkup, Source, Target
+from m2s.engine.needs import needs
+from m2s.output import check_view, document, tables
+from m2s.settings import build
+from m2s.settings.build import Settings
+
+
+def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
+    """Print what there is on both sides; return 1 where something that is needed is not."""
+    chosen = build.build(flags, os.environ, config)
+    wanted = needs(chosen)
+    with ThreadPoolExecutor() as pool:  # a side that does not answer takes its time
+        source = pool.submit(_source, chosen)
+        found = Checkup(needs=wanted, target=_target(chosen, wanted), source=source.result())
+    if output in STRUCTURED:
+        result = {"format_version": document.FORMAT_VERSION, **checking.document(found)}
+        typer.echo(document.text(result, output))
+    elif output == "markdown":
+        typer.echo(check_view.markdown(found))
+    else:
+        tables.console().print(check_view.table(found))
+    return 0 if found.ok else M2sError.exit_code
+
+
+def _source(chosen: Settings) -> Source:
+    found = Source()
+    try:
+        registry = connect.registry(chosen)
+        found = replace(found, identity=registry.identity, workspace=registry.workspace)
+        lacks = registry.lacks()
+        found = replace(found, version=registry.generation.version, lacks=lacks)
+        found = replace(found, workspaces=registry.workspaces())
+        return replace(found, offers=registry.offers())
+    except M2sError as error:
+        return replace(found, problem=str(error))
+
+
+def _target(chosen: Settings, wanted: tuple[Need, ...]) -> Target:
+    found = Target(namespace=chosen.namespace or "")
+    try:
+        cluster = connect.cluster(chosen)
+        found = Target(cluster.identity, cluster.namespace)
+        return replace(found, access=cluster.access(rights.every(wanted)))
+    except M2sError as error:
+        return replace(found, problem=str(error))

@@ -1,0 +1,158 @@
+"""The documents of a template's file, as they are read; pure.
+
+A file may hold several documents: each is a template, or another object beside it, by its own kind.
+A template is read as YAML first, its placeholders standing as texts of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from m2s.base import strictyaml
+from m2s.base.strictyaml import Document
+from m2s.desired.templating.placeholders import Placeholder
+from m2s.domain.manifests import TemplateFile
+from m2s.domain.resource import GROUP, KIND
+from m2s.platforms.problem import Problem
+
+MAX_DOCUMENTS = 100
+"""In one file."""
+
+_BETWEEN = re.compile(r"(?m)^(?:---(?=\s|$)|\.\.\.[ \t\r]*$)")
+"""YAML 1.2: a line that begins so ends a document, whatever it stands in."""
+_NOTHING = re.compile(r"(?m)\A(?:[ \t\r]*(?:[#%].*)?(?:\n|\Z))*\Z")
+_COMMENT = re.compile(r"(?s)\{#.*?#\}")
+_KIND = re.compile(r"(?m)^kind:[ \t]+[\"']?(\w+)[\"']?[ \t\r]*(?:#.*)?$")
+_API = re.compile(r"(?m)^apiVersion:[ \t]+[\"']?([\w./-]+)[\"']?[ \t\r]*(?:#.*)?$")
+
+# Of Unicode's private use area: allowed in YAML and without meaning there, unlike quotes or braces.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+TOKEN = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template as it was read: one YAML document, its placeholders taken out.
+
+    ``lines`` has the line in the file of each line of ``text``.
+    """
+
+    file: TemplateFile
+    text: str
+    placeholders: tuple[Placeholder, ...]
+    lines: tuple[int, ...]
+    outline: Document
+
+    def line(self, line: int) -> int:
+        """Return the line in the file of a line of ``text``."""
+        return self.lines[min(line, len(self.lines)) - 1]
+
+    def load(self, fill: strictyaml.Fill | None = None) -> Document:
+        """Return the document with each text of it filled in."""
+        return _document(self.file, self.text, self.lines, fill)
+
+
+def read(file: TemplateFile) -> Template:
+    """Return a file as a template.
+
+    Raises:
+        Problem: naming file and line, for what is no YAML document with placeholders.
+    """
+    from m2s.desired.templating.expressions import pieces
+
+    found, placeholders, lines = [""], list[Placeholder](), [1]
+    try:
+        if _OPEN in file.text or _CLOSE in file.text:
+            raise Problem(f"{_line_of(file.text)}: a character of Unicode's private use area")
+        for piece in pieces(file.text):
+            if isinstance(piece, Placeholder):
+                found.append(f"{_OPEN}{len(placeholders)}{_CLOSE}")
+                placeholders.append(piece)
+            else:
+                found.append(piece.text)
+                breaks = piece.text.count("\n")
+                lines += range(piece.line + 1, piece.line + 1 + breaks)
+    except Problem as problem:
+        raise Problem(f"{file.origin}:{problem}") from problem
+    text = "".join(found)
+    outline = _document(file, text, lines, None)
+    return Template(file, text, tuple(placeholders), tuple(lines), outline)
+
+
+def _line_of(text: str) -> int:
+    at = min(place for place in (text.find(_OPEN), text.find(_CLOSE)) if place >= 0)
+    return text.count("\n", 0, at) + 1
+
+
+def _document(
+    file: TemplateFile, text: str, lines: tuple[int, ...] | list[int], fill: strictyaml.Fill | None
+) -> Document:
+    try:
+        documents = strictyaml.load_all(text, fill)
+    except strictyaml.YamlError as error:
+        line = lines[min(error.line, len(lines)) - 1]
+        problem = TOKEN.sub("{{ … }}", error.problem)
+        raise Problem(f"{file.origin}:{line}: {problem}") from error
+    if len(documents) != 1:
+        line = lines[documents[1].line() - 1] if documents else 1
+        most = "it must be one" if len(documents) < MAX_DOCUMENTS else f"{MAX_DOCUMENTS} at most"
+        raise Problem(f"{file.origin}:{line}: {len(documents)} documents; {most}")
+    return documents[0]
+
+
+def templates(file: TemplateFile) -> Iterator[TemplateFile]:
+    """Yield each document that is not known to be another object, as a file of its own.
+
+    Its lines are those of the whole file. Raises nothing: what cannot be read is a template, unless
+    it says in plain text that it is of another kind.
+    """
+    if len(_BETWEEN.findall(file.text)) > MAX_DOCUMENTS:
+        yield file
+        return
+    found = [one for one in _split(file) if not _NOTHING.match(one.text)]
+    yield from (one for one in found or [file] if not _says_other(one.text))
+
+
+def _split(file: TemplateFile) -> Iterator[TemplateFile]:
+    text, line, begun = _uncommented(file.text), 1, 0
+    for found in _BETWEEN.finditer(text):
+        yield replace(file, text="\n" * (line - 1) + text[begun : found.start()])
+        line += text.count("\n", begun, found.end())
+        begun = found.end()
+    yield replace(file, text="\n" * (line - 1) + text[begun:])
+
+
+def _uncommented(text: str) -> str:
+    """Leave out comments of Jinja's: one may hold the line between two documents."""
+    from m2s.desired.templating.expressions import pieces
+
+    if "{#" not in text:
+        return text
+    try:
+        list(pieces(text))
+    except Problem:
+        return text
+    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
+
+
+def _says_other(text: str) -> bool:
+    kinds, apis = _KIND.findall(text), _API.findall(text)
+    return bool(kinds and apis) and all(map(_is_other, kinds, apis)) and len(kinds) == len(apis)
+
+
+def is_other(body: Any) -> bool:
+    """Whether it is an object that is not for Seldon Core, such as a Secret beside the templates.
+
+    What is only half a SeldonDeployment is one with a mistake in it: it must not be passed over.
+    """
+    if not isinstance(body, dict):
+        return False
+    kind, api = body.get("kind"), body.get("apiVersion")
+    return isinstance(kind, str) and isinstance(api, str) and _is_other(kind, api)
+
+
+def _is_other(kind: str, api: str) -> bool:
+    return kind != KIND and not api.startswith(f"{GROUP}/")

@@ -1,0 +1,147 @@
+"""Pure: what ``m2s check`` found on both sides, what it comes to, and its JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from m2s.base import mask
+from m2s.domain import rights
+from m2s.domain.rights import Access, Need, Right
+from m2s.domain.versions import Offers
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The registry: ``problem`` is why not all of it could be read, "" where it could.
+
+    ``workspaces`` are those that the server has, () for one without; ``lacks`` says a line each
+    what a newer server has.
+    """
+
+    identity: str = ""
+    version: str = ""
+    workspace: str = ""
+    workspaces: tuple[str, ...] = ()
+    offers: Offers | None = None
+    lacks: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The cluster or the folder: ``access`` is None, with a ``problem``, where nobody can tell."""
+
+    identity: str = ""
+    namespace: str = ""
+    access: Access | None = None
+    problem: str = ""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What keeps every command from working, a line each."""
+        return (self.problem,) if self.problem else self.access.problems if self.access else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A command, or a part of one, and what it lacks."""
+
+    need: Need
+    missing: tuple[Right, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it works, or is not needed."""
+        return not (self.need.needed and self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """Both sides, and what the commands want of the target."""
+
+    source: Source
+    target: Target
+    needs: tuple[Need, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every command with what it lacks; none where the target did not tell."""
+        access = self.target.access
+        if access is None:
+            return ()
+        missing = access.missing
+        return tuple(
+            Part(need, tuple(right for right in need.rights if right in missing))
+            for need in self.needs
+        )
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is in the way, a line each."""
+        return tuple(filter(None, (self.source.problem, *self.target.problems, self.lacking)))
+
+    @property
+    def lacking(self) -> str:
+        """Which rights are missing that are needed, "" where none are or a problem tells why."""
+        lacking = {right for part in self.parts if not part.ok for right in part.missing}
+        if not lacking or self.target.problems:
+            return ""
+        where = f"in namespace {self.target.namespace} at {self.target.identity}"
+        return f"this account may not {rights.told(lacking)} {where}: allow it with a Role"
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that is needed is there."""
+        return not self.problems
+
+
+def document(checkup: Checkup) -> dict[str, Any]:
+    """Return JSON values, without any secret (law 7); None is what is not known.
+
+    The shape is pinned by ``tests/test_check.py``, as that of :mod:`m2s.document` is.
+    """
+    result: dict[str, Any] = mask.value(
+        {
+            "ok": checkup.ok,
+            "registry": _source(checkup.source),
+            "target": _target(checkup.target),
+            "commands": [_part(part) for part in checkup.parts],
+            "problems": list(checkup.problems),
+        }
+    )
+    return result
+
+
+def _source(source: Source) -> dict[str, Any]:
+    offers = source.offers
+    return {
+        "identity": source.identity or None,
+        "version": source.version or None,
+        "workspace": source.workspace or None,
+        "workspaces": list(source.workspaces),
+        "stages": dict(offers.stages) if offers else None,
+        "aliases": dict(offers.aliases) if offers else None,
+        "lacks": list(source.lacks),
+        "problem": source.problem or None,
+    }
+
+
+def _target(target: Target) -> dict[str, Any]:
+    access = target.access or Access()
+    return {
+        "identity": target.identity or None,
+        "namespace": target.namespace or None,
+        "version": access.version or None,
+        "account": access.account or None,
+        "problems": list(target.problems),
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "command": part.need.what,
+        "works": not part.missing,
+        "needed": part.need.needed,
+        "missing": list(map(str, part.missing)),
+    }

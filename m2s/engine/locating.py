@@ -1,0 +1,66 @@
+"""The engine's look-up of what only the registry can resolve: ``models:/…`` and ``runs:/…``.
+
+The version's own location is resolved when it is described. This is about those that a person wrote
+in other places of a description: explainers, children, other predictors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from m2s.base.workers import Workers
+from m2s.desired.locating import UNRESOLVED, scheme, servable
+from m2s.desired.places import dotted
+from m2s.domain.manifests import Desired, Manifest, Undeployable
+from m2s.domain.versions import Unreadable
+from m2s.objects.checksum import sealed
+from m2s.platforms.problem import Problem
+from m2s.platforms.seldon.units import Unit, units, with_uris
+from m2s.settings.build import Settings
+from m2s.sources.source import Registry
+
+Found = Mapping[str, str | Unreadable]
+
+
+def resolved(
+    results: Sequence[Desired], registry: Registry, settings: Settings, workers: Workers
+) -> tuple[Desired, ...]:
+    """Return ``results`` with the storage URI of every location, each looked up once.
+
+    A manifest with one that cannot be told becomes :class:`~m2s.domain.manifests.Undeployable`.
+    """
+    manifests = [item for item in results if isinstance(item, Manifest)]
+    asked = sorted({unit.uri for item in manifests for unit in _unresolved(item)})
+    if not asked:
+        return tuple(results)
+    found = dict(
+        zip(asked, workers.each("Looking up models", registry.resolve, asked), strict=True)
+    )
+    return tuple(
+        _resolved(item, found, settings) if isinstance(item, Manifest) else item for item in results
+    )
+
+
+def _unresolved(item: Manifest) -> Iterator[Unit]:
+    for unit in units(item.body):
+        if scheme(unit.uri) in UNRESOLVED and not unit.own_initializer:
+            yield unit
+
+
+def _resolved(item: Manifest, found: Found, settings: Settings) -> Manifest | Undeployable:
+    uris = {}
+    for unit in _unresolved(item):
+        try:
+            uris[unit.path] = _servable(unit.uri, found[unit.uri], settings)
+        except Problem as problem:
+            return item.refused(f"{dotted(item.body, unit.path)}: {problem}")
+    return replace(item, body=sealed(with_uris(item.body, uris))) if uris else item
+
+
+def _servable(uri: str, found: str | Unreadable, settings: Settings) -> str:
+    if isinstance(found, Unreadable):
+        raise Problem(f"{uri}: {found.reason}")
+    run = re.match(r"runs:/+([^/]+)", uri)
+    return servable(found, settings.uri_map, settings.artifact_root, run[1] if run else None)

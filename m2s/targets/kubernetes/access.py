@@ -1,0 +1,101 @@
+"""What an API server lets an account do, by the server's own word: nothing is tried out.
+
+Every account may ask about itself: ``system:basic-user`` and ``system:discovery`` are bound to all
+that are logged in, and no Role is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from m2s.base.errors import ClusterError
+from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.rights import Access, Right
+from m2s.domain.versions import Key
+from m2s.targets.kubernetes.api import Api
+from m2s.targets.kubernetes.failures import Asked, refusal
+
+_FORBIDDEN = 403
+
+
+def look(api: Api, namespace: str, rights: Iterable[Right]) -> Access:
+    """Return what the server is, who asks, and which rights in the namespace are missing.
+
+    Raises:
+        ClusterError: the server cannot be reached, does not accept the credentials, or does not
+            answer as an API server does.
+    """
+    version = _version(api)
+    problems = (_namespace(api, namespace), _kind(api))
+    missing = frozenset(right for right in rights if not _may(api, namespace, right))
+    return Access(version, _account(api), missing, tuple(filter(None, problems)))
+
+
+def _version(api: Api) -> str:
+    answer = api.ask("GET", "/version")
+    if not answer.ok:
+        if answer.status == _FORBIDDEN:
+            return ""
+        raise refusal(answer, Asked(api.server, "get", Key("", ""), "version"))
+    version = answer.body.get("gitVersion")
+    if not isinstance(version, str):
+        raise ClusterError(
+            f"{api.server} does not answer as a Kubernetes API server: check the kubeconfig's "
+            "server, or choose another --context"
+        )
+    return version
+
+
+def _namespace(api: Api, name: str) -> str:
+    """Say that the namespace is not there; not everybody may read namespaces."""
+    answer = api.ask("GET", f"/api/v1/namespaces/{name}")
+    if answer.ok and (answer.body.get("status") or {}).get("phase") == "Terminating":
+        return f"namespace {name} is being deleted: choose another --namespace"
+    if answer.ok or answer.status == _FORBIDDEN:
+        return ""
+    return str(refusal(answer, Asked(api.server, "get", Key(name, ""), "namespaces")))
+
+
+def _kind(api: Api) -> str:
+    """Say that the server has no SeldonDeployments."""
+    answer = api.ask("GET", f"/apis/{GROUP}/{VERSION}")
+    if answer.ok or answer.status == _FORBIDDEN:
+        return ""
+    return str(refusal(answer, Asked(api.server, "get", Key("", ""), PLURAL)))
+
+
+def _may(api: Api, namespace: str, right: Right) -> bool:
+    resource, _, group = right.resource.partition(".")
+    attributes = {
+        "namespace": namespace,
+        "verb": right.verb,
+        "group": group,
+        "resource": resource,
+        "name": right.name,
+    }
+    status = _review(api, "authorization", "SelfSubjectAccessReview", attributes)
+    allowed = status.get("allowed")
+    if not isinstance(allowed, bool):
+        raise ClusterError(f"{api.server} does not say whether this account may {right}")
+    return allowed
+
+
+def _account(api: Api) -> str:
+    """Return who asks, "" on a server that does not tell (before Kubernetes 1.28)."""
+    try:
+        status = _review(api, "authentication", "SelfSubjectReview", None)
+    except ClusterError:
+        return ""
+    return str((status.get("userInfo") or {}).get("username") or "")
+
+
+def _review(api: Api, group: str, kind: str, attributes: dict[str, str] | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"apiVersion": f"{group}.k8s.io/v1", "kind": kind}
+    if attributes:
+        body["spec"] = {"resourceAttributes": attributes}
+    resource = f"{kind.lower()}s"
+    answer = api.ask("POST", f"/apis/{group}.k8s.io/v1/{resource}", body=body)
+    if not answer.ok:
+        raise refusal(answer, Asked(api.server, "create", Key("", ""), resource))
+    return dict(answer.body.get("status") or {})
