@@ -62,7 +62,7 @@ Yes = Annotated[
 Accept = Annotated[
     bool,
     typer.Option(
-        "--accept-registry", help="Go on though it is not the registry of what is deployed: once."
+        "--accept-registry", help="Accept another registry than the deployments come from, once."
     ),
 ]
 

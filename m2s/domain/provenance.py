@@ -53,7 +53,7 @@ def of(live: LiveDeployment) -> Origin | None:
     try:
         told = json.loads(live.annotations.get(REGISTRY, "null"))
         registry, births = told["registry"], tuple(map(_birth, told["served"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return Origin(registry, births) if isinstance(registry, str) else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 import yaml
 
 from m2s.base.labels import REGISTRY
+from m2s.domain import provenance
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.versions import Key
 from m2s.engine.gate import Gate
 from m2s.settings.build import build
 from m2s.sources.mlflow.registry import MlflowRegistry
@@ -25,8 +29,9 @@ from tests.kits.worlds import World
 from tests.servers import sqlite_uri
 
 DEPLOYED = ("fraud", "churn", "price", "spam")
-WRITING = [("apply",), ("apply", "--prune"), ("prune", "--yes")]
-SELECTORS = [("--stage", "Staging"), ("--alias", "champion")]
+WRITING = [("apply", "--prune"), ("apply",), ("prune", "--yes")]
+STAGE, ALIAS = ("--stage", "Staging"), ("--alias", "champion")
+BOTH = pytest.mark.parametrize("company", [STAGE, ALIAS], ids=["stage", "alias"], indirect=True)
 
 
 def copied(source: Path, target: Path) -> None:
@@ -106,13 +111,14 @@ class Company:
             file.write_text(yaml.safe_dump(body, sort_keys=False))
 
 
-@pytest.fixture(params=SELECTORS, ids=["stage", "alias"])
+@pytest.fixture
 def company(
     request: pytest.FixtureRequest, on_folder: World, mlflow_template: Path, tmp_path: Path
 ) -> Company:
-    """Four models are deployed."""
-    world = replace(on_folder, flags=(*request.param, *on_folder.flags[2:]))
-    made = Company(world, mlflow_template, tmp_path, request.param)
+    """Four models are deployed, by stage unless the test says otherwise."""
+    selector = getattr(request, "param", STAGE)
+    world = replace(on_folder, flags=(*selector, *on_folder.flags[2:]))
+    made = Company(world, mlflow_template, tmp_path, selector)
     made.add(*DEPLOYED)
     world.apply()
     return made
@@ -121,20 +127,20 @@ def company(
 @pytest.fixture
 def staged(on_folder: World, mlflow_template: Path, tmp_path: Path) -> Company:
     """Nothing is deployed; by stage."""
-    return Company(on_folder, mlflow_template, tmp_path, SELECTORS[0])
+    return Company(on_folder, mlflow_template, tmp_path, STAGE)
 
 
-def refused(world: World, company: Company, *words: str) -> None:
+def refused(
+    world: World, company: Company, *words: str, commands: Sequence[Sequence[str]] = WRITING[:1]
+) -> None:
     """Assert that nothing at all is written, and why."""
     before = company.world.objects.snapshot()
-    for command in WRITING:
+    for command in commands:
         result = world(*command, "--max-delete", "100%")
         assert result.code == 3, result
         for word in ("`m2s apply --accept-registry`", *words):
             assert word in result.error
         assert company.world.objects.snapshot() == before
-    plan = world("plan")
-    assert (plan.code, plan.err.startswith("Warning: apply and prune would refuse: ")) == (0, True)
 
 
 def empty(world: World) -> bool:
@@ -142,12 +148,17 @@ def empty(world: World) -> bool:
     return set(world.actions().values()) == {"unchanged"}
 
 
+@BOTH
 def test_another_registry_is_refused(company: Company) -> None:
     other = company.another("wine")
     words = "knows none of the models deployed here, which come from sqlite://"
-    refused(company.at(other), company, f"the registry {other.uri} {words}")
+    world = company.at(other)
+    refused(world, company, f"the registry {other.uri} {words}", commands=WRITING)
+    plan = world("plan")
+    assert (plan.code, plan.err.startswith("Warning: apply and prune would refuse: ")) == (0, True)
 
 
+@BOTH
 def test_so_is_one_with_models_of_the_same_names(company: Company) -> None:
     other = company.another(*DEPLOYED)
     refused(company.at(other), company, "is not what was deployed")
@@ -159,6 +170,7 @@ def test_so_is_another_one_behind_the_same_url(company: Company, models: tuple[s
     refused(company.world, company)
 
 
+@BOTH
 def test_one_that_moved_is_the_same(company: Company) -> None:
     moved = company.copy()
     world = company.at(moved)
@@ -224,6 +236,7 @@ def test_a_saved_plan_remembers_that_it_was_accepted(company: Company, tmp_path:
     assert empty(world)
 
 
+@BOTH
 def test_an_older_backup_is_refused(company: Company) -> None:
     backup = company.copy()
     company.add("fraud")
@@ -271,7 +284,7 @@ def test_half_of_the_models_gone_at_once_is_a_question(company: Company) -> None
     for model in ("fraud", "churn"):
         company.models.delete(model)
     company.add("price")
-    for command in WRITING[1:]:
+    for command in (WRITING[0], WRITING[2]):
         result = company.world(*command)
         assert result.code == 3
         assert "has no registered model churn and fraud any more" in result.error
@@ -324,15 +337,17 @@ def test_the_note_says_which_versions_of_which_models(staged: Company) -> None:
     assert staged.note("fraud")["served"][0]["created"] == model.creation_timestamp
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"registry": 1, "served": []}', "null"])
-def test_a_note_that_is_not_m2ss_is_none(staged: Company, note: str) -> None:
-    staged.add("fraud")
-    staged.world.apply()
-    file = staged.world.objects.path / "fraud.yaml"
-    body = yaml.safe_load(file.read_text())
-    body["metadata"]["annotations"][REGISTRY] = note
-    file.write_text(yaml.safe_dump(body))
-    assert empty(staged.world)
+NOTES = ["", "{", "[]", "null", "[" * 9999, '{"registry": 1, "served": []}',
+         '{"registry": "x", "served": [{"model": "m", "version": "1", "created": true}]}',
+         '{"registry": "x", "served": [{"model": "m", "version": 1}]}',
+         '{"registry": "x", "served": {"model": "m"}}',
+         '{"registry": "x", "served": 7}']  # fmt: skip
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_that_is_not_m2ss_is_none(note: str) -> None:
+    body = {"metadata": {"annotations": {REGISTRY: note}}}
+    assert provenance.of(LiveDeployment(Key("default", "fraud"), body)) is None
 
 
 def test_a_description_cannot_say_where_it_comes_from(staged: Company) -> None:
@@ -395,8 +410,10 @@ class Watching:
         return Pass(self.edges, settings, self.absences, trigger, Gate()).make()
 
 
-@pytest.mark.parametrize("models", [("wine",), DEPLOYED], ids=["others", "same names"])
-@pytest.mark.parametrize("how", ["restarted", "behind its back"])
+@BOTH
+@pytest.mark.parametrize(
+    ("models", "how"), [(("wine",), "behind its back"), (DEPLOYED, "restarted")]
+)
 def test_watch_refuses_too(company: Company, models: tuple[str, ...], how: str) -> None:
     watch, other = Watching(company), company.another(*models)
     assert watch.make().result == "success"

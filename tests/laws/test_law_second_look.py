@@ -123,7 +123,8 @@ def test_a_description_that_is_lost_renames_nothing(
     scene.proxy.answer(200, {}, path=path, times=times)
     result = scene.world("apply", "--prune", "--deploy-file", "optional")
     assert scene.world.objects.snapshot() == before, result
-    assert result.code == (0 if times else 1), result
+    # Of a run MLflow always says something; a folder may well be empty.
+    assert result.code == (0 if times and path == FILES else 1), result
     scene.proxy.heal()
     scene.world.apply("--prune", "--deploy-file", "optional")
     assert scene.world.objects.snapshot() == before

@@ -87,12 +87,15 @@ class Office:
         return {n: f"{each['m2s.io/model']} v{each['m2s.io/version']}" for n, each in marks.items()}
 
 
-@pytest.fixture(params=["stage", "alias"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.mark.parametrize("watching", [False, True], ids=["apply", "watch"])
+@pytest.mark.parametrize(
+    ("kind", "watching"),
+    [
+        ("stage", False),
+        ("alias", True),
+        pytest.param("stage", True, marks=pytest.mark.slow),
+        pytest.param("alias", False, marks=pytest.mark.slow),
+    ],
+)
 def test_a_working_day(on_folder: World, kind: str, watching: bool, tmp_path: Path) -> None:
     office = Office(on_folder, kind, watching)
     models, client = office.models, office.models.client
