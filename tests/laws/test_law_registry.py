@@ -226,6 +226,20 @@ def _sql(models: Models, *statements: str) -> None:
         execute(models.database, statement)
 
 
+def test_so_it_is_in_a_cluster(on_cluster: World, mlflow_template: Path, tmp_path: Path) -> None:
+    company = Company(on_cluster, mlflow_template, tmp_path, STAGE)
+    company.add("fraud", "churn")
+    on_cluster.apply()
+    other = company.another("fraud", "churn")
+    world = company.at(other)
+    refused(world, company)
+    world.apply("--accept-registry")
+    assert company.note("fraud")["registry"] == other.uri
+    before = on_cluster.objects.snapshot()
+    world.apply("--prune")
+    assert on_cluster.objects.snapshot() == before
+
+
 def test_a_saved_plan_remembers_that_it_was_accepted(company: Company, tmp_path: Path) -> None:
     world = company.at(company.another(*DEPLOYED))
     saved = str(tmp_path / "plan.json")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from m2s.base.labels import REGISTRY
 from m2s.cli import connect
 from m2s.engine.gate import Gate
 from m2s.settings.build import Settings, build
@@ -165,6 +166,20 @@ def test_one_change_costs_its_own_requests_and_no_others(shop: Shop) -> None:
     shop("apply")
     # It names no Secret, the others do.
     assert shop.asked() == cold(1) + Counter({**LOOK, "preview": 1, "model": 1, "apply": 1})
+
+
+def test_what_an_older_m2s_wrote_costs_no_more(shop: Shop) -> None:
+    """It has no note of its registry, and gets none by a change of its own."""
+    shop("apply")
+    for number in range(MODELS):
+        gone = {"metadata": {"annotations": {REGISTRY: None}}}
+        shop.objects.patch(f"{shop.prefix}-{number}", gone)
+    before = shop.objects.snapshot()
+    for command in ("plan", "apply"):
+        shop.asked()
+        shop(command)
+        assert shop.asked() == LOOK
+    assert shop.objects.snapshot() == before
 
 
 def test_drift_costs_one_preview_a_second_look_and_one_write(shop: Shop) -> None:

@@ -194,7 +194,7 @@ class IncrementalRegistry:
 
     def census(self) -> Census:
         """Return what there was when it was last read."""
-        return self._snapshot.census() if self._snapshot else Census()
+        return self._snapshot.census if self._snapshot else Census()
 
     def offers(self) -> Offers:
         """Ask the registry itself."""

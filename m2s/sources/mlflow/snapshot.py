@@ -92,8 +92,9 @@ class Snapshot:
         since = self.since if newest == self.newest else reader.clock()
         return Snapshot(models, kept, frozenset(changed), newest, since)
 
+    @cached_property
     def census(self) -> Census:
-        """Return all of it, by name."""
+        """All of it, by name."""
         every = (version for each in self.versions.values() for version in each)
         return Census(self.models, {(one.model, one.version): one for one in every}, whole=True)
 
