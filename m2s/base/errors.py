@@ -5,6 +5,7 @@
     M2sError                    exit 1   anything m2s reports in one line
     ├── UsageError              exit 64  the command line, the environment or m2s.yaml is wrong
     ├── RegistryError           exit 1   MLflow could not be read completely
+    │   ├── Withheld                     it answered, and does not give one model or version
     │   └── TagRefused                   it answered, and does not take one tag (--write-back)
     ├── ClusterError            exit 1   the cluster could not be read, or could not be asked
     │   ├── ClusterUnavailable           it did not answer: later requests would fare no better
@@ -34,6 +35,10 @@ class UsageError(M2sError):
 
 class RegistryError(M2sError):
     """The registry could not be read completely, so nothing may be concluded from it."""
+
+
+class Withheld(RegistryError):
+    """The registry answers, and does not give this one model; others are not concerned."""
 
 
 class TagRefused(RegistryError):

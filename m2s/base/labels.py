@@ -18,11 +18,12 @@ PAUSED = "m2s.io/paused"
 PINNED = "m2s.io/pinned"
 HISTORY = "m2s.io/history"
 REVISIONS = "m2s.io/revisions"
+REGISTRY = "m2s.io/registry"
 
 LIVE = "m2s.io/live/"
 """How the tags begin by which m2s tells MLflow what is live; m2s itself never goes by them."""
 
-RECORD = frozenset({HISTORY, REVISIONS})
+RECORD = frozenset({HISTORY, REVISIONS, REGISTRY})
 """What m2s notes for later, beside what it wants: it is written along, and never compared."""
 
 

@@ -63,6 +63,12 @@ ShowValues = Annotated[
     bool,
     typer.Option("--show-values", help="Show values of variables and arguments, on a terminal."),
 ]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept-registry", help="Accept another registry than the deployments come from, once."
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -128,6 +134,7 @@ def plan(
         ),
     ] = None,
     show_values: ShowValues = False,
+    accept_registry: Accept = False,
 ) -> None:
     """Show what apply and prune would do. Writes nothing."""
     from m2s.cli import run
@@ -137,7 +144,8 @@ def plan(
         flags |= everything_shown(output.value, out)
     if explain is not None:
         raise typer.Exit(run.explain(flags, config, output.value, explain))
-    raise typer.Exit(run.plan(flags, config, output.value, detailed_exitcode, out))
+    code = run.plan(flags, config, output.value, detailed_exitcode, out, accept=accept_registry)
+    raise typer.Exit(code)
 
 
 @app.command(cls=Late)
@@ -151,6 +159,7 @@ def apply(
     output: Format = Output.TABLE,
     yes: Yes = False,
     show_values: ShowValues = False,
+    accept_registry: Accept = False,
 ) -> None:
     """Create and update what plan shows; --prune also deletes."""
     from m2s.cli import run
@@ -158,7 +167,8 @@ def apply(
 
     if show_values:
         flags |= everything_shown(output.value)
-    raise typer.Exit(run.apply(flags, config, output.value, plan_file, yes=yes))
+    code = run.apply(flags, config, output.value, plan_file, yes=yes, accept=accept_registry)
+    raise typer.Exit(code)
 
 
 @app.command(cls=Late)
@@ -172,6 +182,7 @@ def prune(
         bool, typer.Option("--all", help="Delete everything of this owner: the teardown.")
     ] = False,
     show_values: ShowValues = False,
+    accept_registry: Accept = False,
 ) -> None:
     """Delete deployments that the selector no longer wants."""
     from m2s.cli import run
@@ -179,7 +190,10 @@ def prune(
 
     if show_values:
         flags |= everything_shown(output.value)
-    raise typer.Exit(run.prune(flags, config, output.value, yes=yes, everything=everything))
+    code = run.prune(
+        flags, config, output.value, yes=yes, everything=everything, accept=accept_registry
+    )
+    raise typer.Exit(code)
 
 
 Secret = Annotated[

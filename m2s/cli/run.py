@@ -35,13 +35,16 @@ def plan(
     output: str,
     detailed_exitcode: bool,
     out: str | None,
+    *,
+    accept: bool = False,
 ) -> int:
     """Print the plan; save it where ``out`` names a file."""
-    chosen = chosen_by(flags, config)
+    chosen = _settings(flags, config, accept=accept)
     registry = connect.registry(chosen)
     made = _look(chosen, registry)
     refusal = made.refusal(chosen.max_delete)
-    warnings = [f"apply --prune and prune would refuse: {refusal}"] if refusal else []
+    who = "apply and prune" if made.doubtful else "apply --prune and prune"
+    warnings = [f"{who} would refuse: {refusal}"] if refusal else []
     if out:
         # MLFLOW_WORKSPACE, too, decided what was planned.
         saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
@@ -65,19 +68,31 @@ def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str
     return 0
 
 
+def _settings(flags: Mapping[str, Any], config: str | None, *, accept: bool) -> Settings:
+    chosen = chosen_by(flags, config)
+    return replace(chosen, accept_registry=True) if accept else chosen
+
+
 def apply(
-    flags: Mapping[str, Any], config: str | None, output: str, plan_file: str | None, *, yes: bool
+    flags: Mapping[str, Any],
+    config: str | None,
+    output: str,
+    plan_file: str | None,
+    *,
+    yes: bool,
+    accept: bool = False,
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
     saved = saved_plan.load(plan_file) if plan_file else None
     if saved:
         flags = saved_plan.flags_of(saved, flags)
-    chosen = chosen_by(flags, config)
+        accept = accept or saved_plan.accepts(saved)
+    chosen = _settings(flags, config, accept=accept)
     registry, cluster = connect.registry(chosen), connect.cluster(chosen)
     templates = connect.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
     if saved:
-        _raise_if_moved(str(plan_file), saved, made)
+        made = _as_saved(str(plan_file), saved, made)
     left = made.count(Action.DELETE)
     warnings = [f"{left} to delete are left alone without --prune"]
     show(made, output, warnings if left and not chosen.prune else [])
@@ -115,10 +130,16 @@ def carry_out(
 
 
 def prune(
-    flags: Mapping[str, Any], config: str | None, output: str, *, yes: bool, everything: bool
+    flags: Mapping[str, Any],
+    config: str | None,
+    output: str,
+    *,
+    yes: bool,
+    everything: bool,
+    accept: bool = False,
 ) -> int:
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
-    chosen = chosen_by(flags, config)
+    chosen = _settings(flags, config, accept=accept)
     if not chosen.owners:
         raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
     if not yes and not sys.stdin.isatty():
@@ -130,7 +151,7 @@ def prune(
     else:
         registry, templates = connect.registry(chosen), connect.templates(chosen)
         look = _second_look(registry, chosen, templates)
-        made = _read(chosen, registry, cluster, templates).only_deletions()
+        made = _read(chosen, registry, cluster, templates).without_takeovers().only_deletions()
     show(made, output)
     if look:
         made.raise_if_unsafe(chosen.max_delete, deleting=True)
@@ -160,6 +181,7 @@ def _read(
     spare_imports()
     with tables.stages("Reading the registry") as begin:
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
+    made = made if chosen.prune else made.without_takeovers()
     if not any((made.offered or {}).values()) and not any(made.owned.values()):
         _raise_if_unknown(chosen, registry)
     return made
@@ -195,11 +217,20 @@ def offers(registry: Registry) -> str:
     return f"the registry has the stages {stages or 'none'} and the aliases {aliases or 'none'}"
 
 
-def _raise_if_moved(path: str, saved: Mapping[str, Any], made: Plan) -> None:
+def _as_saved(path: str, saved: Mapping[str, Any], made: Plan) -> Plan:
+    """Return ``made`` as it was saved: perhaps by somebody who would not prune.
+
+    Raises:
+        Refused: it has come to something else meanwhile.
+    """
+    kept = made.without_takeovers()
+    if kept.changes != made.changes and not saved_plan.stale(saved, kept):
+        return kept
     moves = saved_plan.stale(saved, made)
     if moves:
         more = f" (and {len(moves) - 3} more)" if len(moves) > 3 else ""
         raise Refused(f"{path} is stale: {'; '.join(moves[:3])}{more}; plan again")
+    return made
 
 
 def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from m2s.desired.choosing import Wanted, choose, with_shares
@@ -11,7 +10,7 @@ from m2s.desired.per_version import ModelTags, Own
 from m2s.desired.templating import folder
 from m2s.desired.templating.names import Descriptions
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
-from m2s.domain.versions import Description, Key, Unreadable
+from m2s.domain.versions import Description, Unreadable
 from m2s.platforms.seldon import traffic
 from m2s.settings.build import Settings
 
@@ -30,8 +29,8 @@ def build(
 ) -> tuple[Desired, ...]:
     """Return what each template and each wanted version comes to, in the order given.
 
-    Two manifests that want one name both become :class:`~m2s.domain.manifests.Undeployable`. A
-    model that a template serves has no deployment of its own, unless it has a deploy.yaml.
+    Several may want one name: whose it is, :func:`m2s.plan.claims.settled` says. A model that a
+    template serves has no deployment of its own, unless it has a deploy.yaml.
 
     Args:
         wanted: the versions.
@@ -59,24 +58,11 @@ def build(
             results.append(own.waiting(want, blind[want.selector]))
         else:
             results.append(own.deployment(want))
-    return _settled(results)
-
-
-def _settled(results: Sequence[Desired]) -> tuple[Desired, ...]:
-    """Refuse what Seldon Core would, and what wants another's name."""
-    checked = [_checked(result) if isinstance(result, Manifest) else result for result in results]
-    claims: dict[Key, list[Manifest | Undeployable]] = defaultdict(list)
-    for result in checked:
-        named = isinstance(result, Undeployable) and result.template and not result.nameless
-        if isinstance(result, Manifest) or (isinstance(result, Undeployable) and named):
-            claims[result.key].append(result)
-    return tuple(
-        _contested(result, claims[result.key]) if isinstance(result, Manifest) else result
-        for result in checked
-    )
+    return tuple(_checked(item) if isinstance(item, Manifest) else item for item in results)
 
 
 def _checked(manifest: Manifest) -> Manifest | Undeployable:
+    """Refuse what Seldon Core would."""
     fault = traffic.fault(manifest.body["spec"])
     return manifest.refused(f"spec.predictors: {fault}") if fault else manifest
 
@@ -85,23 +71,3 @@ def serves_undescribed(described: Iterable[Description | Unreadable], settings: 
     """Whether any version is to be served though it has no deploy.yaml."""
     bare = any(isinstance(item, Description) and item.file is None for item in described)
     return bare and settings.describing != "required"
-
-
-def _contested(
-    manifest: Manifest, claims: Sequence[Manifest | Undeployable]
-) -> Manifest | Undeployable:
-    rivals = [other for other in claims if other is not manifest]
-    if not rivals:
-        return manifest
-    names = " and ".join(map(_title, rivals))
-    remedy = "give one another metadata.name in its deploy.yaml"
-    if manifest.template:
-        remedy = "give one another metadata.name; {{ selector.name }} in it tells selectors apart"
-    return manifest.refused(f"{names} wants the same name; {remedy}")
-
-
-def _title(rival: Manifest | Undeployable) -> str:
-    if rival.template:
-        return f"the template {rival.template} ({rival.selector})"
-    version = rival.models[0] if isinstance(rival, Manifest) else rival.version
-    return f"{version} ({rival.selector})"

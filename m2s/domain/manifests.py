@@ -38,6 +38,11 @@ class Templates:
     base: TemplateFile | None = None
     missing: bool = False
 
+    @property
+    def serves(self) -> bool:
+        """Whether they serve versions that have no deploy.yaml."""
+        return bool(self.files or self.base)
+
 
 def identified(body: Body) -> dict[str, Any]:
     """Return what a manifest's digest is made of: all but its record of the past."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from m2s.base.names import dns_label
@@ -45,7 +46,8 @@ class ModelVersion:
     ``source`` is the registry's own word for where the model lies and may be ``models:/m-…``,
     which no model server reads; the resolved location is in :class:`Description`. ``updated`` is
     the registry's stamp of the last change of what it says of the version, in milliseconds, 0 where
-    that is unknown; a tag or an alias does not count as a change there.
+    that is unknown; a tag or an alias does not count as a change there. ``created`` is its stamp of
+    when the version was registered.
     """
 
     model: str
@@ -57,9 +59,43 @@ class ModelVersion:
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     updated: int = field(default=0, compare=False)
+    created: int = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.model} v{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model; ``created`` and ``updated`` are the registry's, in milliseconds.
+
+    ``stages`` has the highest version in each stage that has any.
+    """
+
+    name: str
+    created: int
+    updated: int
+    tags: Mapping[str, str]
+    aliases: Mapping[str, int]
+    stages: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a registry's listings showed, by name; to ask for it costs nothing.
+
+    A listing of versions shows no models, one of models no versions, so either may be empty.
+    ``whole``: ``versions`` has every version there is.
+    """
+
+    models: Mapping[str, Model] = field(default_factory=dict)
+    versions: Mapping[tuple[str, int], ModelVersion] = field(default_factory=dict)
+    whole: bool = False
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The registered models that were seen, in either listing."""
+        return frozenset(self.models) | {model for model, _ in self.versions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +159,14 @@ class Whereabouts:
     """A second look at one model in the registry, taken before its deployment is deleted.
 
     ``selected`` says whether the selector names any version of the model now; ``reason`` tells a
-    data scientist what became of the served version ("v3 is in Archived now").
+    data scientist what became of the served version ("v3 is in Archived now"). ``gone``: there is
+    no such registered model any more. ``paused``: its tag asks to leave its deployments alone.
     """
 
     selected: bool
     reason: str
+    gone: bool = field(default=False, compare=False)
+    paused: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import Enum
@@ -18,8 +18,9 @@ from m2s.base.threads import brief
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Key, Whereabouts
-from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
-from m2s.plan.plan import Plan, brings
+from m2s.engine import turns
+from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update, loses
+from m2s.plan.plan import Plan
 from m2s.targets.cluster import Cluster
 
 T = TypeVar("T")
@@ -76,16 +77,17 @@ def execute(
     report: Report = _silent,
     gate: Gate | None = None,
 ) -> tuple[Outcome, ...]:
-    """Carry out a plan: creations and updates first, then deletions.
+    """Carry out a plan: creations and updates first, then names pass on, then deletions.
 
     One failing never stops the others, except that a cluster which no longer answers is not asked
-    again. Deletions come last, and one whose successor is not there is held.
+    again. Deletions come last. What a model leaves goes, or passes to another, only once its
+    successor is there.
 
     Args:
         plan: what to do.
         cluster: where.
         write: create and update.
-        delete: delete.
+        delete: delete, and with ``write`` hand names to other models.
         second_look: asks the registry about a model once more before its deployment is deleted;
             None deletes without (a teardown, which the registry has no say in).
         concurrency: how many changes are under way at a time.
@@ -93,57 +95,73 @@ def execute(
         gate: passed by each change; once it is shut, the rest fails as not attempted.
 
     Returns:
-        An outcome for every change that was to be carried out, for every blocked one and, where
-        ``write``, for what is as wanted already; in the plan's order.
+        An outcome for every change that was to be carried out and, where ``write``, for every
+        blocked one and for what is as wanted already; in the plan's order.
     """
+    if not delete:
+        plan = plan.without_takeovers()
     run = _Run(cluster, second_look, gate or Gate())
-    done: dict[int, Outcome] = {}
-    numbered = list(enumerate(plan.changes))
-    for number, change in numbered:
-        if write and isinstance(change, Unchanged | Blocked):
-            done[number] = run.write(change)
-            report(done[number])
-    writes = [(n, c) for n, c in numbered if write and isinstance(c, Create | Update)]
-    for number, outcome in _in_pool(writes, run.write, concurrency):
-        done[number] = outcome
-        report(outcome)
-    if delete:
-        unserved = _unserved(plan.changes, done.values())
-        deletions = [(n, c) for n, c in numbered if isinstance(c, Delete)]
-        step = _deletion(run, unserved)
-        for number, outcome in _in_pool(deletions, step, concurrency):
-            done[number] = outcome
-            report(outcome)
-    return tuple(done[number] for number in sorted(done))
+    numbered = dict(enumerate(plan.changes))
+    steps = _Steps(numbered, concurrency, report)
+    unread = (n for n, c in numbered.items() if delete and isinstance(c, Blocked) and c.unread)
+    stays = (n for n, c in numbered.items() if write and isinstance(c, Unchanged | Blocked))
+    for number in sorted({*unread, *stays}):
+        steps.note(number, run.write(numbered[number]))
+    writes = {n: c for n, c in numbered.items() if write and isinstance(c, Create | Update)}
+    steps.carry_out({n: c for n, c in writes.items() if not loses(c)}, run.write)
+    steps.hand_over({n: c for n, c in writes.items() if loses(c)}, run.take_over)
+    deletions = {n: c for n, c in numbered.items() if delete and isinstance(c, Delete)}
+    held = steps.unserved()
+    steps.carry_out(deletions, lambda c: _held(c) if turns.successor(c) in held else run.delete(c))
+    return tuple(steps.done[number] for number in sorted(steps.done))
+
+
+class _Steps:
+    """The changes of a plan, by their place in it, and what became of them so far."""
+
+    def __init__(self, changes: Mapping[int, Change], concurrency: int, report: Report) -> None:
+        self._changes, self._concurrency, self._report = changes, concurrency, report
+        self.done: dict[int, Outcome] = {}
+
+    def note(self, number: int, outcome: Outcome) -> None:
+        self.done[number] = outcome
+        self._report(outcome)
+
+    def carry_out(self, changes: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
+        for number, outcome in _in_pool(changes, step, self._concurrency):
+            self.note(number, outcome)
+
+    def hand_over(self, left: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
+        """Carry out takeovers, each when it is its turn; the others are held."""
+        while ready := turns.ready(left, self.unserved()):
+            self.carry_out(ready, step)
+            left = {number: change for number, change in left.items() if number not in ready}
+        for number, change in left.items():
+            self.note(number, _held(change))
+
+    def unserved(self) -> set[Key]:
+        """Return the objects that do not serve yet what they are planned to."""
+        written = (one.change.key for one in self.done.values() if one.applied)
+        return turns.unserved(self._changes.values(), written)
+
+
+def _held(change: Change) -> Outcome:
+    heir = turns.successor(change)
+    name = heir.name if heir else change.key.name
+    return Outcome(change, Status.HELD, f"{name} is not there yet: apply first")
 
 
 def _in_pool(
-    changes: Sequence[tuple[int, Change]], step: Callable[[Change], Outcome], concurrency: int
+    changes: Mapping[int, Change], step: Callable[[Change], Outcome], concurrency: int
 ) -> Iterator[tuple[int, Outcome]]:
     pool = ThreadPoolExecutor(concurrency)
     try:
-        futures = {pool.submit(step, change): number for number, change in changes}
+        futures = {pool.submit(step, change): number for number, change in changes.items()}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
         # On an interrupt: what is being written is finished, what is not begun stays undone.
         pool.shutdown(cancel_futures=True)
-
-
-def _unserved(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> set[Key]:
-    """Return the objects that do not serve yet what they are planned to."""
-    there = {outcome.change.key for outcome in outcomes if outcome.applied}
-    return {change.key for change in changes if brings(change)} - there
-
-
-def _deletion(run: _Run, unserved: set[Key]) -> Callable[[Change], Outcome]:
-    def step(change: Change) -> Outcome:
-        successor = change.successor if isinstance(change, Delete) else None
-        if successor is not None and successor in unserved:
-            return Outcome(change, Status.HELD, f"{successor.name} is not there yet: apply first")
-        return run.delete(change)
-
-    return step
 
 
 class _Run:
@@ -170,6 +188,10 @@ class _Run:
             case _:
                 assert_never(change)
 
+    def take_over(self, change: Change) -> Outcome:
+        """Write an update that hands a name to another model."""
+        return self._looked(change) or self.write(change)
+
     def _applied(
         self, change: Change, done: Status, body: Manifest, over: LiveDeployment | None
     ) -> Outcome:
@@ -183,16 +205,25 @@ class _Run:
         def step() -> None:
             self._cluster.delete(live, self._gate)
 
+        return self._looked(change) or self._guarded(change, Status.DELETED, step)
+
+    def _looked(self, change: Change) -> Outcome | None:
+        """Take the last look at what a change ends; return why it may not, None where it may."""
+        if not isinstance(change, Delete | Update):
+            raise AssertionError(f"nothing ends by {change}")
         # A renamed model is still wanted, under its successor's name: that was looked at already.
-        looked = change.successor is not None and not live.template
-        if self._second_look and not looked and not self._gate.shut:
-            try:
-                place = self._second_look(live)
-            except M2sError as error:
-                return Outcome(change, Status.FAILED, f"held: {error}")
-            if place.selected:
-                return Outcome(change, Status.HELD, "wanted again since the plan was made")
-        return self._guarded(change, Status.DELETED, step)
+        looked = turns.successor(change) is not None and not change.live.template
+        if self._second_look is None or looked or self._gate.shut:
+            return None
+        try:
+            place = self._second_look(change.live)
+        except M2sError as error:
+            return Outcome(change, Status.FAILED, f"held: {error}")
+        if place.selected:
+            return Outcome(change, Status.HELD, "wanted again since the plan was made")
+        if place.paused:
+            return Outcome(change, Status.HELD, "paused since the plan was made")
+        return None
 
     def _guarded(
         self, change: Change, done: Status, step: Callable[[], LiveDeployment | None]

@@ -11,7 +11,7 @@ from m2s.base.errors import M2sError
 from m2s.base.labels import PINNED
 from m2s.base.names import near
 from m2s.base.wording import told
-from m2s.domain import history
+from m2s.domain import history, provenance
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
 from m2s.domain.manifests import Manifest
@@ -119,7 +119,9 @@ def _pin(live: LiveDeployment, entry: Entry) -> str:
 def _change(cluster: Cluster, settings: Settings, live: LiveDeployment, wanted: Manifest) -> Change:
     item = writes.write(wanted, live, settings.ignore, now(settings))
     (change,) = writes.judge([item], {live.key: preview(cluster, item)}, settings.ignore)
-    return replace(change, reason=wanted.pin) if isinstance(change, Update) else change
+    if not isinstance(change, Update):
+        return change
+    return replace(change, reason=wanted.pin, manifest=provenance.recalled(change.manifest, live))
 
 
 def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Change) -> Plan:

@@ -23,7 +23,7 @@ class Notices:
 
     def __init__(self, events: Events | None) -> None:
         self._events = events
-        self._standing: dict[Key, tuple[str, str]] = {}
+        self._standing: set[tuple[Key, str, str]] = set()
 
     def move(self, events: Events | None) -> None:
         """Send what comes to another cluster or namespace."""
@@ -37,15 +37,15 @@ class Notices:
 
     def __call__(self, report: PassReport) -> None:
         """Record one pass."""
-        standing = {} if report.plan else dict(self._standing)
+        standing = set() if report.plan else set(self._standing)
         for outcome in report.news:
             if outcome.status not in _TOLD or outcome.message.startswith(NOT_ATTEMPTED):
                 continue
             event = _event(outcome)
-            told = event.reason, event.message
+            told = event.key, event.reason, event.message
             if event.warning:
-                standing[event.key] = told
-            if not (event.warning and self._standing.get(event.key) == told) and self._events:
+                standing.add(told)
+            if not (event.warning and told in self._standing) and self._events:
                 self._events.record(event)
         self._standing = standing
 

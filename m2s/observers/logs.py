@@ -87,13 +87,13 @@ class PassLog:
     """
 
     def __init__(self) -> None:
-        self._standing: dict[Key, str] = {}
+        self._standing: set[tuple[Key, str]] = set()
         self._told: set[str] = set()
         self._notes: tuple[str, ...] = ()
 
     def __call__(self, report: PassReport) -> None:
         """Log one pass."""
-        standing = {} if report.plan else self._standing
+        standing = set() if report.plan else self._standing
         unbegun = 0
         for outcome in report.news:
             if outcome.message.startswith(NOT_ATTEMPTED):
@@ -113,12 +113,12 @@ class PassLog:
                 _log.warning("%s", note)
         self._notes = notes
 
-    def _tell(self, outcome: Outcome, trigger: str, standing: dict[Key, str]) -> None:
+    def _tell(self, outcome: Outcome, trigger: str, standing: set[tuple[Key, str]]) -> None:
         key, told = outcome.change.key, f"{outcome.status.value}: {outcome.message}"
         level = _LEVELS.get(outcome.status, logging.INFO)
         if level > logging.INFO:
-            standing[key] = told
-            if self._standing.get(key) == told:
+            standing.add((key, told))
+            if (key, told) in self._standing:
                 return
         reason = outcome.message or outcome.change.reason
         fields = _fields(outcome, trigger, reason)

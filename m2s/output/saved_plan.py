@@ -70,7 +70,14 @@ def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
         "model-uri-map": [mask.text(f"{left}={right}") for left, right in settings.uri_map],
         "artifact-root": mask.text(root) if root else None,
     }
-    return {name: special[name] if name in special else _plain(settings, name) for name in _BOUND}
+    accepted = {"accept-registry": True} if settings.accept_registry else {}
+    plain = {name: _plain(settings, name) for name in _BOUND if name not in special}
+    return {**{name: {**plain, **special}[name] for name in _BOUND}, **accepted}
+
+
+def accepts(document: Mapping[str, Any]) -> bool:
+    """Whether a saved plan was made with ``--accept-registry``."""
+    return document["settings"].get("accept-registry") is True
 
 
 def _plain(settings: Settings, name: str) -> Any:

@@ -56,6 +56,20 @@ class Create:
 
 
 @dataclass(frozen=True)
+class Takeover:
+    """That an update hands a name to another model, which needs all that a deletion does (law 9).
+
+    ``loses`` says what is no longer served under it, ``why`` what became of that. ``successor``
+    and ``gone`` are as in :class:`Delete`.
+    """
+
+    loses: str
+    why: str
+    successor: Key | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True)
 class Update:
     """A deployment that is there and differs from what is wanted."""
 
@@ -65,6 +79,7 @@ class Update:
     merged: Body
     fields: tuple[FieldChange, ...]
     reason: str
+    takeover: Takeover | None = None
 
     @property
     def key(self) -> Key:
@@ -77,7 +92,7 @@ class Delete:
     """A deployment of ours that the selector no longer wants.
 
     ``successor`` is the object that serves the model from now on, when it was renamed: until
-    that one is there, this one stays.
+    that one is there, this one stays. ``gone``: the registry has no such model any more.
     """
 
     action: ClassVar[Action] = Action.DELETE
@@ -85,6 +100,7 @@ class Delete:
     fields: tuple[FieldChange, ...]
     reason: str
     successor: Key | None = None
+    gone: bool = False
 
     @property
     def key(self) -> Key:
@@ -119,6 +135,7 @@ class Blocked:
 
     ``models`` and ``template`` name what else stays as it is, as in
     :class:`~m2s.domain.manifests.Undeployable`. ``manifest`` is set if the cluster refused it.
+    ``unread`` is set if m2s could not see whether ``live`` may go.
     """
 
     action: ClassVar[Action] = Action.BLOCKED
@@ -130,6 +147,7 @@ class Blocked:
     models: tuple[str, ...] = ()
     template: str = ""
     manifest: Manifest | None = None
+    unread: bool = False
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -139,3 +157,17 @@ class Blocked:
 
 
 Change = Create | Update | Delete | Unchanged | Blocked
+
+
+def blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
+    """Return what a manifest comes to that may not be written over ``live``."""
+    models = tuple(one.model for one in manifest.models)
+    first = manifest.models[0]
+    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
+
+
+def loses(change: Change) -> Delete | Takeover | None:
+    """Return by what a change ends serving something, None where it does not."""
+    if isinstance(change, Update):
+        return change.takeover
+    return change if isinstance(change, Delete) else None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
 from m2s.domain.versions import Key
-from m2s.plan.changes import Blocked, Change
+from m2s.plan.changes import Blocked, Change, Update, blocked
+
+Renamed = Mapping[str, str]
+"""What models are called now, by the name they were deployed under."""
+NO_ONE: Renamed = MappingProxyType({})
 
 _Reasons = dict[tuple[str | None, str], str]
 """(owner, name) → why."""
@@ -71,8 +76,11 @@ class Held:
             yield why
 
 
-def held(desired: Iterable[Desired], written: Iterable[Change]) -> Held:
-    """Return what is held by what could not be made, and by changes that are blocked."""
+def held(desired: Iterable[Desired], written: Iterable[Change], renamed: Renamed = NO_ONE) -> Held:
+    """Return what is held by what could not be made, and by changes that are blocked.
+
+    What is held of a model is held under the name that it had before, too.
+    """
     found = Held()
     for item in desired:
         if isinstance(item, Skipped):
@@ -85,7 +93,30 @@ def held(desired: Iterable[Desired], written: Iterable[Change]) -> Held:
     for change in written:
         if isinstance(change, Blocked):
             _hold(found, change, f"held: {change.key.name} is blocked")
+    for reasons in (found.models, found.skipped):
+        reasons.update(_under_old_names(reasons, renamed))
     return found
+
+
+def _under_old_names(reasons: _Reasons, renamed: Renamed) -> _Reasons:
+    named = ((old, key, why) for old in renamed for key, why in reasons.items())
+    return {(owner, old): why for old, (owner, name), why in named if renamed[old] == name}
+
+
+def keeping(changes: tuple[Change, ...], renamed: Renamed = NO_ONE) -> tuple[Change, ...]:
+    """Block what would be written over the deployment of a model whose own change is blocked."""
+    kept = changes
+    while True:
+        hold = held((), kept, renamed)
+        again = tuple(_kept(each, hold) if isinstance(each, Update) else each for each in kept)
+        if again == kept:
+            return kept
+        kept = again
+
+
+def _kept(change: Update, hold: Held) -> Update | Blocked:
+    why = hold.why_not(change.manifest, change.live)
+    return blocked(change.manifest, why, change.live) if why else change
 
 
 def _refused(found: Held, item: Undeployable) -> None:

@@ -117,12 +117,18 @@ class _Claims:
     def claimant(self, item: Desired) -> LiveDeployment | None:
         if isinstance(item, Skipped | Paused) or (isinstance(item, Undeployable) and item.nameless):
             return None
-        if item.key in self._keys:
+        if item.key in self._keys and not _is_refused_a_name(item, self._keys[item.key]):
             return self._keys[item.key]
         if item.template:
             return self._templates.get((item.owner, item.template))
         found = (self._models.get((item.owner, name)) for name in _names(item))
         return next(filter(None, found), None)
+
+
+def _is_refused_a_name(item: _Item, live: LiveDeployment) -> bool:
+    """Whether it is about another model, which wants the name that ``live`` has."""
+    names = {one.model for one in live.served}
+    return isinstance(item, Undeployable) and not item.template and names.isdisjoint(item.held)
 
 
 def _names(item: _Item) -> Iterable[str]:

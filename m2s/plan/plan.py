@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from m2s.base.errors import Refused
+from m2s.base.wording import told
 from m2s.domain.budget import MaxDelete
 from m2s.domain.manifests import Skipped
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Selector, Served
-from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan import claims
+from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update, loses
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Plan:
     selectors name in the whole registry, before ``--model`` narrows them (None: not asked).
     ``unchecked`` says what preflight could not look at, and why. ``untemplated``, where templates
     are missing of which deployments are here, says so. ``show_env`` names the environment variables
-    and arguments whose values may be shown (law 7).
+    and arguments whose values may be shown (law 7). ``doubt`` says why the registry does not look
+    like the one that the deployments come from, unless that was ``accepted``.
     """
 
     registry: str
@@ -37,6 +40,8 @@ class Plan:
     unchecked: tuple[str, ...] = ()
     untemplated: str = ""
     show_env: tuple[str, ...] = ()
+    doubt: str = ""
+    accepted: bool = False
 
     def count(self, action: Action) -> int:
         """How many changes are of one kind."""
@@ -50,7 +55,19 @@ class Plan:
     @property
     def doubtful(self) -> bool:
         """Whether a source looks as if it were gone, so that nothing at all may be written."""
-        return bool(self.emptied or self.untemplated)
+        return bool(self.emptied or self.untemplated or self.doubt)
+
+    @property
+    def losing(self) -> tuple[Delete | Update, ...]:
+        """What ends serving something: the deletions, and the updates that take over a name."""
+        return tuple(
+            each for each in self.changes if isinstance(each, Delete | Update) and loses(each)
+        )
+
+    def without_takeovers(self) -> Plan:
+        """Return the plan of a run that deletes nothing: no name passes to another model."""
+        kept = claims.untaken(self.changes, lambda each: claims.allowed(each.manifest))
+        return replace(self, changes=kept)
 
     @property
     def emptied(self) -> tuple[str, ...]:
@@ -62,20 +79,39 @@ class Plan:
 
     def refusal(self, max_delete: MaxDelete) -> str:
         """Return why deleting would be refused (law 5), or "" where it would not."""
-        if self.untemplated:
-            return self.untemplated
+        if question := self.untemplated or self.doubt:
+            return question
         for owner in self.emptied:
             return (
                 f"the registry has nothing for {owner} any more, while {self.owned[owner]} "
                 "deployed here come from it; if that is meant, `m2s prune --all` removes them"
             )
-        deletions, owned = self.count(Action.DELETE), sum(self.owned.values())
+        deletions, owned = len(self.losing), sum(self.owned.values())
+        if question := self._vanished(owned):
+            return question
         if not max_delete.allows(deletions, owned):
             return (
-                f"{deletions} of {owned} deployments would be deleted, over --max-delete "
+                f"{deletions} of {owned} deployments would be {self._lost}, over --max-delete "
                 f"{max_delete}; `--max-delete {deletions}` allows it"
             )
         return ""
+
+    @property
+    def _lost(self) -> str:
+        handed = sum(isinstance(each, Update) for each in self.losing)
+        return "deleted or handed to another model" if handed else "deleted"
+
+    def _vanished(self, owned: int) -> str:
+        """Ask whether it is meant that the registry lost half of the models, or more."""
+        gone = [each.live for each in self.losing if (lost := loses(each)) and lost.gone]
+        if self.accepted or len(gone) < 2 or 2 * len(gone) < owned:
+            return ""
+        names = told(one.model for live in gone for one in live.served)
+        return (
+            f"the registry has no registered model {names} any more, which {len(gone)} of the "
+            f"{owned} deployments here serve: is it the right one, and whole? If that is meant, "
+            "--accept-registry deletes them"
+        )
 
     def raise_if_unsafe(self, max_delete: MaxDelete, *, deleting: bool) -> None:
         """Raise :class:`~m2s.base.errors.Refused` when a safety check says no.

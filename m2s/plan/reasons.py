@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from m2s.base.labels import CHECKSUM
 from m2s.base.wording import minute, told
@@ -25,13 +26,21 @@ def of_create(manifest: Manifest) -> str:
     return f"{what} {'are' if more else 'is'}{link} {manifest.selector.name}"
 
 
-def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldChange]) -> str:
-    """The version's move where there is one; else what moved the description or the object."""
+def of_update(
+    manifest: Manifest,
+    live: LiveDeployment,
+    fields: Iterable[FieldChange],
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The version's move where there is one; else what moved the description or the object.
+
+    ``renamed`` has what models are called now, by the name they had.
+    """
     editors = editors_of(live, fields)
     if live.owner is None:
         return "adopted" + (f" from {editors.split(' at ')[0]}" if editors else "")
     edited = f"edited by {editors}" if editors else ""
-    moved = _version_move(manifest, live)
+    moved = _version_move(manifest, live, renamed)
     if moved:
         return f"{moved}; also {edited}" if edited else moved
     if live.annotations.get(CHECKSUM) != manifest.body["metadata"]["annotations"][CHECKSUM]:
@@ -39,8 +48,13 @@ def of_update(manifest: Manifest, live: LiveDeployment, fields: Iterable[FieldCh
     return f"drifted: {edited or 'edited outside m2s'}"
 
 
-def _version_move(manifest: Manifest, live: LiveDeployment) -> str:
+def _version_move(manifest: Manifest, live: LiveDeployment, renamed: Mapping[str, str]) -> str:
     there = {one.model for one in live.served}
+    called = {renamed[name]: name for name in there if name in renamed}
+    if again := [one.model for one in manifest.models if one.model in called]:
+        news = told(f"{called[name]} is called {name} now" for name in again)
+        unmoved = _numbers(live.served) == _numbers(manifest.served)
+        return news if unmoved else f"{news}: {told(map(str, manifest.served))}"
     if there.isdisjoint(one.model for one in manifest.models):
         before = told(one.model for one in live.served) or "an unknown model"
         return f"serves {told(map(str, manifest.served))} now, instead of {before}"
@@ -53,6 +67,10 @@ def _version_move(manifest: Manifest, live: LiveDeployment) -> str:
     gone = [slot for slot in old if slot not in new]
     moves += [f"no {slot} any more" if roles else f"no longer serves {slot}" for slot in gone]
     return ", ".join(filter(None, moves))
+
+
+def _numbers(served: Iterable[Served]) -> list[str]:
+    return [one.version for one in served]
 
 
 def _move(slot: str, old: Served | None, new: Served, role: bool) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from m2s.base.labels import KEEP, PAUSED
 from m2s.base.wording import told
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.scope import Scope
-from m2s.domain.versions import Key, Whereabouts
+from m2s.domain.versions import Key, Unreadable, Whereabouts
 from m2s.objects import diff
-from m2s.plan import holds, reasons
-from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
+from m2s.plan import claims, holds, reasons
+from m2s.plan.changes import Blocked, Change, Delete, Unchanged
+from m2s.plan.claims import Heirs, Places
 from m2s.plan.holds import Held
+from m2s.plan.ties import NONE, Ties
 
 
 def untemplated(
@@ -40,10 +42,11 @@ def candidates(
     written: Iterable[Change],
     live: Iterable[LiveDeployment],
     scope: Scope,
+    ties: Ties = NONE,
 ) -> tuple[LiveDeployment, ...]:
     """Return our objects in scope that nothing wants and nothing holds: to be looked up again."""
     wanted = {item.key for item in desired if isinstance(item, Manifest)}
-    held = holds.held(desired, written)
+    held = holds.held(desired, written, ties.renamed)
     return tuple(
         item
         for item in live
@@ -59,8 +62,9 @@ def assemble(
     desired: Sequence[Desired],
     written: Sequence[Change],
     live: Iterable[LiveDeployment],
-    whereabouts: Mapping[Key, Whereabouts],
+    whereabouts: Places,
     scope: Scope,
+    ties: Ties = NONE,
 ) -> tuple[Change, ...]:
     """Return one change for every object that is wanted or ours, by name.
 
@@ -70,6 +74,7 @@ def assemble(
         live: every object of the namespace.
         whereabouts: the second look at each object that :func:`candidates` named.
         scope: whose objects this run is about.
+        ties: what ties the deployments to the registry.
     """
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
     claimed = {change.key for change in written}
@@ -79,29 +84,15 @@ def assemble(
         for item in desired
         if isinstance(item, Undeployable)
     ]
-    shown = claimed | {change.key for change in refused}
-    held, successors = holds.held(desired, written), _successors(written)
+    shown = claimed | {change.key for change in refused if change.live}
+    held = holds.held(desired, written, ties.renamed)
+    heirs = claims.successors(written, ties.renamed)
     rest = [
-        _unwanted(item, whereabouts.get(item.key), held, successors)
+        _unwanted(item, whereabouts.get(item.key), held, heirs, ties)
         for item in mine
         if item.key not in shown
     ]
     return tuple(sorted((*written, *refused, *rest), key=_order))
-
-
-_Successors = Mapping[tuple[str | None, str], Key]
-"""(owner, model) → the object that serves it from now on."""
-
-
-def _successors(written: Iterable[Change]) -> _Successors:
-    """Return which object serves each model; its own deployment counts before a template's."""
-    manifests = [
-        change.manifest
-        for change in written
-        if isinstance(change, Create | Update | Unchanged) and change.manifest
-    ]
-    ordered = sorted(manifests, key=lambda item: not item.template)
-    return {(item.owner, one.model): item.key for item in ordered for one in item.models}
 
 
 def _order(change: Change) -> tuple[str, str, str]:
@@ -136,12 +127,35 @@ def _left_alone(live: LiveDeployment) -> Change | None:
 
 def _unwanted(
     live: LiveDeployment,
-    found: Whereabouts | None,
+    found: Whereabouts | Unreadable | None,
     held: Held,
-    successors: _Successors,
+    heirs: Heirs,
+    ties: Ties,
 ) -> Change:
     if left := _left_alone(live):
         return left
+    if kept := _kept(live, found, held):
+        return kept
+    fields = diff.leaves(live.body, "removed")
+    successor = next(
+        filter(None, (heirs.get((live.owner, one.model)) for one in live.served)), None
+    )
+    if why := _why_blocked(live, found, ties, renamed_to=None if live.template else successor):
+        unread = isinstance(found, Unreadable)
+        return Blocked(live.key, live.owner or "", why, None, live, unread=unread)
+    if successor and not live.template:
+        return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
+    if found is None or isinstance(found, Unreadable):
+        raise AssertionError(f"{live.key}: nobody looked")
+    called = ties.renamed.get(live.model or "")
+    why = f"{live.model} is called {called} now, and not wanted" if called else found.reason
+    return Delete(live, fields, why, successor, found.gone and not (called or live.template))
+
+
+def _kept(
+    live: LiveDeployment, found: Whereabouts | Unreadable | None, held: Held
+) -> Unchanged | None:
+    """Return that ``live`` stays because of somebody's order, or of what holds it."""
     if live.key in held.paused:
         return Unchanged(live, held.paused[live.key], ordered=True)
     if live.keep:
@@ -149,18 +163,32 @@ def _unwanted(
         return Unchanged(live, kept, ordered=True)
     if why := held.why(live):
         return Unchanged(live, why)
+    if isinstance(found, Whereabouts) and found.paused:
+        return Unchanged(live, f"paused by the tag {PAUSED} of {live.model}", ordered=True)
+    return None
+
+
+def _why_blocked(
+    live: LiveDeployment,
+    found: Whereabouts | Unreadable | None,
+    ties: Ties,
+    *,
+    renamed_to: Key | None,
+) -> str:
+    """Return why ``live``, which nothing wants, may not be deleted, "" where it may."""
     if not live.served:
-        why = "its annotation m2s.io/model is gone, so the registry cannot be asked about it"
-        return Blocked(live.key, live.owner or "", why, None, live)
-    fields = diff.leaves(live.body, "removed")
-    heirs = [successors.get((live.owner, one.model)) for one in live.served]
-    successor = next(filter(None, heirs), None)
-    if successor and not live.template:
-        return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
+        return "its annotation m2s.io/model is gone, so the registry cannot be asked about it"
+    if live.key in ties.foreign:
+        return ties.foreign[live.key]
+    if renamed_to:
+        return ""
+    if isinstance(found, Unreadable):
+        return f"nothing lists {live.model} any more, and whether it is gone cannot be seen: " + (
+            found.reason
+        )
     if found is None or found.selected:
-        why = "a second look at the registry still finds it wanted: held; plan again"
-        return Blocked(live.key, live.owner or "", why, None, live)
-    return Delete(live, fields, found.reason, successor)
+        return "a second look at the registry still finds it wanted: held; plan again"
+    return ""
 
 
 def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:

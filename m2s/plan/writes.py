@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from m2s.base.labels import FIELD_MANAGER
-from m2s.domain import history
+from m2s.domain import history, provenance
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.field_owners import owned_by
 from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
@@ -15,8 +15,9 @@ from m2s.domain.versions import Key
 from m2s.objects import diff
 from m2s.objects.body import Body
 from m2s.plan import holds, reasons
-from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update
-from m2s.plan.holds import Held
+from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update, blocked
+from m2s.plan.holds import NO_ONE, Held, Renamed
+from m2s.plan.ties import NONE, Ties
 from m2s.settings.build import Settings
 
 
@@ -34,12 +35,13 @@ def writes(
     scope: Scope,
     settings: Settings,
     now: str,
+    renamed: Renamed = NO_ONE,
 ) -> tuple[Write | Blocked, ...]:
     """Sort out whose each wanted object is; from here on ignored paths of live ones are left out.
 
     ``now`` (RFC 3339) goes on record with what begins to serve; a record without times takes "".
     """
-    held = holds.held(desired, ())
+    held = holds.held(desired, (), renamed)
     return tuple(
         _write(item, live.get(item.key), scope, settings, held, now)
         for item in desired
@@ -64,7 +66,7 @@ def _write(
         why = reasons.of_deletion(live)
         problem = f"{live.key.name} {why}; it is created again once it is gone"
     if problem:
-        return _blocked(manifest, problem, live)
+        return blocked(manifest, problem, live)
     return write(manifest, live, settings.ignore, now)
 
 
@@ -72,13 +74,8 @@ def write(
     manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str], now: str
 ) -> Write:
     """Return what is written of ``manifest``: with the record; over ``live`` no ignored path."""
-    return Write(_withheld(history.recorded(manifest, live, now), live, ignore), live)
-
-
-def _blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
-    models = tuple(one.model for one in manifest.models)
-    first = manifest.models[0]
-    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
+    recorded = provenance.carried(history.recorded(manifest, live, now), live)
+    return Write(_withheld(recorded, live, ignore), live)
 
 
 def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
@@ -120,7 +117,10 @@ def _lost(live: LiveDeployment, pointer: str) -> bool:
 
 
 def judge(
-    items: Iterable[Write | Blocked], previews: Mapping[Key, Body | str], ignore: Sequence[str]
+    items: Iterable[Write | Blocked],
+    previews: Mapping[Key, Body | str],
+    ignore: Sequence[str],
+    ties: Ties = NONE,
 ) -> tuple[Change, ...]:
     """Return what each wanted object comes to.
 
@@ -128,39 +128,33 @@ def judge(
         items: what :func:`writes` returned.
         previews: for each Write, the object as the cluster would have it, or why it refuses.
         ignore: JSON pointers that are not compared.
+        ties: what ties the deployments to the registry.
     """
     changes: tuple[Change, ...] = tuple(
-        item if isinstance(item, Blocked) else _judged(item, previews[item.manifest.key], ignore)
+        item
+        if isinstance(item, Blocked)
+        else _judged(item, previews[item.manifest.key], ignore, ties)
         for item in items
     )
-    while (kept := _keeping(changes)) != changes:
-        changes = kept
-    return changes
+    return holds.keeping(changes, ties.renamed)
 
 
-def _keeping(changes: tuple[Change, ...]) -> tuple[Change, ...]:
-    """Block what would be written over the deployment of a model whose own change is blocked."""
-    held = holds.held((), changes)
-    return tuple(_kept(each, held) if isinstance(each, Update) else each for each in changes)
-
-
-def _kept(change: Update, held: Held) -> Update | Blocked:
-    why = held.why_not(change.manifest, change.live)
-    return _blocked(change.manifest, why, change.live) if why else change
-
-
-def _judged(item: Write, merged: Body | str, ignore: Sequence[str]) -> Change:
+def _judged(item: Write, merged: Body | str, ignore: Sequence[str], ties: Ties) -> Change:
     manifest, live = item.manifest, item.live
     if isinstance(merged, str):
-        return replace(_blocked(manifest, merged, live), manifest=manifest)
+        return replace(blocked(manifest, merged, live), manifest=manifest)
     if live is None:
         fields = diff.leaves(merged, "added")
         return Create(manifest, merged, fields, reasons.of_create(manifest))
-    fields = diff.fields(live.body, merged, ignore)
-    if not fields:
+    fields, accepted = diff.fields(live.body, merged, ignore), ties.accepted.get(live.key, "")
+    if not fields and not accepted:
         return Unchanged(live, manifest.pin, manifest, ordered=bool(manifest.pin))
-    why = reasons.of_update(manifest, live, fields)
-    return Update(manifest, live, merged, fields, f"{manifest.pin}; {why}" if manifest.pin else why)
+    if live.key in ties.foreign:
+        return blocked(manifest, ties.foreign[live.key], live)
+    why = reasons.of_update(manifest, live, fields, ties.renamed) if fields else ""
+    return Update(
+        manifest, live, merged, fields, "; ".join(filter(None, (manifest.pin, why, accepted)))
+    )
 
 
 def narrowed(

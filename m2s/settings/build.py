@@ -25,7 +25,10 @@ from m2s.settings.split import Split
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a command works by; see ``OPTIONS`` for each option's meaning."""
+    """Everything a command works by; see ``OPTIONS`` for each option's meaning.
+
+    ``accept_registry`` is said on the command line alone, since it is meant once.
+    """
 
     selectors: tuple[Selector, ...]
     split: Split | None
@@ -77,6 +80,7 @@ class Settings:
     protocol: str | None
     artifact_root: str | None
     defaults: Fragment | None
+    accept_registry: bool = False
 
     @property
     def describing(self) -> str:

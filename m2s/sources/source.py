@@ -13,8 +13,10 @@ from typing import Protocol
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Templates
 from m2s.domain.versions import (
+    Census,
     Description,
     MlModel,
+    Model,
     ModelVersion,
     Offers,
     Selector,
@@ -45,10 +47,13 @@ class Registry(Protocol):
     def paused(self) -> frozenset[str]:
         """Return the registered models that their tag ``m2s.io/paused`` asks to leave alone."""
 
-    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
+    def describe(
+        self, version: ModelVersion, *, read: bool = True, again: bool = False
+    ) -> Description | Unreadable:
         """Return how one version wants to be deployed.
 
-        Without ``read`` its artifacts are not looked into, and it has no file.
+        Without ``read`` its artifacts are not looked into, and it has no file. ``again`` is a
+        second look, which goes by nothing that was found before.
 
         :class:`~m2s.domain.versions.Unreadable` is one version's trouble (its artifact store
         refuses, its file is too large); a registry that is gone is a RegistryError.
@@ -67,7 +72,22 @@ class Registry(Protocol):
         """
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
-        """Look one model up by name: does the selector name it still, where is ``version`` now?"""
+        """Look one model up by name: does the selector name it still, where is ``version`` now?
+
+        :class:`~m2s.errors.Withheld` is raised where the registry does not give this one model.
+        """
+
+    def look(self, model: str) -> Model | Unreadable | None:
+        """Look one registered model up by name, in one request; None: there is none.
+
+        Unreadable where the registry answers and does not give this one.
+        """
+
+    def models(self) -> Mapping[str, Model]:
+        """Return every registered model by its name, as it is now."""
+
+    def census(self) -> Census:
+        """Return what :meth:`select` was shown: asks nothing."""
 
     def offers(self) -> Offers:
         """Return which stages and aliases the registry's versions have."""

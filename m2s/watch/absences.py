@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from m2s.domain.deployments import LiveDeployment
-from m2s.plan.changes import Change, Delete, Unchanged
+from m2s.plan import claims
+from m2s.plan.changes import Change, Delete, Unchanged, Update
 from m2s.plan.plan import Plan
 
 
@@ -21,7 +23,7 @@ class Absences:
 
     def count(self, plan: Plan) -> None:
         """Count one complete pass; what is wanted again starts from nothing."""
-        unwanted = [_identity(change.live) for change in plan.changes if isinstance(change, Delete)]
+        unwanted = [_identity(change.live) for change in plan.losing]
         self._passes = {each: self._passes.get(each, 0) + 1 for each in unwanted}
 
     def forget(self) -> None:
@@ -29,18 +31,29 @@ class Absences:
         self._passes.clear()
 
     def withhold(self, plan: Plan, passes: int) -> Plan:
-        """Return the plan without the deletions that have not been due for ``passes`` passes."""
-        return replace(plan, changes=tuple(self._held(change, passes) for change in plan.changes))
+        """Return the plan without what has not been due for ``passes`` passes.
 
-    def _held(self, change: Change, passes: int) -> Change:
-        if not isinstance(change, Delete):
-            return change
-        seen = self._passes.get(_identity(change.live), 0)
-        if seen >= passes:
-            return change
-        left = passes - seen
-        more = "1 more pass finds" if left == 1 else f"{left} more passes find"
-        return Unchanged(change.live, f"{change.reason}; deleted when {more} it so")
+        That is deletions, and takeovers of a name.
+        """
+
+        def waits(change: Delete | Update) -> str:
+            left = passes - self._passes.get(_identity(change.live), 0)
+            more = "1 more pass finds" if left == 1 else f"{left} more passes find"
+            return f"when {more} it so" if left > 0 else ""
+
+        def taken(change: Update) -> str:
+            when = waits(change)
+            return f"{change.manifest.models[0]} takes the name over {when}" if when else ""
+
+        kept = claims.untaken(plan.changes, taken)
+        return replace(plan, changes=tuple(_held(change, waits) for change in kept))
+
+
+def _held(change: Change, waits: Callable[[Delete | Update], str]) -> Change:
+    when = waits(change) if isinstance(change, Delete) else ""
+    if not isinstance(change, Delete) or not when:
+        return change
+    return Unchanged(change.live, f"{change.reason}; deleted {when}")
 
 
 def _identity(live: LiveDeployment) -> str:

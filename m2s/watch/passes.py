@@ -112,10 +112,10 @@ class Pass:
         """
         self.absences.count(plan)
         if not self.settings.syncs and not plan.doubtful:
-            return plan, ""
+            return plan.without_takeovers(), ""
         refusal = plan.refusal(self.settings.max_delete)
         if refusal:
-            return plan, refusal
+            return plan.without_takeovers(), refusal
         return self.absences.withhold(plan, self.settings.prune_after), ""
 
     def _execute(self, plan: Plan, *, delete: bool) -> tuple[Outcome, ...]:

@@ -57,17 +57,21 @@ def test_the_old_name_stays_when_the_new_one_is_refused(on_cluster: World) -> No
 
 
 def test_prune_waits_for_a_name_that_another_model_has_yet(on_cluster: World) -> None:
-    """The name to come serves the model that leaves: until apply, iris is served by "a" only."""
+    """The name to come serves the model that leaves: iris is served by "a" only."""
     on_cluster.models.add("iris", description("a"))
     on_cluster.models.add("wine", description("b"))
     on_cluster.models.add("other")
     on_cluster.apply()
     on_cluster.models.move("wine", 1, "Archived")
     on_cluster.models.add("iris", description("b"))
-    assert on_cluster.actions() == {"a": "delete", "b": "update", "other-staging": "unchanged"}
-    result = on_cluster("prune", "--yes")
-    assert serving(on_cluster)["a"] == "iris", result
-    assert "b is not there yet: apply first" in result.out
+    planned = on_cluster.plan()
+    assert planned["a"]["reason"] == "held: b is blocked"
+    assert planned["b"]["reason"] == (
+        "b serves wine (v1 is in Archived now); `m2s apply --prune` gives the name to iris v2"
+    )
+    for command in (("prune", "--yes"), ("apply",)):
+        on_cluster(*command)
+        assert serving(on_cluster)["a"] == "iris", command
     on_cluster.apply("--prune")
     assert serving(on_cluster) == {"b": "iris", "other-staging": "other"}
 
@@ -79,15 +83,18 @@ def test_two_models_may_swap_their_names(on_cluster: World) -> None:
     on_cluster.models.add("iris", description("b"))
     on_cluster.models.add("wine", description("a"))
     reasons = {name: change["reason"] for name, change in on_cluster.plan().items()}
-    assert reasons["a"] == "serves wine v2 now, instead of iris"
+    assert reasons["a"] == (
+        "a serves iris (iris is served as b now); `m2s apply --prune` gives the name to wine v2"
+    )
+    assert on_cluster("apply").code == 1
+    assert serving(on_cluster) == {"a": "iris", "b": "wine"}
     on_cluster.apply("--prune")
     assert serving(on_cluster) == {"a": "wine", "b": "iris"}
     assert set(on_cluster.actions().values()) == {"unchanged"}
 
 
-def test_two_models_that_want_one_name_are_both_blocked(on_cluster: World) -> None:
+def test_two_models_that_want_one_free_name_are_both_blocked(on_cluster: World) -> None:
     on_cluster.models.add("iris", description("shop"))
-    on_cluster.apply()
     on_cluster.models.add("wine", description("shop"))
     before = on_cluster.objects.all()
     result = on_cluster("apply", "--prune", "-o", "json")

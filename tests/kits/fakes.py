@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from m2s.base.labels import PAUSED, is_set
 from m2s.domain.versions import (
+    Census,
     DeployFile,
     Description,
     MlModel,
+    Model,
     ModelVersion,
     Offers,
     Selector,
@@ -34,6 +36,7 @@ class FakeRegistry:
         self._tags: dict[str, dict[str, str]] = {}
         self._described: dict[tuple[str, int], Description | Unreadable] = {}
         self._runs = 0
+        self._born: dict[str, int] = {}
         self._bare: set[str] = set()
 
     @property
@@ -61,13 +64,15 @@ class FakeRegistry:
         self._runs += 1
         run = f"{self._runs:032x}"
         versions = self._models.setdefault(model, {})
+        self._born.setdefault(model, self._runs)
         number = max(versions, default=0) + 1
         source = source or f"s3://models/{run}"
         if not mlmodel:
             self._bare.add(source)
         versions[number] = ModelVersion(
-            model, number, status, "", stage or "None", run, source, dict(tags or {})
-        )
+            model, number, status, "", stage or "None", run, source, dict(tags or {}),
+            created=self._runs,
+        )  # fmt: skip
         self._tags.setdefault(model, {}).update(model_tags or {})
         content = description() if deploy == "" else deploy
         text = content.encode() if isinstance(content, str) else content
@@ -100,7 +105,7 @@ class FakeRegistry:
     def delete(self, model: str, version: int | None = None) -> None:
         """Delete a version, which takes its aliases with it, or the whole model."""
         if version is None:
-            del self._models[model]
+            del self._models[model], self._born[model]
             self._aliases.pop(model, None)
             return
         del self._models[model][version]
@@ -127,7 +132,9 @@ class FakeRegistry:
             model for model in self._models if is_set(self._tags.get(model, {}).get(PAUSED))
         )
 
-    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
+    def describe(
+        self, version: ModelVersion, *, read: bool = True, again: bool = False
+    ) -> Description | Unreadable:
         """Return what :meth:`add` was given, or :meth:`spoil` said."""
         described = self._described[version.model, version.version]
         if read or isinstance(described, Unreadable):
@@ -147,7 +154,7 @@ class FakeRegistry:
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Look one model up by name."""
         if model not in self._models:
-            return Whereabouts(False, "the registered model is gone")
+            return Whereabouts(False, "the registered model is gone", gone=True)
         versions = self._models[model]
         named = [one for one in versions.values() if self._names(selector, model, one)]
         number = int(version) if version is not None and version.isdecimal() else None
@@ -160,7 +167,28 @@ class FakeRegistry:
             reason = f"alias {selector.name} points at nothing now"
         else:
             reason = _by_stage(selector.name, named, found)
-        return Whereabouts(bool(named), reason)
+        return Whereabouts(bool(named), reason, paused=model in self.paused())
+
+    def look(self, model: str) -> Model | None:
+        """Look one model up by name."""
+        versions = self._models.get(model)
+        return None if versions is None else self._model(model, versions)
+
+    def models(self) -> Mapping[str, Model]:
+        """Return every registered model."""
+        return {name: self._model(name, versions) for name, versions in self._models.items()}
+
+    def _model(self, name: str, versions: Mapping[int, ModelVersion]) -> Model:
+        stages: dict[str, int] = {}
+        for number, version in sorted(versions.items()):
+            stages[version.stage] = number
+        aliases = dict(self._aliases.get(name, {}))
+        return Model(name, self._born[name], self._runs, self._tags.get(name, {}), aliases, stages)
+
+    def census(self) -> Census:
+        """Return every version, as a listing of them shows it."""
+        every = [version for versions in self._models.values() for version in versions.values()]
+        return Census({}, {(one.model, one.version): one for one in every}, whole=True)
 
     def offers(self) -> Offers:
         """Return which stages and aliases there are."""

@@ -72,6 +72,7 @@ FAULTS = [
     second_look_of_the_deletion_itself_is_refused, second_look_finds_it_wanted_again,
     cluster_list_is_refused, cluster_list_breaks_off,
 ]  # fmt: skip
+HOLDS = [second_look_is_refused]
 DURING_DELETION = [second_look_of_the_deletion_itself_is_refused, second_look_finds_it_wanted_again]
 
 
@@ -104,6 +105,9 @@ def test_nothing_is_deleted(
     if fault in DURING_DELETION:
         assert "\nheld " in result.out or "held: " in result.out
         assert result.code == (1 if "refused" in fault.__name__ else 0)
+    elif fault in HOLDS:
+        assert "permission denied (403)" in " ".join(result.out.split())
+        assert (result.code, result.err) == (1, "")
     else:
         assert (result.code, result.out) == (1, "")
         assert result.error

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from m2s.base.gate import Gate
+from m2s.base.labels import REGISTRY
 from m2s.cli import connect
 from m2s.settings.build import Settings, build
 from m2s.watch.absences import Absences
@@ -27,6 +28,7 @@ MLMODEL = "flavors: {python_function: {python_version: 3.11.9}}\nmlflow_version:
 ENDPOINTS = {
     "versions": r"model-versions/search",
     "paused": r"registered-models/search\?.*filter=tags",
+    "model": r"registered-models/get",
     "models": r"registered-models/search",
     "run": r"runs/get",
     "artifact list": r"mlflow-artifacts/artifacts\?",
@@ -163,15 +165,29 @@ def test_one_change_costs_its_own_requests_and_no_others(shop: Shop) -> None:
     shop.add("1", description(f"{shop.prefix}-1", replicas=3))
     shop("apply")
     # It names no Secret, the others do.
-    assert shop.asked() == cold(1) + Counter({**LOOK, "preview": 1, "apply": 1})
+    assert shop.asked() == cold(1) + Counter({**LOOK, "preview": 1, "model": 1, "apply": 1})
 
 
-def test_drift_costs_one_preview_and_one_write(shop: Shop) -> None:
+def test_what_an_older_m2s_wrote_costs_no_more(shop: Shop) -> None:
+    """It has no note of its registry, and gets none by a change of its own."""
+    shop("apply")
+    for number in range(MODELS):
+        gone = {"metadata": {"annotations": {REGISTRY: None}}}
+        shop.objects.patch(f"{shop.prefix}-{number}", gone)
+    before = shop.objects.snapshot()
+    for command in ("plan", "apply"):
+        shop.asked()
+        shop(command)
+        assert shop.asked() == LOOK
+    assert shop.objects.snapshot() == before
+
+
+def test_drift_costs_one_preview_a_second_look_and_one_write(shop: Shop) -> None:
     shop("apply")
     shop.asked()
     shop.objects.patch(f"{shop.prefix}-1", {"metadata": {"labels": {"m2s.io/version": "7"}}})
     shop("apply")
-    assert shop.asked() == Counter({**LOOK, "preview": 1, "apply": 1})
+    assert shop.asked() == Counter({**LOOK, "preview": 1, "model": 1, "apply": 1})
 
 
 @pytest.fixture
@@ -196,7 +212,7 @@ def test_what_passes_of_watch_cost(shop: Shop, watching: Edges) -> None:
     quiet = Counter({"models": 1, "paused": 1, "list": 1, "secret": 1})
     assert one_pass(shop, watching) == quiet
     shop.add("1", description(f"{shop.prefix}-1", replicas=3))
-    changed = cold(1) + Counter({"versions": 1, "preview": 1, "apply": 1})
+    changed = cold(1) + Counter({"versions": 1, "preview": 1, "model": 1, "apply": 1})
     assert one_pass(shop, watching) == quiet + changed
     assert one_pass(shop, watching) == quiet + Counter({"versions": 1})
     assert one_pass(shop, watching) == quiet

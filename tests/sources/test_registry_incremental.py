@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 from m2s.base.errors import RegistryError
-from m2s.domain.versions import Description, Selector
+from m2s.domain.versions import Description, Model, Selector
 from m2s.sources.mlflow.incremental import DOUBTS, IncrementalRegistry
 from m2s.sources.mlflow.registry import MlflowRegistry
-from m2s.sources.mlflow.snapshot import SLACK, Model, OutOfDate, Reader, Snapshot
+from m2s.sources.mlflow.snapshot import SLACK, OutOfDate, Reader, Snapshot
 from tests.kits.registry_kit import CHAMPION, STAGING, execute, seed
 from tests.kits.support import Models, tried
 from tests.servers import FaultProxy, MlflowServer, sqlite_uri

@@ -77,15 +77,17 @@ class Descriptions:
                 if kept := self._get(key, "mlmodel"):
                     self._take(known.uri, _told(_mlmodel_of, kept))
 
-    def find(self, version: ModelVersion, *, read: bool) -> Description:
+    def find(self, version: ModelVersion, *, read: bool, again: bool = False) -> Description:
         """Return how a version wants to be deployed; see :class:`m2s.sources.source.Registry`.
+
+        ``again``: nothing that was found before counts.
 
         Raises:
             MlflowException: MLflow could not be asked.
             StoreError: a file or a location could not be read.
         """
         key = self._key(version)
-        known = self._known.get(key) or self._recall(key)
+        known = None if again else self._known.get(key) or self._recall(key)
         if known is None or (read and not known.file):
             found = self._look(version, known, read=read)
             if found != known:

@@ -9,8 +9,10 @@ from contextlib import suppress
 from itertools import chain
 
 from m2s.domain.versions import (
+    Census,
     Description,
     MlModel,
+    Model,
     ModelVersion,
     Offers,
     Selector,
@@ -155,11 +157,13 @@ class IncrementalRegistry:
         self._paused = self._registry.paused()
         return self._paused
 
-    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
+    def describe(
+        self, version: ModelVersion, *, read: bool = True, again: bool = False
+    ) -> Description | Unreadable:
         """Return how one version wants to be deployed, looked up once for each of its states."""
         key = (version, version.updated, read)
-        if key not in self._described:
-            found = self._registry.describe(version, read=read)
+        if again or key not in self._described:
+            found = self._registry.describe(version, read=read, again=again)
             if isinstance(found, Unreadable):
                 return found
             self._described.put(key, found, doubtful=read and found.file is None)
@@ -179,6 +183,18 @@ class IncrementalRegistry:
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Ask the registry itself: nothing is deleted on the strength of what was read before."""
         return self._registry.locate(selector, model, version)
+
+    def look(self, model: str) -> Model | Unreadable | None:
+        """Ask the registry itself."""
+        return self._registry.look(model)
+
+    def models(self) -> Mapping[str, Model]:
+        """Ask the registry itself."""
+        return self._registry.models()
+
+    def census(self) -> Census:
+        """Return what there was when it was last read."""
+        return self._snapshot.census if self._snapshot else Census()
 
     def offers(self) -> Offers:
         """Ask the registry itself."""

@@ -8,11 +8,10 @@ from typing import TypeVar
 
 from m2s.base.errors import RegistryError
 from m2s.base.labels import LIVE
-from m2s.domain.versions import ModelVersion
+from m2s.domain.versions import Model, ModelVersion
 from m2s.sources.mlflow import client as mlflow
 from m2s.sources.mlflow.generations import Client
 from m2s.sources.mlflow.server import Server
-from m2s.sources.mlflow.snapshot import Model
 
 PAGE = 1000
 """The most that ``search_registered_models`` gives at once (mlflow/store/model_registry)."""
@@ -202,6 +201,7 @@ def version_of(entity: mlflow.ModelVersion) -> ModelVersion:
         # What m2s itself says of a version is no part of what the registry says of it.
         tags={key: value for key, value in entity.tags.items() if not key.startswith(LIVE)},
         updated=int(entity.last_updated_timestamp or 0),
+        created=int(entity.creation_timestamp or 0),
     )
 
 
@@ -209,6 +209,11 @@ def distinct(found: Iterable[ModelVersion]) -> tuple[ModelVersion, ...]:
     """Return each (model, version) once, in order: a page that shifts repeats what it has shown."""
     unique = {(version.model, version.version): version for version in found}
     return tuple(unique[key] for key in sorted(unique))
+
+
+def by_name(found: Iterable[ModelVersion]) -> dict[tuple[str, int], ModelVersion]:
+    """Return versions by model and number; one that does not exist, or is not given, is none."""
+    return {(one.model, one.version): one for one in found if one.source or one.created}
 
 
 def model_of(entity: mlflow.RegisteredModel) -> Model:
@@ -219,4 +224,5 @@ def model_of(entity: mlflow.RegisteredModel) -> Model:
         updated=int(entity.last_updated_timestamp or 0),
         tags=dict(entity.tags),
         aliases={alias: int(version) for alias, version in entity.aliases.items()},
+        stages={each.current_stage: int(each.version) for each in entity.latest_versions},
     )

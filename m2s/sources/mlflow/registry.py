@@ -7,13 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from m2s.base.errors import RegistryError, UsageError
+from m2s.base.errors import UsageError, Withheld
 from m2s.base.labels import PAUSED, is_set
 from m2s.domain.stages import canonical_stage
 from m2s.domain.versions import (
+    Census,
     Description,
     MlModel,
+    Model,
     ModelVersion,
     Offers,
     Selector,
@@ -29,17 +32,15 @@ from m2s.sources.mlflow.descriptions import Descriptions
 from m2s.sources.mlflow.generations import ALIASES, Client, Generation, Learned
 from m2s.sources.mlflow.incremental import IncrementalRegistry
 from m2s.sources.mlflow.locations import location
+from m2s.sources.mlflow.lookups import Lookups
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
 from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
 from m2s.sources.mlflow.tagging import Tagging
-from m2s.sources.mlflow.trouble import WHERE
 from m2s.sources.mlflow.whereabouts import by_alias, by_stage
 
 _FEW = 50
 """Up to so many aliased versions are looked up one by one instead of listing every version."""
-_REFUSED = frozenset("/:")
-"""Since 2.19 MLflow neither registers nor looks up such a name, but it lists those it has."""
 
 
 class MlflowRegistry:
@@ -83,6 +84,7 @@ class MlflowRegistry:
         self._workers = workers
         with self._models.asking("open the registry"):
             self._client = Client(self._server.uri, self._models.uri)
+        self._one, self._seen = Lookups(self._models, self._client), Census()
         store = Store(self._server.uri, self._server.scrub)
         patience = min(request_timeout, PATIENCE)
         self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
@@ -146,25 +148,30 @@ class MlflowRegistry:
         found = listing.tagged_models(self._models, self._client, PAUSED)
         return frozenset(model.name for model in found if is_set(model.tags[PAUSED]))
 
-    def describe(self, version: ModelVersion, *, read: bool = True) -> Description | Unreadable:
+    def describe(
+        self, version: ModelVersion, *, read: bool = True, again: bool = False
+    ) -> Description | Unreadable:
         """Return the version's resolved storage URI and its ``deploy.yaml``.
 
         The file is looked for among the run's own artifacts, then in the model's folder and its
         ``artifacts`` and ``code``. The URI is ``models:/…`` only when MLflow itself cannot tell
-        where that is; no prefix map is applied.
+        where that is; no prefix map is applied. ``again`` goes by nothing that was found before.
 
         Raises:
             RegistryError: the tracking server is gone or refuses us.
         """
         try:
-            return self._descriptions.find(version, read=read)
+            return self._descriptions.find(version, read=read, again=again)
         except StoreError as error:
             reason = self._server.scrub(str(error))
         except Exception as error:  # noqa: BLE001 - mlflow raises anything; the look-up decides
             reason = str(self._server.error(f"describe {version}", error))
         # This version's trouble, or the server's? A look-up tells, whatever the store answered.
-        if self._version(version.model, version.version) is None:
-            return Unreadable(f"{version} was deleted while it was read")
+        try:
+            if self._one.version(version.model, version.version) is None:
+                return Unreadable(f"{version} was deleted while it was read")
+        except Withheld as error:
+            reason = str(error)
         return Unreadable(reason, self._location(version))
 
     def _location(self, version: ModelVersion) -> str:
@@ -189,14 +196,32 @@ class MlflowRegistry:
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.locate`."""
-        entity = self._model(model)
+        entity = self._one.model(model)
         if entity is None:
-            return Whereabouts(False, "the registered model is gone")
+            return Whereabouts(False, "the registered model is gone", gone=True)
         number = int(version) if version is not None and version.isdecimal() else None
-        found = self._version(model, number) if number is not None else None
+        found = self._one.version(model, number) if number is not None else None
         if selector.kind == "alias":
-            return by_alias(selector.name, entity.aliases, number, found)
-        return by_stage(_stage(selector), entity, number, found)
+            place = by_alias(selector.name, entity.aliases, number, found)
+        else:
+            place = by_stage(_stage(selector), entity, number, found)
+        return replace(place, paused=is_set(entity.tags.get(PAUSED)))
+
+    def look(self, model: str) -> Model | Unreadable | None:
+        """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.look`."""
+        try:
+            entity = self._one.model(model)
+        except Withheld as error:
+            return Unreadable(str(error))
+        return None if entity is None else listing.model_of(entity)
+
+    def models(self) -> Mapping[str, Model]:
+        """Return every registered model by its name."""
+        return {model.name: listing.model_of(model) for model in self._every_model()}
+
+    def census(self) -> Census:
+        """Return what :meth:`select` was shown: see :meth:`m2s.sources.source.Registry.census`."""
+        return self._seen
 
     def offers(self) -> Offers:
         """Return how many versions are in each stage, and how many models have each alias."""
@@ -227,7 +252,9 @@ class MlflowRegistry:
         return Tagging(self._models, self._client)
 
     def _every_version(self) -> tuple[ModelVersion, ...]:
-        return listing.versions(self._models, self._client)
+        every = listing.versions(self._models, self._client)
+        self._seen = Census(self._seen.models, listing.by_name(every), whole=True)
+        return every
 
     def _every_model(self) -> tuple[mlflow.RegisteredModel, ...]:
         return listing.models(self._models, self._client)
@@ -246,6 +273,8 @@ class MlflowRegistry:
         models = self._every_model()
         if not any(each.aliases for each in models):
             self._check_aliases()
+        shown = {model.name: listing.model_of(model) for model in models}
+        self._seen = replace(self._seen, models=shown)
         wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
         known: dict[tuple[str, int], ModelVersion] = {}
         if len(wanted) > _FEW:
@@ -253,62 +282,23 @@ class MlflowRegistry:
             known = {(each.model, each.version): each for each in every}
 
         def one(key: tuple[str, int]) -> ModelVersion:
-            return known.get(key) or self._version(*key) or missing(alias, *key)
+            try:
+                return known.get(key) or self._one.version(*key) or missing(alias, *key)
+            except Withheld as error:
+                return ModelVersion(*key, status="UNREADABLE", status_message=str(error))
 
         with ThreadPoolExecutor(self._workers) as pool:
-            return listing.distinct(pool.map(one, wanted))
+            found = listing.distinct(pool.map(one, wanted))
+        if not self._seen.whole:
+            there = {**self._seen.versions, **listing.by_name(found)}
+            self._seen = replace(self._seen, versions=there)
+        return found
 
     def _check_aliases(self) -> None:
         """Raise a UsageError where no model has an alias because the server has none."""
         lack = self.generation.lack(ALIASES)
         if lack and (self.generation.version or self._client.knows_no_alias()):
             raise UsageError(f"MLflow at {self._models.identity} has no aliases: {lack}")
-
-    def _model(self, name: str) -> mlflow.RegisteredModel | None:
-        """Return a registered model, None only when MLflow says that there is none."""
-        if _REFUSED & set(name):
-            every = self._every_model()
-            return next((each for each in every if each.name == name), None)
-        doing = f"look up the registered model {name!r}"
-        with self._models.asking(doing):
-            try:
-                entity = self._client.get_registered_model(name)
-            except mlflow.MlflowException as error:
-                if self._says_absent(error):
-                    return None
-                raise
-        self._check_name(doing, name, entity.name)
-        return entity
-
-    def _version(self, model: str, version: int) -> ModelVersion | None:
-        """Return a model version, None only when MLflow says that there is none."""
-        if _REFUSED & set(model):
-            every = self._every_version()
-            return next((each for each in every if str(each) == f"{model} v{version}"), None)
-        doing = f"look up {model} v{version}"
-        with self._models.asking(doing):
-            try:
-                entity = self._client.get_model_version(model, str(version))
-            except mlflow.MlflowException as error:
-                if self._says_absent(error):
-                    return None
-                raise
-            found = listing.version_of(entity)
-        self._check_name(doing, model, found.model)
-        return found
-
-    def _says_absent(self, error: mlflow.MlflowException) -> bool:
-        """Whether the thing is absent; of a workspace that is gone MLflow says the same."""
-        absent = mlflow.is_absent(error)
-        if absent and self.workspace:
-            self._client.search_registered_models(max_results=1)  # raises where that is so
-        return absent
-
-    def _check_name(self, doing: str, asked: str, answered: str) -> None:
-        # A proxy's bare `{}` decodes into an entity without a name.
-        if asked != answered:
-            said = f"the answer is about {answered!r}: is it an MLflow server? Check {WHERE}"
-            raise RegistryError(f"MLflow at {self._models.identity}: cannot {doing}: {said}")
 
 
 def _checked(server: Server) -> Server:

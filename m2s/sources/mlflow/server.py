@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from m2s.base import mask
-from m2s.base.errors import M2sError, RegistryError
+from m2s.base.errors import M2sError, RegistryError, Withheld
 from m2s.sources.mlflow import managed
-from m2s.sources.mlflow.trouble import WHERE, brief, diagnose
+from m2s.sources.mlflow.trouble import WHERE, brief, diagnose, status_of
 
 _SHORTEST_SECRET = 4  # a shorter one would blank out half the line and hide nothing
+_OF_ONE = frozenset({400, 403, 500})
+"""The statuses of an answer that says nothing of the server's other objects."""
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _FILES = (
     "MLflow no longer serves file stores: point --tracking-uri at a server (http://…) or a database"
@@ -71,6 +74,14 @@ class Server:
         return "".join(known.rpartition("@")[:2])
 
     @property
+    def _account(self) -> str:
+        """Who asks: the name that goes with a password, as that without one may be a token."""
+        name, _, password = self._user.removesuffix("@").partition(":")
+        if not password and os.environ.get("MLFLOW_TRACKING_PASSWORD"):
+            name, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), "there is one"
+        return f"the account {unquote(name)!r}" if name and password else "the account"
+
+    @property
     def is_database(self) -> bool:
         """Whether MLflow opens it through SQLAlchemy, in this process."""
         return urlsplit(self.uri).scheme.partition("+")[0] in _DATABASES
@@ -93,9 +104,21 @@ class Server:
 
     def error(self, doing: str, error: BaseException) -> RegistryError:
         """Return ``error`` in one line: which registry, what was asked, the cause, the remedy."""
-        cause, remedy = diagnose(error)
+        cause, remedy = diagnose(error, self._account)
         line = f"MLflow at {self.identity}: cannot {doing}: {cause}"
         return RegistryError(brief(self.scrub(f"{line}: {remedy}" if remedy else line)))
+
+    @contextmanager
+    def asking_of_one(self, doing: str) -> Iterator[None]:
+        """As :meth:`asking`, of one model: an answer that refuses just it is a Withheld."""
+        try:
+            with self.asking(doing):
+                yield
+        except RegistryError as error:
+            cause = error.__cause__
+            if cause is not None and status_of(cause) in _OF_ONE:
+                raise Withheld(str(error)) from cause
+            raise
 
     @contextmanager
     def asking(self, doing: str) -> Iterator[None]:

@@ -13,24 +13,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from m2s.domain.versions import ModelVersion
+from m2s.domain.versions import Census, Model, ModelVersion
 
 SLACK = 60_000
 """Milliseconds. A change is stamped before it is committed, and the clocks of two servers of one
 registry differ: so much older than the newest may the stamp of a change be that is news."""
 FEW = 100
 """Up to so many changed models are read by their names, more with the whole listing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A registered model; ``created`` and ``updated`` are the registry's, in milliseconds."""
-
-    name: str
-    created: int
-    updated: int
-    tags: Mapping[str, str]
-    aliases: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -103,6 +92,12 @@ class Snapshot:
         since = self.since if newest == self.newest else reader.clock()
         return Snapshot(models, kept, frozenset(changed), newest, since)
 
+    @cached_property
+    def census(self) -> Census:
+        """All of it, by name."""
+        every = (version for each in self.versions.values() for version in each)
+        return Census(self.models, {(one.model, one.version): one for one in every}, whole=True)
+
     def staged(self, stage: str) -> tuple[ModelVersion, ...]:
         """Return the versions in a stage, by model and version."""
         every = (version for _, each in sorted(self.versions.items()) for version in each)
@@ -126,15 +121,20 @@ class Snapshot:
 
     def _new(self, reader: Reader) -> Iterator[Model]:
         """Yield the models on top, down to a page whose last one is old and no news."""
-        last, old = sys.maxsize, self._old(reader.clock())
+        last, old, seen = sys.maxsize, self._old(reader.clock()), set[str]()
         for page in reader.newest():
             for model in page:
+                seen.add(model.name)
                 if not 0 < model.updated <= last or self._is_renamed(model):
                     raise OutOfDate  # where a server does not order them, nor fill the stamps in
+                if self._is_another(model):
+                    raise OutOfDate  # of another registry, maybe: what else is known may be gone
                 last = model.updated
                 yield model
             if last < old and not self._moved(page[-1]):
                 return
+        if not self.models.keys() <= seen:
+            raise OutOfDate  # these are all there are, and known ones are not among them
 
     def _old(self, now: float) -> int:
         """Return the stamp below which nothing can be news any more.
@@ -155,6 +155,10 @@ class Snapshot:
         if model.name in self.models:
             return False
         return model.created < self.newest - SLACK or model.created in self._created
+
+    def _is_another(self, model: Model) -> bool:
+        known = self.models.get(model.name)
+        return known is not None and known.created != model.created
 
     @cached_property
     def _created(self) -> frozenset[int]:

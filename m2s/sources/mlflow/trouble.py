@@ -63,18 +63,24 @@ def install(extra: str) -> str:
     )
 
 
-def diagnose(error: BaseException) -> Trouble:
-    """Name the cause of ``error``: the transport's, the HTTP status, else its own first line."""
-    chain = tuple(_chain(error))
-    for link in chain:
+def diagnose(error: BaseException, account: str = "the account") -> Trouble:
+    """Name the cause of ``error``: the transport's, the HTTP status, else its own first line.
+
+    ``account`` is who asked, as a person knows it.
+    """
+    for link in _chain(error):
         if found := _library(link) or _transport(link) or _workspace(str(link)):
             return found
     if _WANTS_TLS.search(str(error)):
         return Trouble("it wants TLS", f"write https:// for http:// in {WHERE}")
-    for link in chain:
-        if status := _status(link):
-            return _answer(status, _said(error))
+    if status := status_of(error):
+        return _answer(status, _said(error), account)
     return _foreign(str(error)) or Trouble(brief(str(error)) or type(error).__name__)
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status of the answer that led to ``error``, None where there was none."""
+    return next(filter(None, map(_status, _chain(error))), None)
 
 
 def brief(text: str) -> str:
@@ -159,13 +165,13 @@ def _refused(error: BaseException) -> int | None:
     return None
 
 
-def _answer(status: int, said: str) -> Trouble:
+def _answer(status: int, said: str, account: str) -> Trouble:
     told = f": {said}" if said else ""
     match status:
         case 401:
             return Trouble("it refuses the credentials (401)", _CREDENTIALS)
         case 403:
-            return Trouble(f"permission denied (403){told}", "the account needs READ")
+            return Trouble(f"permission denied (403){told}", f"{account} needs READ")
         case 404:
             return Trouble(f"not found (404){told}", f"is the path of the URI right? Check {WHERE}")
         case 429:

@@ -93,6 +93,7 @@ class FolderCluster:
             now = self._ours_to_write(manifest.key)
             if now is None or now.digest != digest(comparable(body)):
                 _check_unmoved(now, live)
+            if now is None or dump(_content(now.body)) != dump(body):
                 self._files.replace(manifest.key.name, dump(body))
             written = self._get(manifest.key)
         if written is None:
