@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import typer
@@ -45,9 +45,7 @@ def _source(chosen: Settings) -> Source:
     try:
         registry = connect.registry(chosen)
         found = replace(found, identity=registry.identity, workspace=registry.workspace)
-        lacks = registry.lacks()
-        found = replace(found, version=registry.generation.version, lacks=lacks)
-        found = replace(found, workspaces=registry.workspaces())
+        found = replace(found, **asdict(registry.about()))
         return replace(found, offers=registry.offers())
     except M2sError as error:
         return replace(found, problem=str(error))

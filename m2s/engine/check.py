@@ -15,8 +15,8 @@ from m2s.domain.versions import Offers
 class Source:
     """The registry: ``problem`` is why not all of it could be read, "" where it could.
 
-    ``workspaces`` are those that the server has, () for one without; ``lacks`` says a line each
-    what a newer server has.
+    ``workspaces`` are those that the server has, () for one without; ``works`` is what it has that
+    not every server has, ``lacks`` says a line each what a newer one has.
     """
 
     identity: str = ""
@@ -24,6 +24,7 @@ class Source:
     workspace: str = ""
     workspaces: tuple[str, ...] = ()
     offers: Offers | None = None
+    works: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     problem: str = ""
 
@@ -123,6 +124,7 @@ def _source(source: Source) -> dict[str, Any]:
         "workspaces": list(source.workspaces),
         "stages": dict(offers.stages) if offers else None,
         "aliases": dict(offers.aliases) if offers else None,
+        "works": list(source.works),
         "lacks": list(source.lacks),
         "problem": source.problem or None,
     }

@@ -70,6 +70,8 @@ def _source(source: Source) -> Iterator[_Row]:
     if source.offers:
         yield _Row("Stages", _counts(source.offers.stages))
         yield _Row("Aliases", _counts(source.offers.aliases))
+    if source.works:
+        yield _Row("Works", ", ".join(("stages", *source.works)))
     for line in source.lacks:
         yield _Row("Lacks", line, _MINOR)
     if source.problem:

@@ -70,6 +70,7 @@ def test_one_screen_tells_both_sides(sides: Sides, mlflow_server: MlflowServer) 
     assert f"Registry {mlflow_server.uri} Version MLflow 3." in shown
     assert "Production (" in shown
     assert "checked (1)" in shown
+    assert "Works stages, aliases, webhooks, workspaces" in shown
     assert f"Target {sides.server.url} Version Kubernetes v" in shown
     assert f"Account admin Namespace {sides.namespace} plan works apply works" in shown
     assert result.out.endswith("\nCheck: all that is needed is there\n")
@@ -84,7 +85,8 @@ def test_the_document_has_this_shape(sides: Sides) -> None:
     }  # fmt: skip
     assert document["format_version"] == "1.0"
     assert set(document["registry"]) == {
-        "identity", "version", "workspace", "workspaces", "stages", "aliases", "lacks", "problem",
+        "identity", "version", "workspace", "workspaces", "stages", "aliases", "works", "lacks",
+        "problem",
     }  # fmt: skip
     assert set(document["target"]) == {"identity", "namespace", "version", "account", "problems"}
     assert {part["command"] for part in document["commands"]} == COMMANDS | OPTIONAL
@@ -194,7 +196,7 @@ def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     result = m2s("check")
     assert result.code == 1
-    assert "Problem which registry? give --tracking-uri" in words(result)
+    assert "Problem no registry: give --tracking-uri" in words(result)
     assert "Problem no cluster to talk to: give a kubeconfig" in words(result)
 
 
@@ -273,6 +275,7 @@ def test_what_an_older_mlflow_lacks_is_told(
     assert document["registry"]["version"] == "1.30.1"
     lacks = "aliases are from MLflow 2.3 on, and this is MLflow 1.30.1"
     assert lacks in document["registry"]["lacks"]
+    assert document["registry"]["works"] == []
     assert f"Lacks {lacks}" in words(sides("--tracking-uri", proxy.url))
 
 

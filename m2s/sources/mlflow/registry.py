@@ -24,8 +24,9 @@ from m2s.domain.versions import (
     Unreadable,
     Whereabouts,
 )
+from m2s.sources.mlflow import about, database, environment, listing, managed, workspaces
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import database, environment, generations, listing, managed, workspaces
+from m2s.sources.mlflow.about import About
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
@@ -113,15 +114,13 @@ class MlflowRegistry:
         """
         return self._learned.generation
 
-    def lacks(self) -> tuple[str, ...]:
-        """Say what newer servers have and this one has not, a line each; () where it is unknown."""
-        known = self.generation.version or self._client.knows_no_alias()  # as before 2.3
-        features = generations.FEATURES if known else ()
-        return tuple(filter(None, map(self.generation.lack, features)))
+    def about(self) -> About:
+        """Return what the server with the models says of itself.
 
-    def workspaces(self) -> tuple[str, ...]:
-        """Return the names of the server's workspaces, () for a server without."""
-        return workspaces.names(self._models) if self._models.is_http else ()
+        Raises:
+            RegistryError: it cannot be reached.
+        """
+        return about.ask(self._models, self.generation, self._client)
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names, of every page, by model and version.
