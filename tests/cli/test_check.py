@@ -194,7 +194,7 @@ def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     result = m2s("check")
     assert result.code == 1
-    assert "Problem which registry? give --tracking-uri" in words(result)
+    assert "Problem no registry: give --tracking-uri" in words(result)
     assert "Problem no cluster to talk to: give a kubeconfig" in words(result)
 
 
