@@ -70,9 +70,10 @@ def _contested(
     if live and holder:
         what = live.template or told(map(str, live.served))
         mine = remedy.replace("one", "this one", 1)
+        leaves = "is taken away" if live.template else f"leaves {holder.selector.name}"
         return manifest.refused(
-            f"the name {live.key.name} is that of {what}; {mine}, or wait until that leaves "
-            f"{holder.selector.name}: {allowed(manifest)} then"
+            f"the name {live.key.name} is that of {what}; {mine}, or wait until that {leaves}: "
+            f"{allowed(manifest)} then"
         )
     return manifest.refused(f"{' and '.join(map(_title, rivals))} wants the same name; {remedy}")
 

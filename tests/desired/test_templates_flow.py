@@ -313,20 +313,34 @@ def test_a_template_that_says_not_even_its_name_holds_all(small: Platform, broke
     assert sorted(small.objects()) == ["a", "b", "c"]
 
 
-def test_two_templates_that_want_one_name_are_both_blocked_and_held(small: Platform) -> None:
+def test_of_two_templates_that_want_one_name_the_one_that_has_it_goes_on(small: Platform) -> None:
     small.write(a=template("a", "iris"))
     small.add("iris", "wine")
     small.apply()
-    before = small.objects()
     small.write(b=template("a", "wine"))
     result = small("apply", "--prune", "-o", "json")
+    assert result.code == 1
+    rows = {row["template"]: row for row in result.document["plan"]["changes"]}
+    actions = {name: row["action"] for name, row in rows.items()}
+    assert actions == {"a.yaml": "unchanged", "b.yaml": "blocked"}
+    told = "the name a is that of a.yaml; give this one another metadata.name; {{ selector.name }}"
+    assert rows["b.yaml"]["reason"].startswith(told)
+    small.add("iris")
+    for other in ("wine", "nobody"):
+        small.write(b=template("a", other))
+        assert small("apply", "--prune").code == 1
+        marks = small.objects()["a"]["metadata"]["annotations"]
+        assert (marks["m2s.io/template"], marks["m2s.io/version"]) == ("a.yaml", "2")
+
+
+def test_two_templates_that_want_one_free_name_are_both_blocked(small: Platform) -> None:
+    small.write(a=template("a", "iris"), b=template("a", "wine"))
+    small.add("iris", "wine")
+    result = small("apply", "-o", "json")
     reasons = [change["reason"] for change in result.document["plan"]["changes"]]
     assert "the template b.yaml (stage=Staging) wants the same name" in "".join(reasons)
     assert "the template a.yaml (stage=Staging) wants the same name" in "".join(reasons)
-    small.add("iris")
-    small.write(b=template("a", "nobody"))
-    assert small("apply", "--prune").code == 1
-    assert small.objects() == before
+    assert small.objects() == {}
 
 
 def test_several_selectors_want_names_of_their_own(small: Platform) -> None:
