@@ -215,7 +215,7 @@ def test_a_namespace_that_is_not_there(sides: Sides) -> None:
             "install Seldon Core v1",
         ),
         ("/version", 200, {}, "does not answer as a Kubernetes API server"),
-        ("selfsubjectaccessreviews", 201, {}, "does not say whether this account may"),
+        ("selfsubjectaccessreviews", 201, {}, "is no SelfSubjectAccessReview"),
         (
             "selfsubjectaccessreviews",
             403,

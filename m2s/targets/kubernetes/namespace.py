@@ -180,8 +180,10 @@ class KubernetesCluster:
     def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
         """Return how far the Seldon operator has come with ``applied``, written over ``before``."""
         live = self.get(applied.key)
-        if live is None or live.uid != applied.uid or live.deleting:
+        if live is None or live.uid != applied.uid:
             return Rollout(False, True, "it was deleted after it had been applied")
+        if live.deleting:
+            return Rollout(False, True, "it is being deleted")
         try:
             made = owned_by(live.uid, self._workloads.deployments(live.body))
             earlier = before.body if before else None
