@@ -18,7 +18,7 @@ def dns_label(text: str, *, limit: int = 63) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", text) and len(text) <= limit:
         return text
-    tail = hashlib.sha256(text.encode()).hexdigest()[:8]
+    tail = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     head = slug[: limit - len(tail) - 1].strip("-")
     return f"{head}-{tail}" if head else f"m-{tail}"
 

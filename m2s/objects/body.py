@@ -16,7 +16,7 @@ Body = Mapping[str, Any]
 def digest(value: Any) -> str:
     """Return ``sha256:…`` of a JSON value, independent of key order."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def comparable(body: Body) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class FakeRegistry:
         )  # fmt: skip
         self._tags.setdefault(model, {}).update(model_tags or {})
         content = description() if deploy == "" else deploy
-        text = content.encode() if isinstance(content, str) else content
+        text = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         file = DeployFile(f"deploy.yaml of run {run}", text) if text is not None else None
         self._described[model, number] = Description(source, file)
         if alias:
