@@ -156,7 +156,7 @@ def test_in_markdown_nothing_notifies_links_or_formats(text: str) -> None:
     [
         ("promoted v1 → v2", "promoted v1 → v2"),
         ("ping @everyone", "ping `@everyone`"),
-        ("fixes #12, org/repo#3", "fixes `#12,` `org/repo#3`"),
+        ("fixes #12, org/repo#3", "fixes `#12`, `org/repo#3`"),
         ("see https://evil.example/x", "see `https://evil.example/x`"),
         ("s3://models/a_b", "s3://models/a\\_b"),
         ("a|b `c`", "a\\|b &#96;c&#96;"),
