@@ -92,7 +92,7 @@ def test_the_charts_role_is_enough(bound: Callable[..., Bound]) -> None:
     assert world("plan", "--detailed-exitcode").code == 0
 
 
-@pytest.mark.parametrize("verb", ["get", "list", "create", "patch", "delete"])
+@pytest.mark.parametrize("verb", ["list", "create", "patch", "delete"])
 def test_without_any_one_verb_of_it_the_day_fails(
     bound: Callable[..., Bound], verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from tests.kits.worlds import World
 from tests.servers import ApiServer
 
 LEAST = ["get", "list", "create", "patch", "delete"]
+"""`get` is only asked for when a write meets another one's, and by --wait."""
 
 
 def allowed(world: World, server: ApiServer, verbs: list[str]) -> World:
@@ -40,7 +41,7 @@ def test_five_verbs_suffice(on_cluster: World, api_server: ApiServer) -> None:
     assert on_cluster.objects.all() == {}
 
 
-@pytest.mark.parametrize("missing", LEAST)
+@pytest.mark.parametrize("missing", [verb for verb in LEAST if verb != "get"])
 def test_four_do_not(on_cluster: World, api_server: ApiServer, missing: str) -> None:
     change_everything(on_cluster)
     before = on_cluster.objects.all()

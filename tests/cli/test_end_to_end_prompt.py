@@ -38,7 +38,9 @@ def _asked(leader: int, said: bytearray) -> Callable[[], bool]:
 
 
 def _read(leader: int, said: bytearray) -> bool:
-    assert select.select([leader], [], [], 60)[0], said
+    waiting = select.poll()  # select() takes no descriptor above 1023
+    waiting.register(leader, select.POLLIN | select.POLLHUP)
+    assert waiting.poll(60_000), said
     try:
         piece = os.read(leader, 65536)
     except OSError:  # Linux' way to say that nobody writes any more

@@ -340,10 +340,10 @@ class Refusing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
-    def apply(self, manifest: Manifest, live: LiveDeployment | None) -> LiveDeployment:
+    def apply(self, manifest: Manifest, live: LiveDeployment | None, gate: Gate) -> LiveDeployment:
         if manifest.key.name == self._name:
             raise Rejected("not today")
-        return self._cluster.apply(manifest, live)
+        return self._cluster.apply(manifest, live, gate)
 
 
 SETTINGS = build({"stage": "Staging", "target": "dir:x"}, {})

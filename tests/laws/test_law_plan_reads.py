@@ -34,7 +34,11 @@ def test_plan_asks_and_never_tells(proxied: Proxied, tmp_path: Path) -> None:
         assert proxied("plan", "-o", output, "--out", str(tmp_path / "plan.json")).code == 0
     assert proxied.objects.snapshot() == before
     asked = proxied.kubernetes.requests
-    assert {(r.method, "dryRun=All" in r.path) for r in asked} == {("GET", False), ("PATCH", True)}
+    assert {(r.method, "dryRun=All" in r.path) for r in asked} == {
+        ("GET", False),
+        ("PATCH", True),
+        ("POST", True),
+    }
     assert {r.method for r in proxied.mlflow.requests} == {"GET"}
 
 

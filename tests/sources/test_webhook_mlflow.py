@@ -77,7 +77,7 @@ def test_a_moved_alias_is_served_at_once(
     [
         ("ftp://m2s.example.com/mlflow", "--url ftp://m2s.example.com/mlflow: wants https://"),
         ("m2s.example.com", "wants https://HOST/mlflow"),
-        ("http://m2s.example.com/mlflow", "MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https"),
+        ("http://m2s.example.com/mlflow", "MLFLOW_WEBHOOK_ALLOWED_SCHEMES set to http,https"),
         ("https://127.0.0.1/mlflow", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS"),
     ],
 )

@@ -106,7 +106,7 @@ class Webhooks:
 
 _SERVER = "start the MLflow server with"
 _REMEDIES = {
-    "URL scheme": f"use https, or {_SERVER} MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https",
+    "URL scheme": f"use https, or {_SERVER} MLFLOW_WEBHOOK_ALLOWED_SCHEMES set to http,https",
     "non-public IP": f"{_SERVER} MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true",
 }
 _ABOUT = "Asks m2s to look at the registry at once"
