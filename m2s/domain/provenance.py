@@ -105,8 +105,10 @@ def recalled(manifest: Manifest, live: LiveDeployment) -> Manifest:
     return _with(manifest, _text(Origin(origin.registry, births)))
 
 
-def had_file(live: LiveDeployment, model: str, default: str | None) -> bool:
+def had_file(live: LiveDeployment, model: str, version: int, default: str | None) -> bool:
     """Whether what ``live`` serves of ``model`` was described by a deploy.yaml.
+
+    If it serves this very version, that one's counts: of a split one version may have none.
 
     Where that is not noted, its name may tell: ``default`` is what it would be called without one,
     None where others give names, too.
@@ -114,7 +116,9 @@ def had_file(live: LiveDeployment, model: str, default: str | None) -> bool:
     origin = of(live)
     if origin is None:
         return default is not None and live.key.name != default
-    return any(each.file for each in origin.births if each.model == model)
+    births = [each for each in origin.births if each.model == model]
+    own = [each for each in births if each.version == str(version)]
+    return any(each.file for each in own or births)
 
 
 def _text(origin: Origin) -> str:

@@ -118,7 +118,7 @@ def _lost_file(
     """
     default = None if based else default_name(version.model, want.selector)
     had = [
-        (_serves(live, version), provenance.had_file(live, version.model, default))
+        (_serves(live, version), provenance.had_file(live, version.model, version.version, default))
         for live in lives
     ]
     if (True, False) in had:

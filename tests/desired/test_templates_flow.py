@@ -322,7 +322,7 @@ def test_of_two_templates_that_want_one_name_the_one_that_has_it_goes_on(small: 
     assert result.code == 1
     rows = {row["template"]: row for row in result.document["plan"]["changes"]}
     actions = {name: row["action"] for name, row in rows.items()}
-    assert actions == {"a.yaml": "unchanged", "b.yaml": "blocked"}
+    assert actions == {"a.yaml": "unchanged", "b.yaml": "blocked", None: "unchanged"}
     told = "the name a is that of a.yaml; give this one another metadata.name; {{ selector.name }}"
     assert rows["b.yaml"]["reason"].startswith(told)
     small.add("iris")

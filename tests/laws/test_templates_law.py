@@ -134,7 +134,8 @@ def converge(moment: Moment, cluster: Cluster, chosen: Settings) -> None:
     assert not [one for one in outcomes if one.status in (Status.FAILED, Status.HELD)]
     again = reconcile.make_plan(registry, cluster, chosen, folder)
     assert [c for c in again.changes if not isinstance(c, Unchanged | Blocked)] == []
-    assert again.count(Action.BLOCKED) == planned.count(Action.BLOCKED)
+    blocked = [change for change in again.changes if isinstance(change, Blocked)]
+    assert len(blocked) == planned.count(Action.BLOCKED), [one.reason for one in blocked]
 
 
 @tried(80)

@@ -89,7 +89,9 @@ def test_an_outage_is_counted_and_nothing_read_is_forgotten(
     page = Page(start, *on_folder.flags, "--interval", "1s")
     wait_for(lambda: page.served() == {of_iris(1)}, "iris")
     assert page.value("m2s_reconcile_total", result="error") == 0
-    (tmp_path / "cluster" / "default" / "broken.yaml").write_text("{")
+    (tmp_path / "cluster" / "default" / "broken.yaml").write_text(
+        "kind: SeldonDeployment\nmetadata: {labels: {m2s.io/owner: stage-staging}\n"
+    )
     wait_for(lambda: page.value("m2s_reconcile_total", result="error"), "an error")
     assert page.served() == {of_iris(1)}
 
