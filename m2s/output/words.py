@@ -56,7 +56,7 @@ def _is_quiet(change: Change) -> bool:
 
 
 _SPECIAL = re.compile(r"[\\|<>*_\[\]~&]")
-_GAP = re.compile(r"([\s|`]+|[,;]+(?=\s|$))")
+_GAP = re.compile(r"([\s|`]+|(?<![,;])[,;]++(?=\s|$))")
 # What GitHub and GitLab turn into a mention, a reference, a link or a formula, code apart.
 _ACTIVE = re.compile(r"@\w|[#!&%~]\w|\$|(?i:https?|ftp)://|(?i:www)\.|(?i:gh)-\d")
 

@@ -74,6 +74,7 @@ def test_every_version_of_a_stage_is_named_not_only_the_highest(sqlite_registry:
 
 
 def test_odd_names_survive_selection_and_lookup(mlflow_server: MlflowServer) -> None:
+    """The server is shared: other tests may have models in the stage, so the odd ones are looked for."""
     uri, api = mlflow_server.uri, client(mlflow_server.uri)
     for name in ODD_NAMES:
         api.create_registered_model(name)
@@ -82,7 +83,8 @@ def test_odd_names_survive_selection_and_lookup(mlflow_server: MlflowServer) -> 
         stage(uri, name, 1, "Production")
     registry = MlflowRegistry(uri)
     for selector in (Selector("alias", "odd"), Selector("stage", "production")):
-        assert [each.model for each in registry.select(selector)] == sorted(ODD_NAMES)
+        chosen = [each.model for each in registry.select(selector)]
+        assert [name for name in chosen if name in ODD_NAMES] == sorted(ODD_NAMES)
         for name in ODD_NAMES:
             assert registry.locate(selector, name, "1").selected
 
