@@ -74,7 +74,7 @@ def test_every_version_of_a_stage_is_named_not_only_the_highest(sqlite_registry:
 
 
 def test_odd_names_survive_selection_and_lookup(mlflow_server: MlflowServer) -> None:
-    """The server is shared: other tests may have models in the stage, so the odd ones are looked for."""
+    """Other tests may have models in the stage of this server, so the odd ones are looked for."""
     uri, api = mlflow_server.uri, client(mlflow_server.uri)
     for name in ODD_NAMES:
         api.create_registered_model(name)
