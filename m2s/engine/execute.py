@@ -11,7 +11,7 @@ from enum import Enum
 from functools import partial
 from typing import TypeVar, assert_never
 
-from m2s.base import mask
+from m2s.base import mask, trace
 from m2s.base.errors import ClusterUnavailable, M2sError
 from m2s.base.gate import Gate
 from m2s.base.threads import brief
@@ -132,6 +132,8 @@ class _Steps:
 
     def note(self, number: int, outcome: Outcome) -> None:
         self.done[number] = outcome
+        change, why = outcome.change, outcome.message or outcome.change.reason
+        trace.step(f"{outcome.status.value} {change.key.name}: {why}")
         self._report(outcome)
 
     def carry_out(self, changes: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
