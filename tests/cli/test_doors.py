@@ -36,7 +36,10 @@ def test_so_is_version() -> None:
     [
         (("pln",), "No such command 'pln'. Did you mean 'plan'?"),
         (("help", "aply"), "No such command 'aply'. Did you mean 'apply'?"),
-        (("webhook", "registr"), "No such command 'registr'. Did you mean 'register'?"),
+        (
+            ("webhook", "registr"),
+            "No such command 'registr'. Did you mean 'register', 'unregister'?",
+        ),
         (("plan", "--stagee", "x"), "No such option: --stagee; did you mean --stage?"),
         (
             ("plan", "--max-deletes", "1"),
