@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m2s.base.errors import TemplatesError
+from m2s.base.errors import TemplatesError, UsageError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.domain.versions import Whereabouts
@@ -35,6 +35,7 @@ class TemplateFolder:
 
         Raises:
             TemplatesError: something that is there cannot be read.
+            UsageError: the base template is not there.
         """
         self._last = self._read()
         return self._last
@@ -54,6 +55,8 @@ class TemplateFolder:
         return Whereabouts(False, f"its template {live.template} {became}")
 
     def _read(self) -> Templates:
+        if self._base and not Path(self._base).exists():
+            raise UsageError(f"--base-template {self._base}: no such file")
         named = self._text(Path(self._base), self._base) if self._base else None
         if self._folder is None:
             return Templates("", (), named)

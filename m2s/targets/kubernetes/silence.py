@@ -15,7 +15,7 @@ from urllib3.exceptions import (
 )
 
 from m2s.base.errors import ClusterError, ClusterUnavailable
-from m2s.base.wording import one_line
+from m2s.base.wording import dead_proxy, one_line
 from m2s.targets.kubernetes.patience import Failure
 
 
@@ -26,18 +26,26 @@ def failure(error: Exception) -> Failure | None:
     return "read" if isinstance(error, ReadTimeoutError | ProtocolError) else None
 
 
-def silenced(error: Exception, server: str, timeout: float) -> ClusterError:
+def silenced(
+    error: Exception, server: str, timeout: float, proxy: str | None = None
+) -> ClusterError:
     """Return the error that a client's exception stands for.
 
     Args:
         error: what the client raised.
         server: who was asked.
         timeout: seconds that an attempt had.
+        proxy: through which the server was asked, if through any.
     """
     cause: BaseException = error
     if isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError):
         cause = error.args[-1]
     text = one_line(str(cause))
+    if isinstance(cause, ProxyError):
+        return ClusterUnavailable(
+            f"{server} cannot be reached, {one_line(dead_proxy(server, proxy))}, {_last(text)}: "
+            "correct it, or name the host in NO_PROXY"
+        )
     # the client turns urllib3's SSLError into an ApiException of status 0
     if isinstance(cause, SSLError | ApiException) or "SSLError" in text:
         return ClusterError(
@@ -60,5 +68,5 @@ def _last(text: str) -> str:
     aborted = re.fullmatch(r"\('Connection aborted\.', \w+\((?:\d+, )?'(.*)'\)\)", text)
     if aborted:
         return aborted[1].lower()
-    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)", "", text)
+    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)|^.*Error\('", "", text)
     return inner.strip(" ()'\"").lower() or text
