@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.base.errors import UsageError
-from m2s.settings import build
+from m2s.cli.given import settings
 from m2s.settings.build import Settings
 
 _SHOW_VALUES = "show-values"
@@ -33,7 +32,7 @@ def everything_shown(output: str, saved: str | None = None) -> dict[str, Any]:
 def chosen_by(flags: Mapping[str, Any], config: str | None) -> Settings:
     """Return the settings of a command; raises a UsageError as :func:`m2s.settings.build.build`."""
     given = {name: raw for name, raw in flags.items() if name != _SHOW_VALUES}
-    chosen = build.build(given, os.environ, config)
+    chosen = settings(given, config)
     if _SHOW_VALUES in flags:
         return replace(chosen, show_env=(*chosen.show_env, mask.EVERYTHING))
     return chosen

@@ -11,7 +11,7 @@ from m2s.desired.templating import folder
 from m2s.desired.templating.names import Descriptions
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.versions import Description, Unreadable
-from m2s.platforms.seldon import traffic
+from m2s.platforms import catalogue
 from m2s.settings.build import Settings
 
 __all__ = ["Desired", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares"]
@@ -62,9 +62,9 @@ def build(
 
 
 def _checked(manifest: Manifest) -> Manifest | Undeployable:
-    """Refuse what Seldon Core would."""
-    fault = traffic.fault(manifest.body["spec"])
-    return manifest.refused(f"spec.predictors: {fault}") if fault else manifest
+    """Refuse what its platform would."""
+    refusal = next(catalogue.of(manifest.key).refusals(manifest.body), "")
+    return manifest.refused(refusal) if refusal else manifest
 
 
 def serves_undescribed(described: Iterable[Description | Unreadable], settings: Settings) -> bool:

@@ -14,7 +14,6 @@ from kubernetes import client
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.engine import reconcile
 from m2s.engine.execute import execute
 from m2s.objects import diff
@@ -27,6 +26,7 @@ from m2s.settings.build import Settings, build
 from m2s.targets.kubernetes.namespace import connect
 from tests.kits.fakes import FakeRegistry
 from tests.kits.generated import descriptions
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.kits.support import description, tried
 from tests.kits.worlds import Namespace
 from tests.laws.test_law_server_decides import DESCRIPTION, IGNORED, edits

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.engine import status
@@ -129,7 +128,7 @@ class Moment:
         scope = Scope(self.settings.owners, self.settings.models)
         here = self.edges.cluster.namespace
         mine = [
-            serving.of(live)
+            status.serving_of(live)
             for live in self.deployments
             if live.key.namespace == here and scope.includes(live)
         ]
