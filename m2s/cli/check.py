@@ -11,7 +11,7 @@ import typer
 
 from m2s.base.errors import M2sError
 from m2s.cli import connect
-from m2s.cli.given import settings
+from m2s.cli.choosing import chosen_by
 from m2s.cli.run import STRUCTURED
 from m2s.domain import rights
 from m2s.domain.rights import Need
@@ -24,7 +24,7 @@ from m2s.settings.build import Settings
 
 def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
     """Print what m2s finds on both sides; return 1 if something that it needs is missing."""
-    chosen = settings(flags, config)
+    chosen = chosen_by(flags, config)
     wanted = needs(chosen)
     with ThreadPoolExecutor() as pool:  # a side that does not answer takes its time
         source = pool.submit(_source, chosen)

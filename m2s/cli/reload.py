@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from m2s.base.errors import UsageError
-from m2s.cli.given import settings
+from m2s.cli.choosing import chosen_by
 from m2s.settings import config_file
 from m2s.settings.build import Settings
 
@@ -31,7 +31,7 @@ class Source:
     def read(self) -> Settings:
         """Return the settings as they are now; raises UsageError as :func:`settings.build`."""
         self._known = self._digest()
-        return settings(self._flags, self._config)
+        return chosen_by(self._flags, self._config)
 
     def read_again(self, old: Settings) -> Settings:
         """Return the settings as they are now, where a running process can take them over."""

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from m2s.cli import connect, streams
-from m2s.cli.given import settings
+from m2s.cli.choosing import chosen_by
 from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
 from m2s.engine import status
@@ -17,7 +17,7 @@ from m2s.output import document, status_view, tables
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
-    chosen = settings(flags, config)
+    chosen = chosen_by(flags, config)
     cluster = connect.cluster(chosen)
     scope = Scope(chosen.owners, chosen.models)
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)

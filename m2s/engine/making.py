@@ -31,7 +31,7 @@ from m2s.objects.body import Body
 from m2s.plan import claims, removals, second_look, ties, writes
 from m2s.plan.changes import Blocked, Change, Create, Update
 from m2s.plan.proof import changes_nothing
-from m2s.plan.writes import Write
+from m2s.plan.writes import Refusal, Write
 from m2s.settings.build import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
@@ -120,8 +120,8 @@ class Making:
         noted = tuple(self._noted(each, census) for each in written)
         return removals.assemble(manifests, noted, live.values(), places, scope, self.ties)
 
-    def _previews(self, items: Iterable[Write | Blocked]) -> dict[Key, Body | str]:
-        found: dict[Key, Body | str] = {
+    def _previews(self, items: Iterable[Write | Blocked]) -> dict[Key, Body | Refusal]:
+        found: dict[Key, Body | Refusal] = {
             item.manifest.key: item.live.body
             for item in items
             if isinstance(item, Write) and item.live and changes_nothing(item.manifest, item.live)
@@ -155,8 +155,8 @@ def now(settings: Settings) -> str:
     return "" if settings.folder else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def preview(cluster: Cluster, item: Write) -> Body | str:
-    """Return what the cluster would make of it, or why it refuses.
+def preview(cluster: Cluster, item: Write) -> Body | Refusal:
+    """Return the object as the cluster would have it, or its refusal.
 
     Raises:
         ClusterError: it cannot be asked.
@@ -165,4 +165,4 @@ def preview(cluster: Cluster, item: Write) -> Body | str:
         return cluster.preview(item.manifest, item.live)
     except Rejected as error:
         why = mask.within(str(error), item.manifest.body, item.live.body if item.live else None)
-        return f"rejected by the cluster: {why}"
+        return Refusal(f"rejected by the cluster: {why}")

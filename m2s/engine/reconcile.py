@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from m2s import desired
+from m2s.base import trace
 from m2s.base.bounds import after
 from m2s.base.errors import UsageError
 from m2s.base.workers import Begin, Workers, silently
@@ -49,6 +50,7 @@ def make_plan(
         UsageError: there is no folder of templates, and there never was one.
     """
     scope = Scope(settings.owners, settings.models)
+    trace.step(f"reading {', '.join(map(str, settings.selectors))} of {registry.identity}")
     templates = folder.read() if folder else Templates("")
     with ThreadPoolExecutor(settings.concurrency) as pool:
         workers = Workers(pool, settings.concurrency, begin, after(LONGEST))

@@ -29,6 +29,13 @@ class Write:
     live: LiveDeployment | None
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That the cluster would not take what would be written, and why."""
+
+    reason: str
+
+
 def writes(
     desired: Sequence[Desired],
     live: Mapping[Key, LiveDeployment],
@@ -118,7 +125,7 @@ def _lost(live: LiveDeployment, pointer: str) -> bool:
 
 def judge(
     items: Iterable[Write | Blocked],
-    previews: Mapping[Key, Body | str],
+    previews: Mapping[Key, Body | Refusal],
     ignore: Sequence[str],
     ties: Ties = NONE,
 ) -> tuple[Change, ...]:
@@ -126,7 +133,7 @@ def judge(
 
     Args:
         items: what :func:`writes` returned.
-        previews: for each Write, the object as the cluster would have it, or why it refuses.
+        previews: for each Write, the object as the cluster would have it, or its refusal.
         ignore: JSON pointers that are not compared.
         ties: what ties the deployments to the registry.
     """
@@ -139,10 +146,10 @@ def judge(
     return holds.keeping(changes, ties.renamed)
 
 
-def _judged(item: Write, merged: Body | str, ignore: Sequence[str], ties: Ties) -> Change:
+def _judged(item: Write, merged: Body | Refusal, ignore: Sequence[str], ties: Ties) -> Change:
     manifest, live = item.manifest, item.live
-    if isinstance(merged, str):
-        return replace(blocked(manifest, merged, live), manifest=manifest)
+    if isinstance(merged, Refusal):
+        return replace(blocked(manifest, merged.reason, live), manifest=manifest)
     if live is None:
         fields = diff.leaves(merged, "added")
         return Create(manifest, merged, fields, reasons.of_create(manifest))

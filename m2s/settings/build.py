@@ -68,6 +68,8 @@ class Settings:
     lease_name: str | None
     listen: tuple[str, int] | None
     webhook_secret_file: str | None
+    verbose: bool
+    debug: bool
     log_format: str
     deploy_file: str | None
     default_image: str | None

@@ -17,7 +17,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import pool_classes_by_scheme
 
-from m2s.base import deadline, waiting
+from m2s.base import deadline, trace, waiting
 from m2s.base.bounds import Left, after, earliest
 from m2s.base.errors import ClusterError
 from m2s.base.gate import OPEN, Gate
@@ -191,8 +191,11 @@ class Api:
             auth_settings=["BearerToken"],
         )
         silence = (self._timeout, request.silence) if request.silence else self._timeout
-        with deadline.within(earliest(left, request.gate.left)):
-            return client.call_api(*serialized, _request_timeout=silence)
+        method, url, *_ = serialized
+        with trace.request(method, url) as told, deadline.within(earliest(left, request.gate.left)):
+            response = client.call_api(*serialized, _request_timeout=silence)
+            told.status = response.status
+            return response
 
     def _logged_in(self, refused: ApiClient, log_in: Callable[[], Configuration]) -> ApiClient:
         """Return a client with fresh credentials, made once however many threads were refused."""
