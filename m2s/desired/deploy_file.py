@@ -10,6 +10,19 @@ from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 
 
+def kinds(file: DeployFile) -> frozenset[str]:
+    """Return the kinds of deployments that a file holds, as far as it can be read."""
+    names = [resource.kind for resource in catalogue.every()]
+    if not any(name.encode() in file.content for name in names[1:]):
+        return frozenset()  # most hold the first one, and need not be read for that
+    try:
+        documents = strictyaml.load_all(file.content)
+    except strictyaml.YamlError:
+        return frozenset()
+    found = (catalogue.of_body(document.value) for document in documents)
+    return frozenset(platform.resource.kind for platform in found if platform)
+
+
 def parse(file: DeployFile, *, alone: bool = True) -> tuple[Platform, Layer]:
     """Return what a file describes, as a layer that knows its lines, and the platform it is for.
 

@@ -14,7 +14,7 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.strictyaml import Document
 from m2s.desired.templating.placeholders import Placeholder
-from m2s.domain.manifests import TemplateFile
+from m2s.domain.manifests import TemplateFile, Templates
 from m2s.platforms import catalogue
 from m2s.platforms.problem import Problem
 
@@ -143,6 +143,13 @@ def _says_other(text: str) -> bool:
     if not kinds or len(kinds) != len(apis):
         return False
     return all(map(catalogue.is_other, kinds, apis))
+
+
+def kinds(given: Templates) -> set[str]:
+    """Return the kinds of deployments that templates say in plain text that they are of."""
+    texts = [file.text for file in (*given.files, *([given.base] if given.base else []))]
+    told = {kind for text in texts for kind in _KIND.findall(text)}
+    return told & {resource.kind for resource in catalogue.every()}
 
 
 def is_other(body: Any) -> bool:

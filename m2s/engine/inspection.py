@@ -7,16 +7,13 @@ from contextlib import suppress
 from itertools import product
 from typing import TypeVar
 
-from m2s.base.workers import Workers
 from m2s.domain.manifests import Desired, Manifest
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
+from m2s.engine.sides import Sides
 from m2s.platforms import catalogue
 from m2s.platforms.common.locating import servable
 from m2s.platforms.findings import Facts, Needs, unchecked
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
-from m2s.sources.source import Registry
-from m2s.targets.cluster import Cluster
 
 _T = TypeVar("_T")
 
@@ -24,10 +21,7 @@ _T = TypeVar("_T")
 def inspect(
     results: Sequence[Desired],
     described: Iterable[Description | Unreadable],
-    registry: Registry,
-    cluster: Cluster,
-    settings: Settings,
-    workers: Workers,
+    sides: Sides,
 ) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
     """Return ``results`` with their warnings, and what could not be checked, a line each.
 
@@ -37,14 +31,15 @@ def inspect(
     Args:
         results: what :func:`m2s.desired.build` returned.
         described: the descriptions they were made of, for where the models lie.
-        registry: asked for MLmodel files.
-        cluster: asked for Secrets' keys and ServiceAccounts.
-        settings: ``preflight``, ``strict`` and the prefix map.
-        workers: run the reads.
+        sides: the registry is asked for MLmodel files, the cluster for Secrets' keys and
+            ServiceAccounts.
 
     Raises:
         ClusterError: the cluster does not answer.
     """
+    registry, cluster, settings, workers = (
+        sides.registry, sides.cluster, sides.settings, sides.workers,
+    )  # fmt: skip
     if not settings.inspects:
         return tuple(_strictly(item, settings.strict) for item in results), ()
     made = [(catalogue.of(item.key), item) for item in results if isinstance(item, Manifest)]
