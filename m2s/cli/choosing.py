@@ -12,8 +12,8 @@ from m2s.base import mask, trace
 from m2s.base.errors import UsageError
 from m2s.platforms import catalogue
 from m2s.settings import build
-from m2s.settings.build import Settings
 from m2s.settings.defaults import Fragment
+from m2s.settings.groups import Settings
 
 _SHOW_VALUES = "show-values"
 

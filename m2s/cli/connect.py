@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from m2s.base import trace
 from m2s.base.errors import UsageError
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 

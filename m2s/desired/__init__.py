@@ -13,7 +13,7 @@ from m2s.desired.templating.names import Descriptions
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.versions import Description, Unreadable
 from m2s.platforms import catalogue
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 __all__ = [
     "Desired", "Inputs", "Memo", "Wanted", "build", "choose", "serves_undescribed", "with_shares",
@@ -35,7 +35,7 @@ class Inputs:
     """
 
     described: Descriptions
-    settings: Settings
+    settings: Describing
     namespace: str
     model_tags: ModelTags
     templates: Templates
@@ -76,7 +76,7 @@ def _checked(manifest: Manifest) -> Manifest | Undeployable:
     return manifest.refused(refusal) if refusal else manifest
 
 
-def serves_undescribed(described: Iterable[Description | Unreadable], settings: Settings) -> bool:
+def serves_undescribed(described: Iterable[Description | Unreadable], settings: Describing) -> bool:
     """Whether any version is to be served though it has no deploy.yaml."""
     bare = any(isinstance(item, Description) and item.file is None for item in described)
     return bare and settings.describing != "required"

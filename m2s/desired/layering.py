@@ -10,7 +10,7 @@ from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer, Merged, merge
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 
 def described(
@@ -18,7 +18,7 @@ def described(
     version: ModelVersion,
     own: Sequence[Layer],
     uri: str,
-    settings: Settings,
+    settings: Describing,
     model_tags: Mapping[str, Mapping[str, str]],
 ) -> Merged:
     """Return a version's deployment: the layers, from the lowest.
@@ -49,7 +49,7 @@ def described(
     return merged
 
 
-def over_defaults(platform: Platform, layer: Layer, settings: Settings) -> Merged:
+def over_defaults(platform: Platform, layer: Layer, settings: Describing) -> Merged:
     """Return a template's deployment: it overrides the platform team's ``defaults``.
 
     Raises:
@@ -60,7 +60,7 @@ def over_defaults(platform: Platform, layer: Layer, settings: Settings) -> Merge
     return merged
 
 
-def _defaults(settings: Settings) -> list[Layer]:
+def _defaults(settings: Describing) -> list[Layer]:
     given = settings.defaults
     return [Layer(given.origin, given.body, given.line)] if given else []
 

@@ -20,7 +20,7 @@ from m2s.platforms import catalogue
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 ModelTags = Mapping[str, Mapping[str, str]]
 
@@ -34,7 +34,7 @@ class Own:
     """
 
     described: Descriptions
-    settings: Settings
+    settings: Describing
     namespace: str
     model_tags: ModelTags
     base: TemplateFile | None = None

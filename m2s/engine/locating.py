@@ -21,7 +21,7 @@ from m2s.platforms.common.locating import UNRESOLVED, scheme
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import ModelUri
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 
 Found = Mapping[str, str | Unreadable]

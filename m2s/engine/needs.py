@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from m2s.domain.rights import Need, Right
 from m2s.platforms import catalogue
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 
 
 def needs(settings: Settings) -> tuple[Need, ...]:

@@ -22,7 +22,7 @@ from m2s.plan import removals
 from m2s.plan.changes import Change
 from m2s.plan.plan import Plan
 from m2s.platforms import catalogue
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 

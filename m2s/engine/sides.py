@@ -8,7 +8,7 @@ from m2s.base.workers import Workers
 from m2s.desired import Memo
 from m2s.domain.manifests import Templates
 from m2s.domain.scope import Scope
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 

@@ -33,7 +33,7 @@ from m2s.plan.orders import overruled
 from m2s.plan.proof import changes_nothing
 from m2s.plan.ties import Ties
 from m2s.plan.writes import Refusal, Write
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.targets.cluster import Cluster
 
 

@@ -18,7 +18,7 @@ from m2s.plan import holds, reasons
 from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update, blocked
 from m2s.plan.holds import NO_ONE, Held, Renamed
 from m2s.plan.ties import NONE, Ties
-from m2s.settings.build import Settings
+from m2s.settings.groups import Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def writes(
     desired: Sequence[Desired],
     live: Mapping[Key, LiveDeployment],
     scope: Scope,
-    settings: Settings,
+    settings: Safety,
     now: str,
     renamed: Renamed = NO_ONE,
 ) -> tuple[Write | Blocked, ...]:
@@ -60,7 +60,7 @@ def _write(
     manifest: Manifest,
     live: LiveDeployment | None,
     scope: Scope,
-    settings: Settings,
+    settings: Safety,
     held: Held,
     now: str,
 ) -> Write | Blocked:

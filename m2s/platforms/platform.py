@@ -29,7 +29,7 @@ from m2s.objects.origins import Sources
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import OwnServer
 
 Path = tuple[str | int, ...]
 """Keys and indices from an object's root."""
@@ -105,7 +105,7 @@ class Platform:
         version: ModelVersion,
         model_tags: Mapping[str, Mapping[str, str]],
         uri: str,
-        settings: Settings,
+        settings: OwnServer,
     ) -> Layer:
         """Return the deployment of a version that nobody describes.
 

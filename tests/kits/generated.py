@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from tests.kits.fakes import FakeRegistry
 from tests.kits.kind import GROUP, KIND
 

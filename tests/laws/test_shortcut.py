@@ -22,7 +22,8 @@ from m2s.objects.diff import dropped
 from m2s.plan.changes import Blocked, Create, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.plan.proof import changes_nothing
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from m2s.targets.kubernetes.namespace import connect
 from tests.kits.fakes import FakeRegistry
 from tests.kits.generated import descriptions

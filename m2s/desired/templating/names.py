@@ -18,7 +18,7 @@ from m2s.platforms.common.locating import scheme
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 Descriptions = Mapping[ModelVersion, Description | Unreadable]
 """How each version wants to be deployed, as far as that was read."""
@@ -46,7 +46,7 @@ class Catalog:
         selector: Selector,
         wanted: Iterable[Wanted],
         described: Descriptions,
-        settings: Settings,
+        settings: Describing,
     ) -> None:
         self._selector, self._described, self._settings = selector, described, settings
         self._wanted = {want.version.model: want for want in wanted}
@@ -111,7 +111,7 @@ class Catalog:
         return self._selector
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> Describing:
         """What the run works by."""
         return self._settings
 
@@ -120,7 +120,7 @@ def base_names(
     selector: Selector,
     version: ModelVersion,
     described: Description | Unreadable,
-    settings: Settings,
+    settings: Describing,
     platform: Platform,
 ) -> dict[str, Any]:
     """Return what the placeholders of the base template may name: the version at hand."""
@@ -135,7 +135,7 @@ class Version(Named):
         self,
         version: ModelVersion,
         described: Description | Unreadable | None,
-        settings: Settings,
+        settings: Describing,
         platform: Platform,
     ) -> None:
         self._version, self._described = version, described

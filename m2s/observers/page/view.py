@@ -12,7 +12,7 @@ from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.engine.execute import Status
 from m2s.observers.page.rows import Planned, Row
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from m2s.platforms.common.locating import UNRESOLVED, is_servable, map_uri, scheme, servable
-from m2s.settings.build import Settings
+from m2s.settings.groups import Locations
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Reader:
         run_id: the version's run, whose folder marks where the artifact root ends.
     """
 
-    settings: Settings
+    settings: Locations
     readable: Callable[[str], str]
     known: frozenset[str] = frozenset()
     run_id: str | None = None

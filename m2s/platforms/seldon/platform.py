@@ -33,7 +33,7 @@ from m2s.platforms.seldon import (
     traffic,
 )
 from m2s.platforms.seldon.units import blanked, units
-from m2s.settings.build import Settings
+from m2s.settings.groups import OwnServer
 
 
 class Seldon(Platform):
@@ -59,7 +59,7 @@ class Seldon(Platform):
         version: ModelVersion,
         model_tags: Mapping[str, Mapping[str, str]],
         uri: str,
-        settings: Settings,
+        settings: OwnServer,
     ) -> Layer:
         return server.layer(server.image_of(version, model_tags, settings), uri, settings)
 

@@ -16,7 +16,7 @@ from m2s.platforms.common.reader import Reader
 from m2s.platforms.common.rollouts import deadline_exceeded, unfinished
 from m2s.platforms.platform import Fault, ModelUri, Path, Platform, Pods
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import OwnServer
 
 _URI: Path = ("spec", "modelUri")
 
@@ -46,7 +46,7 @@ class Toy(Platform):
         version: ModelVersion,
         model_tags: Mapping[str, Mapping[str, str]],
         uri: str,
-        settings: Settings,
+        settings: OwnServer,
     ) -> Layer:
         return Layer("m2s's own toy", {"spec": {"modelUri": "", "replicas": 1}})
 
