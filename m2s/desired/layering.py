@@ -45,8 +45,7 @@ def described(
     """
     own = [*base, *([file.parse(deploy_file, alone=not base)] if deploy_file else [])]
     if not own:
-        image = server.image_of(version, model_tags, settings)
-        below = [server.layer(image, uri, settings), *_defaults(settings)]
+        below = [*server.layers(version, model_tags, uri, settings), *_defaults(settings)]
     else:
         below = _defaults(settings)
     stack, merged = with_implied([*below, *own])

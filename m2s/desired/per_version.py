@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from m2s.desired import splitting
 from m2s.desired.choosing import Wanted, check, default_name
+from m2s.desired.judging import judged
 from m2s.desired.layering import described as stacked
 from m2s.desired.locating import servable
 from m2s.desired.manifest import manifest_of
@@ -70,7 +71,9 @@ class Own:
 
     def _warned(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         made = self._deployment(want)
-        return warned(made) if isinstance(made, Manifest) else made
+        if not isinstance(made, Manifest):
+            return made
+        return judged(warned(made), self.settings.description_policy)
 
     def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)
@@ -112,10 +115,10 @@ class Own:
         def merged() -> Merged:
             return stacked(version, described.file, uri, settings, self.model_tags, base)
 
+        first = merged()
         # Made again where somebody asks: to keep all layers at hand takes half the memory there is.
-        return manifest_of(
-            want, merged().body, uri, owner, key, settings, lambda: merged().sources()
-        )
+        made = manifest_of(want, first.body, uri, owner, key, settings, lambda: merged().sources())
+        return replace(made, notes=(*made.notes, *first.notes))
 
     def _base(
         self, selector: Selector, version: ModelVersion, described: Description
