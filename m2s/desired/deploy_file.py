@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from m2s.base import strictyaml
+from m2s.base.labels import (
+    CHECKSUM,
+    MARKS,
+    MODEL,
+    MODEL_VERSION,
+    MODELS,
+    OWNER,
+    RECORD,
+    RUN_ID,
+    SELECTOR,
+    TEMPLATE,
+)
 from m2s.domain.versions import DeployFile
 from m2s.objects.layers import Layer
 from m2s.platforms import catalogue
@@ -47,5 +62,24 @@ def parse(file: DeployFile, *, alone: bool = True) -> tuple[Platform, Layer]:
     if problem:
         path, text = problem
         raise Problem(f"{file.origin}:{documents[0].line(*path)}: {text}")
-    given = platform.blanked(body) if alone else body
-    return platform, Layer(file.origin, given, documents[0].line)
+    given, marks = _unmarked(platform.blanked(body) if alone else body)
+    notes = tuple(f"{file.origin}: {mark} has no effect there: {_REMEDY}" for mark in marks)
+    return platform, Layer(file.origin, given, documents[0].line, described=True, notes=notes)
+
+
+_REMEDY = "`kubectl annotate` sets it on the deployment"
+_COPIED = frozenset({
+    OWNER, MODEL, MODEL_VERSION, RUN_ID, SELECTOR, CHECKSUM, MODELS, TEMPLATE, *RECORD
+})  # fmt: skip
+"""What m2s writes on each deployment; a description that was copied from one has it as well."""
+
+
+def _unmarked(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return a description without marks of m2s's, which are not its to make, and those to tell."""
+    metadata, told = dict(body.get("metadata") or {}), list[str]()
+    for field in ("labels", "annotations"):
+        marks = [name for name in metadata.get(field) or {} if name.startswith(MARKS)]
+        if marks:
+            metadata[field] = {k: v for k, v in metadata[field].items() if k not in marks}
+            told += [mark for mark in marks if mark not in _COPIED]
+    return {**body, "metadata": metadata} if "metadata" in body else body, told

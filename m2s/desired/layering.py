@@ -41,7 +41,7 @@ def described(
     """
     below = _defaults(settings)
     if not own:
-        below.insert(0, platform.own_layer(version, model_tags, uri, settings))
+        below = [*platform.own_layers(version, model_tags, uri, settings), *below]
     stack, merged = platform.complete([*below, *own])
     if tagged := platform.tag_layers(version, merged.body):
         merged = merge([*stack, *tagged], platform.list_keys)

@@ -8,6 +8,7 @@ from typing import Any
 
 from m2s.base.labels import (
     MANAGED_BY,
+    MARKS,
     MODEL,
     MODEL_VERSION,
     MODELS,
@@ -70,11 +71,8 @@ def marks(body: Body) -> Sources:
         ("metadata", field, name): Source("m2s")
         for field in ("labels", "annotations")
         for name in body["metadata"][field]
-        if name == MANAGED_BY or name.startswith(f"{_OURS}/")
+        if name == MANAGED_BY or name.startswith(MARKS)
     }
-
-
-_OURS = "m2s.io"
 
 
 def named(given: Mapping[str, Any], default: Key) -> tuple[Key, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from functools import partial
 
 from m2s.desired import deploy_file, splitting
 from m2s.desired.choosing import Wanted, check, default_name
+from m2s.desired.judging import judged
 from m2s.desired.layering import described as stacked
 from m2s.desired.manifest import manifest_of, warned
 from m2s.desired.memo import Memo
@@ -72,7 +73,9 @@ class Own:
 
     def _warned(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         made = self._deployment(want)
-        return warned(made) if isinstance(made, Manifest) else made
+        if not isinstance(made, Manifest):
+            return made
+        return judged(warned(made), self.settings.description_policy)
 
     def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)
@@ -118,10 +121,11 @@ class Own:
         def merged() -> Merged:
             return stacked(platform, version, own, uri, settings, self.model_tags)
 
+        first = merged()
         # Made again where somebody asks: to keep all layers at hand takes half the memory there is.
-        made = merged().body
         key, reader = replace(key, kind=platform.resource.kind), reader.knowing(uri)
-        return manifest_of(want, made, uri, owner, key, reader, lambda: merged().sources())
+        made = manifest_of(want, first.body, uri, owner, key, reader, lambda: merged().sources())
+        return replace(made, notes=(*made.notes, *first.notes))
 
     def _own(self, want: Wanted, described: Description) -> tuple[Platform, tuple[Layer, ...]]:
         """Return what describes a version, and by which platform that is served."""

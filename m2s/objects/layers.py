@@ -30,12 +30,15 @@ class Layer:
     """A partial object, and what to call it.
 
     ``line`` returns where in the layer's file the path of a value stands, in keys and indices;
-    None for a layer that is no file.
+    None for a layer that is no file. ``described`` is as in :class:`~m2s.objects.origins.Source`;
+    ``notes`` say what of the file is left out, and why.
     """
 
     name: str
     body: Mapping[str, Any]
     line: Callable[..., int] | None = None
+    described: bool = False
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def plain(self) -> bool:
@@ -49,9 +52,13 @@ class Merged:
 
     body: dict[str, Any]
     found: Mapping[_Path, _Given]
+    notes: tuple[str, ...] = ()
 
     def sources(self) -> Sources:
-        """Return where every leaf of ``body`` comes from; lines are looked up only here."""
+        """Return where every leaf of ``body`` comes from; lines are looked up only here.
+
+        Of what a description took out of a mapping it is told, too.
+        """
         return {
             named_path(self.body, (*path, *below)): _below(given, below).source
             for path, given in self.found.items()
@@ -66,10 +73,11 @@ def merge(layers: Sequence[Layer], keys: Mapping[str, ListKey] = KEYS) -> Merged
     """
     found: dict[_Path, _Given] = {}
     givens = [_Given(layer, (), dict(layer.body), keys) for layer in layers]
+    notes = tuple(note for layer in layers for note in layer.notes)
     if len(layers) == 1 and layers[0].plain:
-        return Merged(givens[0].value, {(): givens[0]})
+        return Merged(givens[0].value, {(): givens[0]}, notes)
     body = _merged(givens, (), found) if givens else {}
-    return Merged(body, found)
+    return Merged(body, found, notes)
 
 
 def named_path(body: Any, path: Sequence[str | int]) -> tuple[Step, ...]:
@@ -77,7 +85,7 @@ def named_path(body: Any, path: Sequence[str | int]) -> tuple[Step, ...]:
     result: list[Step] = []
     for step in path:
         by_name = isinstance(step, int) and named(body)
-        body = body[step]
+        body = body.get(step) if isinstance(body, Mapping) else body[step]
         result.append(Name(body["name"]) if by_name else step)
     return tuple(result)
 
@@ -117,7 +125,8 @@ class _Given:
     @property
     def source(self) -> Source:
         line = self.layer.line
-        return Source(self.layer.name, line(*self.at) if line else None)
+        where = line(*self.at) if line else None
+        return Source(self.layer.name, where, self.layer.described)
 
 
 def _merged(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -> Any:
@@ -200,7 +209,10 @@ def _mappings(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given])
     result = {}
     for key in dict.fromkeys(key for given in givens for key in given.value if key != "$patch"):
         inner = [given.child(key) for given in givens if key in given.value]
-        if _stands(inner) and not _only_every(inner, key):
+        if not _stands(inner):
+            if inner[-1].layer.described:
+                found[*path, key] = _below(inner[-1], ())
+        elif not _only_every(inner, key):
             result[key] = _merged(inner, (*path, key), found)
     return result
 

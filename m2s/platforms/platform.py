@@ -26,6 +26,7 @@ from m2s.objects import list_keys
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged, merge
 from m2s.objects.origins import Sources
+from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.problem import Problem
@@ -83,6 +84,8 @@ class Platform:
     """The kind of its primary object, which carries m2s's marks."""
     list_keys: Mapping[str, list_keys.ListKey] = list_keys.KEYS
     """By which field the items of each list are told apart; others are replaced whole."""
+    facts: tuple[str, ...] = ("image", "replicas")
+    """Names of fields of the spec that a plan shows of a new deployment."""
 
     # What a person describes.
 
@@ -100,14 +103,14 @@ class Platform:
 
     # What becomes of it.
 
-    def own_layer(
+    def own_layers(
         self,
         version: ModelVersion,
         model_tags: Mapping[str, Mapping[str, str]],
         uri: str,
         settings: OwnServer,
-    ) -> Layer:
-        """Return the deployment of a version that nobody describes.
+    ) -> list[Layer]:
+        """Return the deployment of a version that nobody describes, the lowest layer first.
 
         Args:
             version: with its tags.
@@ -190,6 +193,10 @@ class Platform:
             Problem: the platform cannot do what is asked, in words.
         """
         raise Problem(f"--split: {self.name} does not share traffic between versions")
+
+    def pod_specs(self, body: Body) -> Iterator[PodSpec | Named]:
+        """Yield each Pod's spec, and what an object names beside it: what a policy judges."""
+        raise NotImplementedError
 
     def refusals(self, body: Body) -> Iterator[str]:  # noqa: ARG002
         """Yield why the platform would refuse an object, naming the field."""

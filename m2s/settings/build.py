@@ -14,9 +14,9 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.errors import UsageError
 from m2s.base.names import meant
+from m2s.domain.policy import Policy
 from m2s.domain.versions import Selector
-from m2s.settings import config_file, defaults, neuro
-from m2s.settings.defaults import Fragment
+from m2s.settings import config_file, defaults, neuro, policy
 from m2s.settings.groups import Settings
 from m2s.settings.options import OPTIONS
 
@@ -39,7 +39,10 @@ def build(
         name: _parsed(name, raw, f"--{name}") for name, raw in flags.items() if raw is not None
     }
     layers = (_from_neuro(environ), _from_file(config), _from_environment(environ), given)
-    values = {name: option.default for name, option in OPTIONS.items()} | {defaults.KEY: None}
+    values = {name: option.default for name, option in OPTIONS.items()} | {
+        defaults.KEY: None,
+        policy.FIELD: Policy(),
+    }
     for layer in layers:
         if _selecting(layer):
             # A selector of a higher layer replaces a lower one's, whichever kind either is.
@@ -90,8 +93,8 @@ def _from_file(config: str | None) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, raw in document.value.items():
         where = f"{path}:{document.line(key)}: {key}"
-        if key == defaults.KEY:
-            values[key] = _defaults(path, document)
+        if key in (defaults.KEY, policy.KEY):
+            values |= _nested(path, document, key)
             continue
         if key not in OPTIONS:
             known = [*OPTIONS, defaults.KEY]
@@ -101,8 +104,10 @@ def _from_file(config: str | None) -> dict[str, Any]:
     return values
 
 
-def _defaults(path: Path, document: strictyaml.Document) -> Fragment:
+def _nested(path: Path, document: strictyaml.Document, key: str) -> dict[str, Any]:
     try:
-        return defaults.fragment(str(path), document)
+        if key == policy.KEY:
+            return policy.read(document.value[key])
+        return {key: defaults.fragment(str(path), document)}
     except defaults.Misplaced as error:
-        raise UsageError(f"{path}:{document.line(defaults.KEY, *error.path)}: {error}") from error
+        raise UsageError(f"{path}:{document.line(key, *error.path)}: {error}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from m2s.base.names import dns_label
 from m2s.domain.budget import MaxDelete
+from m2s.domain.policy import Policy
 from m2s.domain.versions import Selector
 from m2s.settings.defaults import Fragment
 from m2s.settings.split import Split
@@ -57,7 +58,14 @@ class OwnServer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Describing(Selection, Locations, OwnServer):
+class Ruled:
+    """What a description may ask for."""
+
+    description_policy: Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describing(Selection, Locations, OwnServer, Ruled):
     """All that makes a manifest of a version."""
 
     deploy_file: str | None
@@ -100,7 +108,7 @@ class Connection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Safety:
+class Safety(Ruled):
     """What may be written and deleted, and what is shown of it.
 
     ``accept_registry`` is said on the command line alone, since it is meant once.

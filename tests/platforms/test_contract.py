@@ -200,8 +200,8 @@ def test_without_a_description_its_own_server_is_a_description_too(platform: Pla
     registry = FakeRegistry()
     registry.add("iris", None)
     (version,) = registry.select(STAGED.selectors[0])
-    layer = platform.own_layer(version, {}, "s3://models/1", STAGED)
-    _, merged = platform.complete([layer])
+    layers = platform.own_layers(version, {}, "s3://models/1", STAGED)
+    _, merged = platform.complete(layers)
     platform.check(merged)
     assert list(platform.model_uris(merged.body))
 

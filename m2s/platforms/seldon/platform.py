@@ -13,6 +13,7 @@ from m2s.domain.serving import State
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged
+from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.platform import Fault, ModelUri, Part, Path, Platform, Pods, Split
@@ -24,6 +25,7 @@ from m2s.platforms.seldon import (
     made,
     names,
     places,
+    pod_specs,
     preflight,
     rollout,
     server,
@@ -40,6 +42,7 @@ class Seldon(Platform):
     """SeldonDeployments: graphs of nodes, each with a model of its own."""
 
     list_keys = list_keys.KEYS
+    facts = ("image", "replicas", "modelUri", "traffic", "shadow")
 
     def __init__(self, name: str, resource: Resource) -> None:
         """Serve under the name and the kind that the catalogue has."""
@@ -54,14 +57,14 @@ class Seldon(Platform):
     def blanked(self, body: Any) -> Any:
         return blanked(body)
 
-    def own_layer(
+    def own_layers(
         self,
         version: ModelVersion,
         model_tags: Mapping[str, Mapping[str, str]],
         uri: str,
         settings: OwnServer,
-    ) -> Layer:
-        return server.layer(server.image_of(version, model_tags, settings), uri, settings)
+    ) -> list[Layer]:
+        return server.layers(version, model_tags, uri, settings)
 
     def complete(self, layers: list[Layer]) -> tuple[list[Layer], Merged]:
         return completing.with_implied(layers)
@@ -87,6 +90,9 @@ class Seldon(Platform):
 
     def split(self, parts: Sequence[Part]) -> Split:
         return splitting.combined(parts)
+
+    def pod_specs(self, body: Body) -> Iterator[PodSpec | Named]:
+        return pod_specs.pod_specs(body)
 
     def refusals(self, body: Body) -> Iterator[str]:
         if fault := traffic.fault(body["spec"]):

@@ -31,10 +31,15 @@ _PROGRESS = 40 * 60
 """Seconds until a rollout counts as stuck: Kubernetes' ten minutes end before the half hour."""
 
 
-def image_of(
-    version: ModelVersion, model_tags: Mapping[str, Mapping[str, str]], settings: OwnServer
-) -> str | None:
-    """Return the image that serves a version: its registered model's tag, else the default.
+def layers(
+    version: ModelVersion,
+    model_tags: Mapping[str, Mapping[str, str]],
+    uri: str,
+    settings: OwnServer,
+) -> list[Layer]:
+    """Return the deployment of a model at ``uri``: in MLFLOW_SERVER, or wrapped in an image.
+
+    That is the one of the registered model's tag, else the default.
 
     Raises:
         Problem: what should be an image reference is not one.
@@ -43,14 +48,15 @@ def image_of(
     tagged = model_tags.get(version.model, {}).get(tag)
     where = f"tag {tag} of {version.model}" if tagged is not None else "--default-image"
     image = settings.default_image if tagged is None else tagged
-    return image and _reference(image, where, settings)
-
-
-def layer(image: str | None, uri: str, settings: OwnServer) -> Layer:
-    """Return the deployment of a model at ``uri``: wrapped in ``image``, else in MLFLOW_SERVER."""
     if image is None:
-        return _layer("MLFLOW_SERVER", settings, _prepackaged(settings))
-    return _layer("model wrapper", settings, _wrapped(image, uri, settings))
+        return [_layer("MLFLOW_SERVER", settings, _prepackaged(settings))]
+    image = image and _reference(image, where, settings)
+    wrapper = _layer("model wrapper", settings, _wrapped(image, uri, settings))
+    if tagged is None:
+        return [wrapper]
+    pod = {"containers": [{"name": UNIT, "image": image}]}
+    named = [{"name": PREDICTOR, "componentSpecs": [{"spec": pod}]}]
+    return [wrapper, Layer(where, {"spec": {"predictors": named}}, described=True)]
 
 
 def _layer(name: str, settings: OwnServer, predictor: Mapping[str, Any]) -> Layer:

@@ -54,8 +54,9 @@ def _layer(tag: str, value: str, below: Body) -> Layer:
     first = _first_predictor(tag, below)
     spec = write(first, wanted)
     if "protocol" in spec:
-        return Layer(f"tag {tag}", {"spec": spec})
-    return Layer(f"tag {tag}", {"spec": {"predictors": [{"name": first.get("name"), **spec}]}})
+        return Layer(f"tag {tag}", {"spec": spec}, described=True)
+    said = {"spec": {"predictors": [{"name": first.get("name"), **spec}]}}
+    return Layer(f"tag {tag}", said, described=True)
 
 
 def _first_predictor(tag: str, below: Body) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from m2s.domain.serving import State
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body, replaced
 from m2s.objects.layers import Layer
+from m2s.platforms.common.pods import Named, PodSpec, named
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.common.rollouts import deadline_exceeded, unfinished
 from m2s.platforms.platform import Fault, ModelUri, Path, Platform, Pods
@@ -41,14 +42,14 @@ class Toy(Platform):
             return _URI, "spec.modelUri must be a text"
         return None
 
-    def own_layer(
+    def own_layers(
         self,
         version: ModelVersion,
         model_tags: Mapping[str, Mapping[str, str]],
         uri: str,
         settings: OwnServer,
-    ) -> Layer:
-        return Layer("m2s's own toy", {"spec": {"modelUri": "", "replicas": 1}})
+    ) -> list[Layer]:
+        return [Layer("m2s's own toy", {"spec": {"modelUri": "", "replicas": 1}})]
 
     def readable(self, uri: str) -> str:
         if uri.startswith("ftp:"):
@@ -66,6 +67,9 @@ class Toy(Platform):
         if not written and len(uris) != 1:
             raise Problem("spec.modelUri is blank: name one model there")
         return replaced(body, {_URI: reader.read(written) if written else uris[0]})
+
+    def pod_specs(self, body: Body) -> Iterator[PodSpec | Named]:
+        yield from named(body, (), {"kind": "kinds", "spec.image": "images"})
 
     def related(self, live: Body) -> str:
         return f"toy={live['metadata']['name']}"
