@@ -57,7 +57,7 @@ def cluster(chosen: Settings) -> Cluster:
         from m2s.targets.folder.namespace import FolderCluster
 
         return FolderCluster(chosen.folder, chosen.namespace or "default")
-    from m2s.targets.deferred import deferred
+    from m2s.targets.cluster import deferred
     from m2s.targets.names import namespace_name
 
     if chosen.namespace:
