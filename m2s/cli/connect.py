@@ -60,7 +60,7 @@ def cluster(chosen: Settings) -> Cluster:
 
         trace.step(f"the target is the folder {chosen.folder}")
         return FolderCluster(chosen.folder, chosen.namespace or "default")
-    from m2s.targets.deferred import deferred
+    from m2s.targets.cluster import deferred
     from m2s.targets.names import namespace_name
 
     if chosen.namespace:

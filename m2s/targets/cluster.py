@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Protocol
+import threading
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol, cast
 
 from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
@@ -89,3 +90,24 @@ class Cluster(Protocol):
 
         ``before`` is what it was written over, if anything.
         """
+
+
+def deferred(connect: Callable[[], Cluster]) -> Cluster:
+    """Return what ``connect`` returns, called when it is first used, and once.
+
+    So its client is imported while the registry's first answer is awaited. What ``connect`` raises,
+    the first use does.
+    """
+    return cast(Cluster, _Deferred(connect))
+
+
+class _Deferred:
+    def __init__(self, connect: Callable[[], Cluster]) -> None:
+        self._connect, self._connecting = connect, threading.Lock()
+        self._cluster: Cluster | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._connecting:
+            if self._cluster is None:
+                self._cluster = self._connect()
+        return getattr(self._cluster, name)

@@ -90,7 +90,10 @@ class Files:
             for left_over in self.folder.glob(f".{file.name}.*.tmp"):
                 left_over.unlink(missing_ok=True)  # of a run that was killed
             try:
-                _write_through(temporary, content)
+                with temporary.open("xb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
                 temporary.replace(file)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -124,9 +127,11 @@ class Files:
     def _files(self) -> list[Path]:
         with naming(self.folder):
             try:
-                return sorted(file for file in self.folder.iterdir() if _is_manifest(file.name))
+                files = sorted(self.folder.iterdir())
             except FileNotFoundError:
                 return []
+        kinds = (".yaml", ".yml", ".json")
+        return [file for file in files if file.suffix in kinds and not file.name.startswith(".")]
 
     def _deployments(self, file: Path) -> tuple[Found, ...]:
         """Return a file's deployments; one that has not changed is not read again."""
@@ -188,17 +193,6 @@ def naming(file: Path) -> Iterator[None]:
 def without_servers_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``metadata`` without what only an API server writes."""
     return {key: value for key, value in metadata.items() if key not in _SERVERS_OWN}
-
-
-def _is_manifest(name: str) -> bool:
-    return name.endswith((".yaml", ".yml", ".json")) and not name.startswith(".")
-
-
-def _write_through(file: Path, content: bytes) -> None:
-    with file.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _kind(document: strictyaml.Document) -> Resource | None:

@@ -24,9 +24,8 @@ def look(
 ) -> Access:
     """Return what the server is, who asks, and which rights in the namespace are missing.
 
-    Raises:
-        ClusterError: the server cannot be reached, does not accept the credentials, or does not
-            answer as an API server does.
+    ClusterError: the server cannot be reached, does not accept the credentials, or does not answer
+    as an API server does.
     """
     version = _version(api)
     problems = (_namespace(api, namespace), *(_kind(api, resource) for resource in resources))
@@ -37,17 +36,17 @@ def look(
 def _version(api: Api) -> str:
     asked = Asked(api.server, "get", Key("", ""), "version")
     answer = api.ask("GET", "/version", asked)
+    if answer.status == _FORBIDDEN:
+        return ""
     if not answer.ok:
-        if answer.status == _FORBIDDEN:
-            return ""
         raise refusal(answer, asked)
     version = answer.body.get("gitVersion")
-    if not isinstance(version, str):
-        raise ClusterError(
-            f"{api.server} does not answer as a Kubernetes API server: check the kubeconfig's "
-            "server, or choose another --context"
-        )
-    return version
+    if isinstance(version, str):
+        return version
+    raise ClusterError(
+        f"{api.server} does not answer as a Kubernetes API server: check the kubeconfig's "
+        "server, or choose another --context"
+    )
 
 
 def _namespace(api: Api, name: str) -> str:
@@ -72,27 +71,20 @@ def _kind(api: Api, resource: Resource) -> str:
 
 def _may(api: Api, namespace: str, right: Right) -> bool:
     resource, _, group = right.resource.partition(".")
-    attributes = {
-        "namespace": namespace,
-        "verb": right.verb,
-        "group": group,
-        "resource": resource,
-        "name": right.name,
-    }
-    status = _review(api, "authorization", "SelfSubjectAccessReview", attributes)
-    allowed = status.get("allowed")
-    if not isinstance(allowed, bool):
-        raise ClusterError(f"{api.server} does not say whether this account may {right}")
-    return allowed
+    about = {"namespace": namespace, "verb": right.verb, "name": right.name}
+    attributes = {**about, "group": group, "resource": resource}
+    allowed = _review(api, "authorization", "SelfSubjectAccessReview", attributes).get("allowed")
+    if isinstance(allowed, bool):
+        return allowed
+    raise ClusterError(f"{api.server} does not say whether this account may {right}")
 
 
 def _account(api: Api) -> str:
     """Return who asks, "" on a server that does not tell (before Kubernetes 1.28)."""
     try:
-        status = _review(api, "authentication", "SelfSubjectReview", None)
+        user = _review(api, "authentication", "SelfSubjectReview", None).get("userInfo")
     except ClusterError:
         return ""
-    user = status.get("userInfo")
     return str(user.get("username") or "") if isinstance(user, dict) else ""
 
 

@@ -42,14 +42,7 @@ _REMEDY = "check that the kubeconfig's server is a Kubernetes API server"
 def decoded(status: int, data: bytes, asked: Asked, location: str = "") -> Answer:
     """Return an answer's body as JSON; of one that failed without JSON its text.
 
-    Args:
-        status: HTTP's.
-        data: the whole body.
-        asked: what was asked for.
-        location: the header of a redirect.
-
-    Raises:
-        ClusterError: it is no API server's answer.
+    ``location`` is the header of a redirect. ClusterError: it is no API server's answer.
     """
     if 300 <= status < 400:
         where = one_line(location) or "nowhere"
@@ -75,8 +68,7 @@ def decoded(status: int, data: bytes, asked: Asked, location: str = "") -> Answe
 def json_of(data: bytes) -> Any:
     """Decode what Kubernetes calls JSON: no NaN, no half characters, not too deep for Python.
 
-    Raises:
-        ValueError: it is none of that.
+    ValueError: it is none of that.
     """
     try:
         value = json.loads(data, parse_constant=_refuse)
@@ -118,8 +110,7 @@ def expect_deleted(answer: Answer, asked: Asked, uid: str) -> None:
 def page(answer: Answer, asked: Asked) -> tuple[list[Body], str]:
     """Return the items of a page of a list, and the token of the next one, "" after the last.
 
-    Raises:
-        ClusterError: it is no such list, or an item is not of it.
+    ClusterError: it is no such list, or an item is not of it.
     """
     version, kind = _known(asked)
     body, metadata = answer.body, answer.body.get("metadata")

@@ -18,11 +18,8 @@ def live(body: Body, resource: Resource, *, stored: bool = True) -> LiveDeployme
     """Return an object that :mod:`m2s.targets.kubernetes.decoder` let through.
 
     One that cannot be read or compared has a ``fault``, and only so much of its body as can be.
-
-    Args:
-        body: the object; in a list of a built-in kind it says neither apiVersion nor kind.
-        resource: its kind.
-        stored: it is one of the cluster's, not the result of a dry run.
+    ``resource`` is its kind, which an object in a list of a built-in kind does not say;
+    ``stored``: it is one of the cluster's, not the result of a dry run.
     """
     metadata = body["metadata"]
     key = Key(metadata["namespace"], metadata["name"], resource.kind)
@@ -59,25 +56,17 @@ def _is_managed(value: Any) -> bool:
     )
 
 
-def _is_list(value: Any) -> bool:
-    return value is None or isinstance(value, list)
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or type(value) is int
 
 
 _Fits = Callable[[Any], bool]
 _METADATA: dict[str, _Fits] = {
     "labels": _is_texts,
     "annotations": _is_texts,
-    "generation": _is_count,
+    "generation": lambda value: value is None or type(value) is int,
     "managedFields": _is_managed,
-    "finalizers": _is_list,
+    "finalizers": lambda value: value is None or isinstance(value, list),
 }
 _STORED: dict[str, _Fits] = {"uid": _is_text, "resourceVersion": _is_text}
 

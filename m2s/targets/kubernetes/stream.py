@@ -24,9 +24,7 @@ _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 class Broken(Exception):
     """The stream ended before its time; the text says why, "" where that is nothing to tell of.
 
-    Args:
-        why: in words.
-        resumes: it may be taken up from the last version that came.
+    ``resumes``: it may be taken up from the last version that came.
     """
 
     def __init__(self, why: str, *, resumes: bool = False) -> None:
@@ -46,8 +44,7 @@ class Event:
 def events(stream: BaseHTTPResponse, asked: Asked, resource: Resource) -> Iterator[Event]:
     """Yield the events of a stream about objects of one kind, to its end.
 
-    Raises:
-        Broken: it broke off, it says that it cannot go on, or a line is no event.
+    Broken: it broke off, it says that it cannot go on, or a line is no event.
     """
     for line in _lines(stream):
         yield _event(line, asked, resource)
