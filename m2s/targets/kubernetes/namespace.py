@@ -8,6 +8,7 @@ from dataclasses import replace
 from m2s.base.errors import ClusterError, Conflict, Rejected
 from m2s.base.gate import OPEN, Gate
 from m2s.base.labels import FIELD_MANAGER
+from m2s.base.names import meant
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import Resource
@@ -263,8 +264,20 @@ class KubernetesCluster:
         """Tell an empty namespace from one that is not there; not everybody may read namespaces."""
         asked = Asked(self.identity, "get", Key("", self._namespace), "namespaces")
         answer = self._api.ask("GET", f"/api/v1/namespaces/{self._namespace}", asked)
+        if answer.says_absent("namespaces", self._namespace):
+            raise ClusterError(f"{refusal(answer, asked)}{self._similar()}")
         if not answer.ok and answer.status != 403:
             raise refusal(answer, asked)
+
+    def _similar(self) -> str:
+        """Return the namespaces that may be meant, "" where there are none, or nobody may list."""
+        asked = Asked(self.identity, "list", Key("", ""), "namespaces")
+        try:
+            found = pages.items(self._api, "/api/v1/namespaces", asked)
+        except ClusterError:
+            return ""
+        like = meant(self._namespace, [str(one["metadata"]["name"]) for one in found])
+        return f"; {like}" if like.endswith("?") else ""
 
     def _asked(self, verb: str, key: Key, *, writes: bool = False) -> Asked:
         return Asked(self.identity, verb, key, catalogue.resource(key).plural, writes)
