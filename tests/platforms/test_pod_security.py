@@ -37,7 +37,7 @@ def profile(value: Any) -> Json:
     return {"type": value}
 
 
-OF_BOTH = (
+OF_BOTH: tuple[Json, ...] = (
     security(runAsNonRoot=True),
     security(runAsNonRoot=False),
     security(runAsUser=0),
@@ -52,7 +52,7 @@ OF_BOTH = (
         )
     ),
 )  # fmt: skip
-OF_PODS = (
+OF_PODS: tuple[Json, ...] = (
     {},
     {"hostNetwork": True},
     {"hostPID": True},
@@ -78,7 +78,7 @@ OF_PODS = (
         for name in ("net.ipv4.tcp_syncookies", "net.ipv4.tcp_rmem", "kernel.msgmax")
     ),
 )
-OF_CONTAINERS = (
+OF_CONTAINERS: tuple[Json, ...] = (
     {},
     *(
         {probe: {action: {"port": 80, "host": host}}}
