@@ -6,18 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base import strictyaml
-from m2s.base.labels import (
-    CHECKSUM,
-    MARKS,
-    MODEL,
-    MODEL_VERSION,
-    MODELS,
-    OWNER,
-    RECORD,
-    RUN_ID,
-    SELECTOR,
-    TEMPLATE,
-)
+from m2s.base.labels import CHECKSUM, KEEP, MARKS, PAUSED, PINNED
 from m2s.domain.versions import DeployFile
 from m2s.objects.layers import Layer
 from m2s.platforms import catalogue
@@ -68,18 +57,17 @@ def parse(file: DeployFile, *, alone: bool = True) -> tuple[Platform, Layer]:
 
 
 _REMEDY = "`kubectl annotate` sets it on the deployment"
-_COPIED = frozenset({
-    OWNER, MODEL, MODEL_VERSION, RUN_ID, SELECTOR, CHECKSUM, MODELS, TEMPLATE, *RECORD
-})  # fmt: skip
-"""What m2s writes on each deployment; a description that was copied from one has it as well."""
 
 
 def _unmarked(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return a description without marks of m2s's, which are not its to make, and those to tell."""
-    metadata, told = dict(body.get("metadata") or {}), list[str]()
+    """Return a description without m2s's marks, which are not its to make, and those to tell.
+
+    One that was copied from a deployment has those that m2s wrote there: they are no mistake.
+    """
+    metadata, marks = dict(body.get("metadata") or {}), list[str]()
     for field in ("labels", "annotations"):
-        marks = [name for name in metadata.get(field) or {} if name.startswith(MARKS)]
-        if marks:
-            metadata[field] = {k: v for k, v in metadata[field].items() if k not in marks}
-            told += [mark for mark in marks if mark not in _COPIED]
-    return {**body, "metadata": metadata} if "metadata" in body else body, told
+        given = metadata.get(field) or {}
+        marks += [name for name in given if name.startswith(MARKS)]
+        metadata[field] = {k: v for k, v in given.items() if not k.startswith(MARKS)}
+    told = [mark for mark in marks if CHECKSUM not in marks or mark in (KEEP, PAUSED, PINNED)]
+    return ({**body, "metadata": metadata} if marks else body), told

@@ -7,7 +7,7 @@ Pods. Beyond them ``nodeName`` is forbidden, which evades the scheduler.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import getitem
@@ -38,7 +38,8 @@ class Finding:
 def told(body: Body, finding: Finding) -> str:
     """Return a finding in ``body`` as one line: the path as a person writes it, and the words."""
     path = (*named_path(body, finding.path), *finding.missing)
-    return f"{FieldChange(path, 'added')} {finding.words}"
+    line = f"{FieldChange(path, 'added')} {finding.words}"
+    return line if len(line) < 600 else f"{line[:300]}…{line[-200:]}"
 
 
 _UNSET = (False, "", 0)
@@ -63,7 +64,7 @@ _VOLUMES = (
 """What the level restricted has no word about; hostPath is the level baseline's."""
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
-_Rule = tuple[str, tuple[Any, ...], str]
+_Rule = tuple[str, tuple[Any, ...] | Callable[[Any], bool], str]
 """Where, which values are allowed there, and what is said of others."""
 _OF_PODS: tuple[_Rule, ...] = (
     ("hostNetwork", _UNSET, "shares the node's network: leave it out"),
@@ -92,18 +93,22 @@ _OF_BOTH: tuple[_Rule, ...] = (
     ("securityContext.seLinuxOptions.role", _UNSET, "may not be set: leave it out"),
 )
 _PROC_MOUNT: _Rule = ("securityContext.procMount", ("Default",), "must be Default")
+_ROOT: _Rule = ("securityContext.runAsUser", lambda user: user not in (0, "0"), "must not be root")
+_ADDED: _Rule = ("securityContext.capabilities.add.*", ("NET_BIND_SERVICE",), _OF_CONTAINERS[1][2])
+
+
+def _drops_all(names: Any) -> bool:
+    return isinstance(names, list) and "ALL" in names
+
 
 _Need = tuple[str, bool, Callable[[Any], bool], str]
 """What a container must say, whether its Pod may say it instead, and what is allowed."""
 _NOT_ROOT: _Need = ("securityContext.runAsNonRoot", True, lambda it: it is True, "must be true")
 _LINUX: tuple[_Need, ...] = (
     ("securityContext.allowPrivilegeEscalation", False, lambda it: it is False, "must be false"),
-    (
-        "securityContext.capabilities.drop", False,
-        lambda it: isinstance(it, list) and "ALL" in it, "must have ALL",
-    ),
+    ("securityContext.capabilities.drop", False, _drops_all, "must have ALL"),
     ("securityContext.seccompProfile.type", True, lambda _: True, _PROFILE),
-)  # fmt: skip
+)
 
 
 def violations(parts: Iterable[PodSpec | Named], policy: Policy) -> Iterator[Finding]:
@@ -115,9 +120,7 @@ def violations(parts: Iterable[PodSpec | Named], policy: Policy) -> Iterator[Fin
     """
     for part in parts:
         if isinstance(part, PodSpec) and policy.level != "privileged":
-            strict = policy.level == "restricted"
-            yield from _baseline(part, proc=strict or _is_rooted(part.spec))
-            yield from _restricted(part) if strict else ()
+            yield from _of_pod(part, strict=policy.level == "restricted")
         for one in names(part):
             if not policy.allows(one.kind, one.name):
                 told = "" if one.path[-1] == one.name else f"({one.name}) "
@@ -125,6 +128,51 @@ def violations(parts: Iterable[PodSpec | Named], policy: Policy) -> Iterator[Fin
                 yield Finding(one.path, words)
             elif policy.level != "privileged" and not _is_confined(one):
                 yield Finding(one.path, f"({one.value}) must be runtime/default or localhost/…")
+
+
+def _is_confined(one: Named) -> bool:
+    apparmor = one.kind == "annotations" and one.name.startswith(_APPARMOR)
+    return not apparmor or one.value in ("", "runtime/default") or one.value[:10] == "localhost/"
+
+
+def _of_pod(pod: PodSpec, *, strict: bool) -> Iterator[Finding]:
+    # Root in a user namespace is nobody on the node; Windows has neither capabilities nor seccomp.
+    rooted, linux = pod.spec.get("hostUsers") is not False, at(pod.spec, "os.name") != "windows"
+    both = (*_OF_BOTH, *((_ROOT,) if strict and rooted else ()))
+    own = (*_OF_CONTAINERS, *both, *((_ADDED,) if strict and linux else ()))
+    own = (*own, *((_PROC_MOUNT,) if strict or rooted else ()))
+    yield from _broken((*_OF_PODS, *both), pod.spec, pod.path)
+    for path, container in pod.containers():
+        yield from _broken(own, container, path)
+    if strict:
+        yield from _of_volumes(pod)
+        for need in (*((_NOT_ROOT,) if rooted else ()), *(_LINUX if linux else ())):
+            yield from _needed(need, pod)
+
+
+def _broken(rules: Iterable[_Rule], node: Any, path: Path) -> Iterator[Finding]:
+    for way, allowed, words in rules:
+        for where, value in found(node, way, path):
+            if not (allowed(value) if callable(allowed) else value in allowed):
+                told = f"({value}) " if isinstance(value, str) else ""
+                yield Finding(where, told + words)
+
+
+def _of_volumes(pod: PodSpec) -> Iterator[Finding]:
+    for path, _ in found(pod.spec, "volumes.*.?", pod.path):
+        if path[-1] not in _VOLUMES:
+            yield Finding(path, "is no volume for models: use a persistentVolumeClaim or emptyDir")
+
+
+def _needed(need: _Need, pod: PodSpec) -> Iterator[Finding]:
+    way, inherits, allows, words = need
+    steps, inherited = tuple(way.split(".")), at(pod.spec, way) if inherits else None
+    for path, node in ((pod.path, pod.spec), *pod.containers()):
+        value = at(node, way)
+        if value is not None and not allows(value):
+            yield Finding((*path, *steps), words)
+        elif value is None and inherited is None and node is not pod.spec:
+            yield Finding(path, words, missing=steps, pod=pod.path)
 
 
 def watched(body: Body, parts: Iterable[PodSpec | Named]) -> dict[tuple[Step, ...], Any]:
@@ -138,56 +186,3 @@ def watched(body: Body, parts: Iterable[PodSpec | Named]) -> dict[tuple[Step, ..
 
 def _is_mark(path: Path) -> bool:
     return path[0] == "metadata" and str(path[-1]).startswith(MARKS)
-
-
-def _is_confined(one: Named) -> bool:
-    apparmor = one.kind == "annotations" and one.name.startswith(_APPARMOR)
-    return not apparmor or one.value in ("", "runtime/default") or one.value[:10] == "localhost/"
-
-
-def _is_rooted(spec: Mapping[str, Any]) -> bool:
-    """Whether root in the Pod is root on the node: in a user namespace it is nobody there."""
-    return spec.get("hostUsers") is not False
-
-
-def _baseline(pod: PodSpec, *, proc: bool) -> Iterator[Finding]:
-    rules = (*_OF_CONTAINERS, *_OF_BOTH, *((_PROC_MOUNT,) if proc else ()))
-    yield from _broken((*_OF_PODS, *_OF_BOTH), pod.spec, pod.path)
-    for path, container in pod.containers():
-        yield from _broken(rules, container, path)
-
-
-def _broken(rules: Iterable[_Rule], node: Any, path: Path) -> Iterator[Finding]:
-    for way, allowed, words in rules:
-        for where, value in found(node, way, path):
-            if value not in allowed:
-                told = f"({value}) " if isinstance(value, str) else ""
-                yield Finding(where, told + words)
-
-
-def _restricted(pod: PodSpec) -> Iterator[Finding]:
-    for path, _ in found(pod.spec, "volumes.*.?", pod.path):
-        if path[-1] not in _VOLUMES:
-            yield Finding(path, "is no volume for models: use a persistentVolumeClaim or emptyDir")
-    places = [(pod.path, pod.spec), *pod.containers()]
-    rooted, linux = _is_rooted(pod.spec), at(pod.spec, "os.name") != "windows"
-    for path, node in places:
-        user = at(node, "securityContext.runAsUser")
-        if rooted and user is not None and user in (0, "0"):
-            yield Finding((*path, "securityContext", "runAsUser"), "is root: take another number")
-        for where, name in found(node, "securityContext.capabilities.add.*", path):
-            if linux and name in _CAPABILITIES and name != "NET_BIND_SERVICE":
-                yield Finding(where, f"({name}) may not be added: leave it out")
-    for need in (*((_NOT_ROOT,) if rooted else ()), *(_LINUX if linux else ())):
-        yield from _needed(need, pod, places)
-
-
-def _needed(need: _Need, pod: PodSpec, places: Iterable[tuple[Path, Any]]) -> Iterator[Finding]:
-    way, inherits, allows, words = need
-    steps, inherited = tuple(way.split(".")), at(pod.spec, way) if inherits else None
-    for path, node in places:
-        value = at(node, way)
-        if value is not None and not allows(value):
-            yield Finding((*path, *steps), words)
-        elif value is None and inherited is None and node is not pod.spec:
-            yield Finding(path, words, missing=steps, pod=pod.path)
