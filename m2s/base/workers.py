@@ -22,11 +22,7 @@ returns is called after each of them, from any thread."""
 
 def silently(_title: str, _total: int) -> Callable[[], None]:
     """Tell nobody."""
-    return _nothing
-
-
-def _nothing() -> None:
-    pass
+    return lambda: None
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,7 @@ class Workers:
         """Return what ``step`` makes of each item, in their order; the first error ends it.
 
         A task for each worker, not for each item: most items ask nobody, and a task costs more.
-
-        Raises:
-            M2sError: the time is over before everything is done.
+        M2sError: the time is over before everything is done.
         """
         if not items:
             return []

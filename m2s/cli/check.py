@@ -19,7 +19,7 @@ from m2s.engine import check as checking
 from m2s.engine.check import Checkup, Source, Target
 from m2s.engine.needs import needs
 from m2s.output import check_view, document, tables
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 
 
 def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:

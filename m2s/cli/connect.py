@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from m2s.base import trace
 from m2s.base.errors import UsageError
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 
@@ -60,7 +60,7 @@ def cluster(chosen: Settings) -> Cluster:
 
         trace.step(f"the target is the folder {chosen.folder}")
         return FolderCluster(chosen.folder, chosen.namespace or "default")
-    from m2s.targets.deferred import deferred
+    from m2s.targets.cluster import deferred
     from m2s.targets.names import namespace_name
 
     if chosen.namespace:

@@ -10,7 +10,7 @@ from typing import Any
 from m2s.base.errors import UsageError
 from m2s.cli.choosing import chosen_by
 from m2s.settings import config_file
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 
 _FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect", "workspace")
 _ELECTED = ("lease", "namespace", "target", "kubeconfig", "context")

@@ -21,7 +21,7 @@ from m2s.output import document, explain_view, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster

@@ -12,7 +12,7 @@ from m2s.base.errors import UsageError
 from m2s.cli.choosing import chosen_by
 from m2s.cli.connect import registry_uri
 from m2s.cli.webhook_secret import secret_reader
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.mlflow.webhooks import Webhooks
 
 

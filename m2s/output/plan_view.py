@@ -6,7 +6,7 @@ Everything shown passes :mod:`m2s.base.mask`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from rich.cells import cell_len, set_cell_size
@@ -19,12 +19,14 @@ from m2s.base import mask, wording
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.engine.execute import Outcome, Status
-from m2s.objects.diff import FieldChange, steps
+from m2s.objects.diff import FieldChange, Step, steps
 from m2s.output import words
 from m2s.output.document import not_checked
 from m2s.output.tables import WIDTH, folded, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of, summary
+from m2s.platforms import catalogue
+from m2s.platforms.common import pod_security
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
@@ -32,6 +34,8 @@ _STYLES = {
 }  # fmt: skip
 MAX_FIELDS = 12
 """How many fields of one change the table lists; JSON lists them all."""
+LONGEST = 120
+"""Characters of a value that the table shows."""
 _BESIDE_NAMES = 46
 """Columns that names leave for the rest of a row, at least."""
 _INDENT = 3
@@ -134,8 +138,8 @@ def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> l
     match change:
         case Create(manifest=manifest):
             lines = [*_notes(manifest), *_facts(change, listed, width)]
-        case Update(manifest=manifest, fields=fields):
-            lines = [*_notes(manifest), *_field_lines(fields, listed, width)]
+        case Update(manifest=manifest):
+            lines = [*_notes(manifest), *_field_lines(change, listed, width)]
         case Unchanged(manifest=manifest):
             lines = [*manifest.notes, *_warnings(manifest)] if manifest else []
         case Blocked(live=live):
@@ -170,23 +174,31 @@ def _ignored(manifest: Manifest) -> Iterator[str]:
         yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
 
 
-_FACTS = ("image", "replicas", "modelUri", "traffic", "shadow")
+def _watched(manifest: Manifest) -> Mapping[tuple[Step, ...], Any]:
+    parts = catalogue.of(manifest.key).pod_specs(manifest.body)
+    return pod_security.watched(manifest.body, parts)
 
 
 def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
-    """What a data scientist looks for in a new deployment: images, replicas, model URIs."""
+    """What a data scientist looks for in a new deployment, and what a policy is about (law 13)."""
+    watched, facts = _watched(change.manifest), catalogue.of(change.key).facts
     for field in change.fields:
-        if field.path[0] == "spec" and field.path[-1] in _FACTS:
+        fact = field.path[0] == "spec" and field.path[-1] in facts
+        if fact or any(field.path[: len(path)] == path for path in watched):
             yield from _lines(field, listed, width, added="")
 
 
-def _field_lines(fields: Sequence[FieldChange], listed: Sequence[str], width: int) -> list[str]:
+def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[str]:
     # m2s's own labels and annotations only say again what the row's version says.
-    told = [field for field in fields if not field.bookkeeping]
-    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, listed, width)]
+    told = [field for field in change.fields if not field.bookkeeping]
+    for field in told[:MAX_FIELDS]:
+        yield from _lines(field, listed, width)
+    cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
+    for path, value in _watched(change.manifest).items() if cut else ():
+        if any(path[: len(each.path)] == each.path for each in cut):
+            yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:
-        lines.append(f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)")
-    return lines
+        yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 
 
 def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "+ ") -> list[str]:
@@ -210,7 +222,7 @@ def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "
     return [path, *(f"  {line}" for line in ([joined] if len(joined) < space - 2 else values))]
 
 
-def short(value: Any, limit: int = 120) -> str:
+def short(value: Any, limit: int = LONGEST) -> str:
     """Return a JSON value as text of so many characters at most."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -15,7 +15,7 @@ from m2s.base.errors import PlanFileError, UsageError
 from m2s.output.document import FORMAT_VERSION, of_plan, sides, text, whole_digest
 from m2s.plan.plan import Plan
 from m2s.settings import split
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.settings.options import OPTIONS
 
 # Bound is what decides a plan, and so is taken from it when it is applied. Where the two sides are

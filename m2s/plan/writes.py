@@ -17,8 +17,9 @@ from m2s.objects.body import Body
 from m2s.plan import holds, reasons
 from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update, blocked
 from m2s.plan.holds import NO_ONE, Held, Renamed
+from m2s.plan.policy import enforced
 from m2s.plan.ties import NONE, Ties
-from m2s.settings.build import Settings
+from m2s.settings.groups import Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def writes(
     desired: Sequence[Desired],
     live: Mapping[Key, LiveDeployment],
     scope: Scope,
-    settings: Settings,
+    settings: Safety,
     now: str,
     renamed: Renamed = NO_ONE,
 ) -> tuple[Write | Blocked, ...]:
@@ -60,7 +61,7 @@ def _write(
     manifest: Manifest,
     live: LiveDeployment | None,
     scope: Scope,
-    settings: Settings,
+    settings: Safety,
     held: Held,
     now: str,
 ) -> Write | Blocked:
@@ -74,7 +75,8 @@ def _write(
         problem = f"{live.key.name} {why}; it is created again once it is gone"
     if problem:
         return blocked(manifest, problem, live)
-    return write(manifest, live, settings.ignore, now)
+    allowed = enforced(manifest, live, settings.description_policy)
+    return allowed if isinstance(allowed, Blocked) else write(allowed, live, settings.ignore, now)
 
 
 def write(

@@ -14,7 +14,7 @@ from m2s.plan import removals, writes
 from m2s.plan.changes import Blocked, Change
 from m2s.plan.writes import Refusal, Write
 from m2s.settings import build
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 
 STAGING, CHAMPION = Selector("stage", "Staging"), Selector("alias", "champion")
 OWN = "stage-staging"
@@ -110,7 +110,7 @@ def has(
 
 def edited(manager: str, time: str = "2026-11-21T12:03:00Z") -> dict[str, Any]:
     """Return the ``metadata`` that says who wrote ``spec.image`` last."""
-    fields = {"f:spec": {"f:image": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:image": {}}}
     return {"managedFields": [{"manager": manager, "time": time, "fieldsV1": fields}]}
 
 

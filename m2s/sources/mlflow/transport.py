@@ -97,11 +97,7 @@ class Session(requests.Session):
             return response
 
     def get_redirect_target(self, resp: Any) -> Any:
-        """Return where to go on, None for nowhere.
-
-        Raises:
-            TooManyRedirects: it is another server.
-        """
+        """Return where to go on, None for nowhere; TooManyRedirects: it is another server."""
         target = super().get_redirect_target(resp)
         if target is None:
             return None
