@@ -6,6 +6,7 @@ Everything shown passes :mod:`m2s.base.mask`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
@@ -248,8 +249,8 @@ def outcomes_table(outcomes: Sequence[Outcome], width: int = WIDTH) -> Renderabl
 
 def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
     """Return ``Done: 2 created, 1 updated, 1 failed``."""
-    statuses = [outcome.status for outcome in outcomes]
-    counts = [(statuses.count(status), status.value) for status in Status]
+    statuses = Counter(outcome.status for outcome in outcomes)
+    counts = [(statuses[status], status.value) for status in Status]
     parts = [f"{count} {word}" for count, word in counts if count and word != "unchanged"]
     return f"Done: {', '.join(parts)}" if parts else "Done: nothing to do"
 

@@ -148,7 +148,7 @@ class Hanging(FolderCluster):
     def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
         if applied.model == "iris":
             self.answered.wait(60)
-        return Rollout(serving=False, failed=False, message="it is being looked at")
+        return Rollout.waits("it is being looked at")
 
 
 def test_the_timeout_is_for_all_rollouts_and_what_they_take(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.kits.seldon_operator import Operator
 from tests.servers import ApiServer
 
 Json = dict[str, Any]
-SERVING = Rollout(serving=True, failed=False, message="")
+SERVING = Rollout.serves()
 
 Edit = Callable[[Json, Json, Json], None]
 """Changes a spec, its first predictor or that one's container."""

@@ -19,7 +19,7 @@ from tests.servers.apiserver import SELDON_EDIT
 
 V1, V2 = "s3://models/fraud/1", "s3://models/fraud/10"
 NAME = "fraud-default-0-classifier"
-SERVING = Rollout(serving=True, failed=False, message="")
+SERVING = Rollout.serves()
 
 
 @pytest.fixture
