@@ -144,9 +144,9 @@ def prune(
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
     chosen = _settings(flags, config, accept=accept)
     if not chosen.owners:
-        raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
+        raise UsageError("no owner: give --stage, --alias or --owner, whose objects to prune")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
+        raise UsageError("prune asks before it deletes, and there is no terminal: give --yes")
     cluster = connect.cluster(chosen)
     look = None
     if everything:

@@ -134,7 +134,7 @@ def test_traffic_that_nothing_shows_is_said_and_not_waited_for(
     result = on_cluster("apply", "--wait")
     assert result.code == 0
     said = " ".join(result.out.split())
-    assert "traffic shares changed: the operator shows no evidence of these" in said
+    assert "traffic shares changed: its Deployments do not show whether these are in" in said
     assert said.endswith("Done: 1 serving")
 
 

@@ -146,8 +146,8 @@ def _unseen(live: Body, before: Body | None) -> str:
     if not found:
         return ""
     return (
-        f"{', '.join(found)} changed: the operator shows no evidence of these; "
-        "all else that was written is in force"
+        f"{', '.join(found)} changed: its Deployments do not show whether these are in "
+        "force; everything else is"
     )
 
 
