@@ -54,11 +54,6 @@ class Unit:
         return self.path[-1] == "explainer"
 
     @property
-    def is_root(self) -> bool:
-        """Whether it is the first node of a graph."""
-        return self.path[-1] == "graph"
-
-    @property
     def is_blank(self) -> bool:
         """Whether it has a ``modelUri`` with nothing in it."""
         return self.stated and not self.uri.strip()
