@@ -11,14 +11,14 @@ from dataclasses import replace
 from m2s.domain.manifests import Manifest
 from m2s.domain.policy import Policy
 from m2s.objects.layers import named_path
+from m2s.platforms import catalogue
 from m2s.platforms.common.pod_security import Finding, told, violations
-from m2s.platforms.seldon.pod_specs import pod_specs
 
 
 def judged(manifest: Manifest, policy: Policy) -> Manifest:
     """Return ``manifest`` with the violations that are its description's."""
     body = manifest.body
-    found = list(violations(pod_specs(body), policy))
+    found = list(violations(catalogue.of(manifest.key).pod_specs(body), policy))
     if not found:
         return manifest
     given = [path for path, source in manifest.sources().items() if source.described]

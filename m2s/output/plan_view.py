@@ -19,15 +19,14 @@ from m2s.base import mask, wording
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.engine.execute import Outcome, Status
-from m2s.objects.body import Body
 from m2s.objects.diff import FieldChange, Step, steps
 from m2s.output import words
 from m2s.output.document import not_checked
 from m2s.output.tables import WIDTH, folded, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of, summary
+from m2s.platforms import catalogue
 from m2s.platforms.common import pod_security
-from m2s.platforms.seldon.pod_specs import pod_specs
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
@@ -175,18 +174,16 @@ def _ignored(manifest: Manifest) -> Iterator[str]:
         yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
 
 
-_FACTS = ("image", "replicas", "modelUri", "traffic", "shadow")
-
-
-def _watched(body: Body) -> Mapping[tuple[Step, ...], Any]:
-    return pod_security.watched(body, pod_specs(body))
+def _watched(manifest: Manifest) -> Mapping[tuple[Step, ...], Any]:
+    parts = catalogue.of(manifest.key).pod_specs(manifest.body)
+    return pod_security.watched(manifest.body, parts)
 
 
 def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
     """What a data scientist looks for in a new deployment, and what a policy is about (law 13)."""
-    watched = _watched(change.manifest.body)
+    watched, facts = _watched(change.manifest), catalogue.of(change.key).facts
     for field in change.fields:
-        fact = field.path[0] == "spec" and field.path[-1] in _FACTS
+        fact = field.path[0] == "spec" and field.path[-1] in facts
         if fact or any(field.path[: len(path)] == path for path in watched):
             yield from _lines(field, listed, width, added="")
 
@@ -197,7 +194,7 @@ def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[
     for field in told[:MAX_FIELDS]:
         yield from _lines(field, listed, width)
     cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
-    for path, value in _watched(change.manifest.body).items() if cut else ():
+    for path, value in _watched(change.manifest).items() if cut else ():
         if any(path[: len(each.path)] == each.path for each in cut):
             yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:

@@ -9,8 +9,8 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.policy import Policy
 from m2s.plan.changes import Blocked, blocked
+from m2s.platforms import catalogue
 from m2s.platforms.common.pod_security import told, violations
-from m2s.platforms.seldon.pod_specs import pod_specs
 
 MOST = 8
 """How many violations of one deployment are told."""
@@ -38,5 +38,6 @@ def _serves(live: LiveDeployment, manifest: Manifest, policy: Policy) -> bool:
     wanted = manifest.body["metadata"]["annotations"][CHECKSUM]
     if live.owner is None or live.annotations.get(CHECKSUM) != wanted:
         return False
-    there = {told(live.body, each) for each in violations(pod_specs(live.body), policy)}
+    parts = catalogue.of(live.key).pod_specs(live.body)
+    there = {told(live.body, each) for each in violations(parts, policy)}
     return there.issuperset(manifest.violations)

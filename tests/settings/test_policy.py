@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from m2s.base.errors import UsageError
 from m2s.domain.policy import LISTS, Policy
 from m2s.settings import build
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from tests.kits.support import tried
 
 

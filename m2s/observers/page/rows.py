@@ -39,7 +39,7 @@ class Row:
     @property
     def kind(self) -> str:
         """Its state as a class of the style sheet."""
-        return self.one.state.lower() if self.one.state in status.STATES else "unknown"
+        return self.one.state.lower() if self.one.state in serving.STATES else "unknown"
 
     @property
     def badges(self) -> list[str]:
