@@ -377,6 +377,31 @@ def test_a_creation_shows_what_a_policy_is_about() -> None:
         assert line in shown
 
 
+def hidden_in_many() -> tuple[Json, Json]:
+    """Two descriptions: the second adds hostPath behind many changes, and changes one."""
+    before, after = seldon("iris"), seldon("iris")
+    pods = [each["spec"]["predictors"][0]["componentSpecs"][0]["spec"] for each in (before, after)]
+    for pod, value in zip(pods, ("1", "2"), strict=True):
+        pod["containers"][0]["env"] = [{"name": f"A{n}", "value": value} for n in range(40)]
+        pod["volumes"] = [{"name": "old", "hostPath": {"path": f"/{value}"}}]
+    new = {"name": "new", "csi": {"driver": "x" * 200}, "hostPath": {"path": "/etc"}}
+    pods[1]["volumes"] += [new]
+    pods[1] |= {"serviceAccountName": "another", "hostPID": True}
+    return before, after
+
+
+def test_an_update_shows_it_however_much_else_changes(on_folder: World, tmp_path: Path) -> None:
+    config = tmp_path / "free.yaml"
+    config.write_text("policy: {level: privileged}\n")
+    before, after = hidden_in_many()
+    on_folder.models.add("iris", yaml.safe_dump(before))
+    on_folder.apply("--config", str(config))
+    on_folder.models.add("iris", yaml.safe_dump(after))
+    shown = on_folder("plan", "--config", str(config)).out
+    for line in ("volumes[new].hostPath", "volumes[old].hostPath.path", "hostPID", "another"):
+        assert line in "".join(shown.split("\n   "))
+
+
 def with_annotation(name: str, value: str) -> str:
     body = seldon("iris")
     body["metadata"]["annotations"] = {name: value}
