@@ -194,10 +194,14 @@ def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[
     told = [field for field in change.fields if not field.bookkeeping]
     for field in told[:MAX_FIELDS]:
         yield from _lines(field, listed, width)
+    # What a policy is about is seen, however much else there is (law 13).
     cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
     for path, value in _watched(change.manifest).items() if cut else ():
-        if any(path[: len(each.path)] == each.path for each in cut):
-            yield from _lines(FieldChange(path, "added", None, value), listed, width)
+        for field in cut:
+            if field.path[: len(path)] == path:
+                yield from _lines(field, listed, width)
+            elif path[: len(field.path)] == field.path:
+                yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:
         yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 
