@@ -49,7 +49,7 @@ def kept() -> Iterator[None]:
 def step(text: str) -> None:
     """Tell a step, where steps are told."""
     if _level >= STEPS:
-        _say(mask.text(text))
+        _say(mask.text(text[:1].upper() + text[1:]))
 
 
 @dataclass

@@ -83,7 +83,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _target(target: ClusterSide) -> Iterator[_Row]:
-    yield _Row("ClusterSide", target.identity or "none")
+    yield _Row("Target", target.identity or "none")
     access = target.access
     if access and access.version:
         yield _Row("Version", f"Kubernetes {access.version}")
