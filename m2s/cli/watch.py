@@ -170,15 +170,12 @@ def _heading(chosen: Settings, edges: Edges) -> str:
 
 def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
     if not chosen.selectors:
-        raise UsageError(f"no selector: give --stage or --alias; {_offers(chosen)}")
+        there = run.there_is(connect.registry(chosen).offers())
+        raise UsageError(f"no selector: give --stage or --alias; {there}")
     if chosen.leader_elect and chosen.folder:
         raise UsageError("--leader-elect wants a Kubernetes cluster: a folder has no Lease")
     if chosen.leader_elect and once:
         raise UsageError("--once and --leader-elect exclude each other: use `m2s apply`")
-
-
-def _offers(chosen: Settings) -> str:
-    return run.offers(connect.registry(chosen))
 
 
 def _exit_code(report: PassReport | None) -> int:
