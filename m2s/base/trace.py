@@ -10,11 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from m2s.base import mask
 
 STEPS, REQUESTS = 1, 2
-"""What is told: the steps, or the requests too; 0 is nothing."""
 
 
 def _to_stderr(line: str) -> None:
@@ -26,8 +26,14 @@ _say: Callable[[str], None] = _to_stderr
 
 
 def level() -> int:
-    """Return what is told now."""
+    """Return what is told now: nothing (0), ``STEPS``, or ``REQUESTS`` too."""
     return _level
+
+
+def begin(level: int, say: Callable[[str], None] | None = None) -> None:
+    """Tell this from now on; ``say`` takes each line, in the place of who took it so far."""
+    global _level, _say
+    _level, _say = level, say or _say
 
 
 @contextmanager
@@ -37,45 +43,33 @@ def kept() -> Iterator[None]:
     try:
         yield
     finally:
-        begin(before[0])
-        say(before[1])
-
-
-def begin(level: int) -> None:
-    """Tell this from now on."""
-    global _level  # noqa: PLW0603 - one place for all that a process says
-    _level = level
-
-
-def say(how: Callable[[str], None]) -> None:
-    """Have the lines go elsewhere from now on."""
-    global _say  # noqa: PLW0603 - the same
-    _say = how
+        begin(*before)
 
 
 def step(text: str) -> None:
     """Tell a step, where steps are told."""
     if _level >= STEPS:
-        _say(mask.text(text))
+        _say(mask.text(text[:1].upper() + text[1:]))
 
 
+@dataclass
 class Request:
     """A request under way; whoever makes it notes the answer's ``status``, and the whole URL."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self.status = url, 0
+    url: str
+    status: int = 0
 
 
 @contextmanager
 def request(method: str, url: str) -> Iterator[Request]:
     """Tell the request that is made in this block, or what it failed with."""
-    asked, begun, came = Request(url), time.monotonic(), ""
+    asked, begun, failed = Request(url), time.monotonic(), ""
     try:
         yield asked
     except BaseException as error:
-        came = type(error).__name__
+        failed = type(error).__name__
         raise
     finally:
         if _level >= REQUESTS:
             seconds = time.monotonic() - begun
-            _say(mask.text(f"{method} {asked.url}: {came or asked.status} in {seconds:.3f} s"))
+            _say(mask.text(f"{method} {asked.url}: {failed or asked.status} in {seconds:.3f} s"))

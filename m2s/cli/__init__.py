@@ -48,11 +48,11 @@ def _run(argv: Sequence[str] | None) -> int:
     import typer
 
     from m2s.cli import streams
-    from m2s.cli.app import app
+    from m2s.cli.app import invoke
 
     streams.prepare()
     try:
-        code = app(args=argv, prog_name="m2s", standalone_mode=False)
+        code = invoke(argv)
         sys.stdout.flush()
     except M2sError as error:
         return _fail(told(error), error.exit_code)
@@ -68,7 +68,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except OSError as error:
         streams.abandon()
         return _fail(streams.trouble(error), M2sError.exit_code)
-    return int(code or 0)
+    return code
 
 
 def _wrong(error: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,6 +13,9 @@ from m2s import __version__
 from m2s.base.errors import UsageError
 from m2s.cli.lazy_options import Late
 from m2s.cli.options import with_settings
+
+_UNWRAPPED = 1000
+"""Columns of a help that goes to no terminal: a line an option."""
 
 app = typer.Typer(
     name="m2s",
@@ -25,6 +30,12 @@ app = typer.Typer(
 )
 
 
+def invoke(argv: Sequence[str] | None) -> int:
+    """Run one command and return its exit code; raises what typer, or the command, raises."""
+    width = {} if sys.stdout.isatty() else {"terminal_width": _UNWRAPPED}
+    return int(app(args=argv, prog_name="m2s", standalone_mode=False, **width) or 0)
+
+
 class Output(StrEnum):
     """How a result is printed."""
 
@@ -34,14 +45,17 @@ class Output(StrEnum):
     MARKDOWN = "markdown"
 
 
+def _own(about: str, *flags: str, variable: str = "", **more: Any) -> Any:
+    """Return an option of some commands that is no setting; its help names its variable."""
+    told = f"{about} [{variable}]" if variable else about
+    more |= {"envvar": variable} if variable else {}
+    return typer.Option(*flags, help=told, show_default=False, show_envvar=False, **more)
+
+
 Config = Annotated[
     str | None,
-    typer.Option(
-        "--config",
-        metavar="PATH",
-        envvar="M2S_CONFIG",
-        show_envvar=False,
-        help="File of settings (default: ./m2s.yaml). [M2S_CONFIG]",
+    _own(
+        "File of settings (default: ./m2s.yaml).", "--config", metavar="PATH", variable="M2S_CONFIG"
     ),
 ]
 
@@ -56,30 +70,21 @@ def _format(raw: str) -> Output:
 
 Format = Annotated[
     Output,
-    typer.Option(
+    _own(
+        "table, json, yaml or markdown (default: table).",
         "--output",
         "-o",
         metavar="FORMAT",
         parser=_format,
-        envvar="M2S_OUTPUT",
-        show_envvar=False,
-        show_default=False,
-        help="table, json, yaml or markdown (default: table). [M2S_OUTPUT]",
+        variable="M2S_OUTPUT",
     ),
 ]
-Yes = Annotated[
-    bool,
-    typer.Option("--yes", "-y", envvar="M2S_YES", show_envvar=False, help="Do not ask. [M2S_YES]"),
-]
+Yes = Annotated[bool, _own("Do not ask.", "--yes", "-y", variable="M2S_YES")]
 ShowValues = Annotated[
-    bool,
-    typer.Option("--show-values", help="Show values of variables and arguments, on a terminal."),
+    bool, _own("Show values of variables and arguments, on a terminal.", "--show-values")
 ]
 Accept = Annotated[
-    bool,
-    typer.Option(
-        "--accept-registry", help="Accept another registry than the deployments come from, once."
-    ),
+    bool, _own("Accept another registry than the deployments come from, once.", "--accept-registry")
 ]
 
 
@@ -104,13 +109,13 @@ def _main(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell each step.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tell each request too.")] = False,
+    verbose: Annotated[bool, _own("Tell each step.", "--verbose", "-v")] = False,
+    debug: Annotated[bool, _own("Tell each request too.", "--debug")] = False,
 ) -> None:
     if verbose or debug:
-        from m2s.cli.choosing import tell
+        from m2s.base import trace
 
-        tell(verbose=verbose, debug=debug)
+        trace.begin(trace.REQUESTS if debug else trace.STEPS)
     _help_without_command(context)
 
 
@@ -135,28 +140,18 @@ def plan(
     output: Format = Output.TABLE,
     detailed_exitcode: Annotated[
         bool,
-        typer.Option(
+        _own(
+            "Exit 2 when changes are pending.",
             "--detailed-exitcode",
-            envvar="M2S_DETAILED_EXITCODE",
-            show_envvar=False,
-            help="Exit 2 when changes are pending. [M2S_DETAILED_EXITCODE]",
+            variable="M2S_DETAILED_EXITCODE",
         ),
     ] = False,
     out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="PATH",
-            envvar="M2S_OUT",
-            show_envvar=False,
-            help="Save the plan for apply. [M2S_OUT]",
-        ),
+        str | None, _own("Save the plan for apply.", "--out", metavar="PATH", variable="M2S_OUT")
     ] = None,
     explain: Annotated[
         str | None,
-        typer.Option(
-            "--explain", metavar="DEPLOYMENT", help="Show which layer gave each of its fields."
-        ),
+        _own("Show which layer gave each of its fields.", "--explain", metavar="DEPLOYMENT"),
     ] = None,
     show_values: ShowValues = False,
     accept_registry: Accept = False,
@@ -202,7 +197,7 @@ def prune(
     output: Format = Output.TABLE,
     yes: Yes = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Delete everything of this owner: the teardown.")
+        bool, _own("Delete everything of this owner: the teardown.", "--all")
     ] = False,
     show_values: ShowValues = False,
     accept_registry: Accept = False,
@@ -220,12 +215,11 @@ def prune(
 
 Secret = Annotated[
     str | None,
-    typer.Option(
+    _own(
+        "Secret of MLflow's webhook; the variable is safer.",
         "--webhook-secret",
         metavar="TEXT",
-        envvar="M2S_WEBHOOK_SECRET",
-        show_envvar=False,
-        help="Secret of MLflow's webhook; the variable is safer. [M2S_WEBHOOK_SECRET]",
+        variable="M2S_WEBHOOK_SECRET",
     ),
 ]
 
@@ -235,15 +229,7 @@ Secret = Annotated[
 def watch(
     flags: dict[str, Any],
     config: Config = None,
-    once: Annotated[
-        bool,
-        typer.Option(
-            "--once",
-            envvar="M2S_ONCE",
-            show_envvar=False,
-            help="Make one pass, then exit. [M2S_ONCE]",
-        ),
-    ] = False,
+    once: Annotated[bool, _own("Make one pass, then exit.", "--once", variable="M2S_ONCE")] = False,
     webhook_secret: Secret = None,
 ) -> None:
     """Apply again and again: the controller in a cluster.
@@ -261,10 +247,9 @@ def rollback(
     flags: dict[str, Any],
     deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
     to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="VERSION", help="Which version (default: the one before)."),
+        str | None, _own("Which version (default: the one before).", "--to", metavar="VERSION")
     ] = None,
-    unpin: Annotated[bool, typer.Option("--unpin", help="Lift the pin again.")] = False,
+    unpin: Annotated[bool, _own("Lift the pin again.", "--unpin")] = False,
     config: Config = None,
     output: Format = Output.TABLE,
     yes: Yes = False,
@@ -311,12 +296,11 @@ app.add_typer(webhook, name="webhook")
 
 Name = Annotated[
     str | None,
-    typer.Option(
+    _own(
+        "Name of the webhook (default: m2s-<owner>).",
         "--name",
-        envvar="M2S_WEBHOOK_NAME",
-        show_envvar=False,
         metavar="NAME",
-        help="Name of the webhook (default: m2s-<owner>). [M2S_WEBHOOK_NAME]",
+        variable="M2S_WEBHOOK_NAME",
     ),
 ]
 
@@ -327,12 +311,11 @@ def register(
     flags: dict[str, Any],
     url: Annotated[
         str,
-        typer.Option(
+        _own(
+            "Where m2s watch listens: https://HOST/mlflow.",
             "--url",
-            envvar="M2S_WEBHOOK_URL",
-            show_envvar=False,
             metavar="URL",
-            help="Where m2s watch listens: https://HOST/mlflow. [M2S_WEBHOOK_URL]",
+            variable="M2S_WEBHOOK_URL",
         ),
     ],
     name: Name = None,
@@ -351,13 +334,7 @@ def unregister(
     flags: dict[str, Any],
     url: Annotated[
         str | None,
-        typer.Option(
-            "--url",
-            envvar="M2S_WEBHOOK_URL",
-            show_envvar=False,
-            metavar="URL",
-            help="The webhook of this URL. [M2S_WEBHOOK_URL]",
-        ),
+        _own("The webhook of this URL.", "--url", metavar="URL", variable="M2S_WEBHOOK_URL"),
     ] = None,
     name: Name = None,
     config: Config = None,
@@ -373,8 +350,7 @@ def unregister(
 def demo(
     flags: dict[str, Any],
     folder: Annotated[
-        str | None,
-        typer.Option("--dir", metavar="PATH", help="Keep registry and manifests here."),
+        str | None, _own("Keep registry and manifests here.", "--dir", metavar="PATH")
     ] = None,
 ) -> None:
     """Show the whole job on this machine, without a cluster.
@@ -395,7 +371,7 @@ def show_help(
     ] = None,
 ) -> None:
     """Show this list of commands, or the help of one."""
-    raise typer.Exit(app([*(command or ()), "--help"], prog_name="m2s", standalone_mode=False))
+    raise typer.Exit(invoke([*(command or ()), "--help"]))
 
 
 @app.command(name="version", cls=Late)

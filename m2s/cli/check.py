@@ -13,7 +13,7 @@ from m2s.cli.choosing import chosen_by
 from m2s.domain import rights
 from m2s.domain.rights import Need
 from m2s.engine import check as checking
-from m2s.engine.check import Checkup, Source, Target
+from m2s.engine.check import Checkup, ClusterSide, RegistrySide
 from m2s.engine.needs import needs
 from m2s.output import check_view
 from m2s.settings.groups import Settings
@@ -35,8 +35,8 @@ def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
     return 0 if found.ok else M2sError.exit_code
 
 
-def _source(chosen: Settings) -> Source:
-    found = Source()
+def _source(chosen: Settings) -> RegistrySide:
+    found = RegistrySide()
     try:
         registry = connect.registry(chosen)
         found = replace(found, identity=registry.identity, workspace=registry.workspace)
@@ -46,11 +46,11 @@ def _source(chosen: Settings) -> Source:
         return replace(found, problem=str(error))
 
 
-def _target(chosen: Settings, wanted: tuple[Need, ...]) -> Target:
-    found = Target(namespace=chosen.namespace or "")
+def _target(chosen: Settings, wanted: tuple[Need, ...]) -> ClusterSide:
+    found = ClusterSide(namespace=chosen.namespace or "")
     try:
         cluster = connect.cluster(chosen)
-        found = Target(cluster.identity, cluster.namespace)
+        found = ClusterSide(cluster.identity, cluster.namespace)
         return replace(found, access=cluster.access(rights.every(wanted)))
     except M2sError as error:
         return replace(found, problem=str(error))

@@ -50,8 +50,7 @@ def chosen_by(flags: Mapping[str, Any], config: str | None) -> Settings:
 
 def tell(*, verbose: bool = False, debug: bool = False) -> None:
     """Tell each step, or each request too; what was to be told already is told in any case."""
-    asked = trace.REQUESTS if debug else trace.STEPS if verbose else 0
-    trace.begin(max(asked, trace.level()))
+    trace.begin(max(trace.level(), trace.STEPS * verbose, trace.REQUESTS * debug))
 
 
 def _check(given: Fragment) -> None:

@@ -5,7 +5,6 @@ Making the options of all commands takes half of the time of ``m2s --help``, whi
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,7 +14,6 @@ from typer.main import get_command
 
 Callback = Callable[..., None]
 
-_UNWRAPPED = 1000
 _RARE = frozenset({"webhook_secret"})
 GENERAL = "General"
 """The group of what is no setting: the command's own switches, and help."""
@@ -52,8 +50,6 @@ class Late(TyperCommand):
         self._whole = "--help-all" in args
         if self._whole:
             args = ["--help" if arg == "--help-all" else arg for arg in args]
-        if not sys.stdout.isatty():
-            extra.setdefault("terminal_width", _UNWRAPPED)  # for a pipe, a line an option
         return super().make_context(info_name, args, parent, **extra)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

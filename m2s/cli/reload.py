@@ -16,7 +16,7 @@ _FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect", "worksp
 _ELECTED = ("lease", "namespace", "target", "kubeconfig", "context")
 
 
-class Source:
+class SettingsSource:
     """Flags, the environment and m2s.yaml, of which the last can change.
 
     What was read is told from what is there by its content: a mounted ConfigMap is replaced by

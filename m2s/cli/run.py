@@ -15,6 +15,7 @@ from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.base.names import meant
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
+from m2s.domain.versions import Offers
 from m2s.engine import live_tags, reconcile
 from m2s.engine.execute import Outcome, SecondLook, execute, wait
 from m2s.output import document, explain_view, plan_view, saved_plan, tables
@@ -180,7 +181,7 @@ def _read(
     templates: TemplateFolder | None = None,
 ) -> Plan:
     if not chosen.selectors:
-        raise UsageError(f"no selector: give --stage or --alias; {offers(registry)}")
+        raise UsageError(f"no selector: give --stage or --alias; {there_is(registry.offers())}")
     spare_imports()
     with tables.stages("Reading the registry") as begin:
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
@@ -209,14 +210,19 @@ def _look(chosen: Settings, registry: Registry) -> Plan:
 
 def _say_that_none_is_selected(chosen: Settings, registry: Registry) -> None:
     """Warn that the selectors name nothing; raises a UsageError where an alias is nowhere."""
-    known = registry.offers().aliases
+    try:
+        found = registry.offers()
+    except M2sError:
+        if any(each.kind == "alias" for each in chosen.selectors):
+            raise
+        return  # an empty stage is no error, and what else there is only a hint
     for selector in chosen.selectors:
         alias = selector.kind == "alias"
         line = f"no model version {'has' if alias else 'is in'} the {selector.kind} {selector.name}"
-        if alias and selector.name not in known:
-            near = meant(selector.name, known)
-            raise UsageError(f"{line}; {near if near.endswith('?') else offers(registry)}")
-        _warn(f"{line}; {offers(registry)}")
+        if alias and selector.name not in found.aliases:
+            near = meant(selector.name, found.aliases)
+            raise UsageError(f"{line}; {near if near.endswith('?') else there_is(found)}")
+        _warn(f"{line}; {there_is(found)}")
 
 
 def _say_that_no_model_is(chosen: Settings, registry: Registry) -> None:
@@ -225,9 +231,8 @@ def _say_that_no_model_is(chosen: Settings, registry: Registry) -> None:
         _warn(f"--model {pattern} selects nothing; {meant(pattern, sorted(names))}")
 
 
-def offers(registry: Registry) -> str:
+def there_is(found: Offers) -> str:
     """Return what there is to select from, in words."""
-    found = registry.offers()
     stages = ", ".join(f"{name} ({count})" for name, count in found.stages.items())
     aliases = ", ".join(f"{name} ({count})" for name, count in found.aliases.items())
     return f"the registry has the stages {stages or 'none'} and the aliases {aliases or 'none'}"

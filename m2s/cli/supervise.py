@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from m2s.base.threads import Pulse
-from m2s.cli.reload import Source
+from m2s.cli.reload import SettingsSource
 from m2s.watch.loop import Loop
 from m2s.watch.triggers import RELOAD, Triggers
 
@@ -50,7 +50,7 @@ class _Worker(threading.Thread):
 
 
 def supervise(
-    loop: Loop, triggers: Triggers, source: Source, signals: Signals, *, once: bool
+    loop: Loop, triggers: Triggers, source: SettingsSource, signals: Signals, *, once: bool
 ) -> bool:
     """Run the loop until it ends or a signal ends it; return whether it came to its end.
 

@@ -11,7 +11,7 @@ from m2s.base import threads
 from m2s.base.bounds import forever
 from m2s.base.errors import M2sError, Refused, UsageError, told
 from m2s.cli import connect, run
-from m2s.cli.reload import Source
+from m2s.cli.reload import SettingsSource
 from m2s.cli.supervise import Signals, handled, leave, supervise
 from m2s.cli.webhook_secret import secret_reader
 from m2s.domain.deployments import LiveDeployment
@@ -46,7 +46,7 @@ _WRITE_ONCE = 60.0
 def watch(flags: Mapping[str, Any], config: str | None, secret: str | None, *, once: bool) -> int:
     """Watch until told to stop, or make one pass; return the exit code."""
     with handled() as signals:
-        source = Source(flags, config)
+        source = SettingsSource(flags, config)
         chosen = source.read()
         logs.configure(chosen.log_format)
         try:
@@ -60,7 +60,7 @@ def watch(flags: Mapping[str, Any], config: str | None, secret: str | None, *, o
 
 
 def _watch(
-    chosen: Settings, source: Source, secret: str | None, signals: Signals, *, once: bool
+    chosen: Settings, source: SettingsSource, secret: str | None, signals: Signals, *, once: bool
 ) -> int:
     _raise_if_unusable(chosen, once=once)
     parts = _Parts(chosen, source, secret_reader(secret, chosen), once=once)
@@ -80,7 +80,7 @@ class _Parts:
     def __init__(
         self,
         chosen: Settings,
-        source: Source,
+        source: SettingsSource,
         read_secret: Callable[[], str] | None,
         *,
         once: bool,
@@ -170,15 +170,12 @@ def _heading(chosen: Settings, edges: Edges) -> str:
 
 def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
     if not chosen.selectors:
-        raise UsageError(f"no selector: give --stage or --alias; {_offers(chosen)}")
+        there = run.there_is(connect.registry(chosen).offers())
+        raise UsageError(f"no selector: give --stage or --alias; {there}")
     if chosen.leader_elect and chosen.folder:
         raise UsageError("--leader-elect wants a Kubernetes cluster: a folder has no Lease")
     if chosen.leader_elect and once:
         raise UsageError("--once and --leader-elect exclude each other: use `m2s apply`")
-
-
-def _offers(chosen: Settings) -> str:
-    return run.offers(connect.registry(chosen))
 
 
 def _exit_code(report: PassReport | None) -> int:

@@ -12,7 +12,7 @@ from m2s.domain.versions import Offers
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RegistrySide:
     """The registry: ``problem`` is why not all of it could be read, "" where it could.
 
     ``workspaces`` are those that the server has, () for one without; ``works`` is what it has that
@@ -30,7 +30,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ClusterSide:
     """The cluster or the folder: ``access`` is None, with a ``problem``, where nobody can tell."""
 
     identity: str = ""
@@ -61,8 +61,8 @@ class Part:
 class Checkup:
     """Both sides, and what the commands want of the target."""
 
-    source: Source
-    target: Target
+    source: RegistrySide
+    target: ClusterSide
     needs: tuple[Need, ...]
 
     @property
@@ -115,7 +115,7 @@ def document(checkup: Checkup) -> dict[str, Any]:
     return result
 
 
-def _source(source: Source) -> dict[str, Any]:
+def _source(source: RegistrySide) -> dict[str, Any]:
     offers = source.offers
     return {
         "identity": source.identity or None,
@@ -130,7 +130,7 @@ def _source(source: Source) -> dict[str, Any]:
     }
 
 
-def _target(target: Target) -> dict[str, Any]:
+def _target(target: ClusterSide) -> dict[str, Any]:
     access = target.access or Access()
     return {
         "identity": target.identity or None,

@@ -25,7 +25,7 @@ UNKNOWN = "-"
 
 
 @dataclass(frozen=True)
-class Status:
+class Overview:
     """What is served, ordered by name; ``owners`` and ``models`` are what it is narrowed to."""
 
     target: str
@@ -35,12 +35,12 @@ class Status:
     deployments: tuple[Serving, ...]
 
 
-def of(target: str, namespace: str, listed: Iterable[LiveDeployment], scope: Scope) -> Status:
+def of(target: str, namespace: str, listed: Iterable[LiveDeployment], scope: Scope) -> Overview:
     """Return what m2s serves in a namespace; a scope without owners is everybody's."""
     everything = sorted(listed, key=lambda live: live.key)
     owners = scope.owners or frozenset(live.owner for live in everything if live.owner)
     mine = filter(replace(scope, owners=owners).includes, everything)
-    return Status(target, namespace, scope.owners, scope.models, tuple(map(serving_of, mine)))
+    return Overview(target, namespace, scope.owners, scope.models, tuple(map(serving_of, mine)))
 
 
 def serving_of(live: LiveDeployment) -> Serving:
@@ -48,7 +48,7 @@ def serving_of(live: LiveDeployment) -> Serving:
     return serving.of(live, catalogue.of(live.key).state(live.body))
 
 
-def only(status: Status, name: str) -> Status:
+def only(status: Overview, name: str) -> Overview:
     """Return the part of ``status`` that is about one deployment.
 
     Raises:
@@ -62,12 +62,12 @@ def only(status: Status, name: str) -> Status:
     return replace(status, deployments=found)
 
 
-def place(status: Status) -> str:
+def place(status: Overview) -> str:
     """Return where all this is."""
     return f"namespace {status.namespace} at {status.target}"
 
 
-def empty(status: Status) -> str:
+def empty(status: Overview) -> str:
     """Return the line of a status without any deployment."""
     whose = f" of owner {', '.join(sorted(status.owners))}" if status.owners else ""
     which = f" of the models {', '.join(status.models)}" if status.models else ""
@@ -125,7 +125,7 @@ def since(time: str) -> str:
     return minute(time) or UNKNOWN
 
 
-def document(status: Status) -> dict[str, Any]:
+def document(status: Overview) -> dict[str, Any]:
     """Return JSON values, without any secret (law 7); None is what is not known.
 
     The shape is pinned by ``tests/test_status.py``, as that of :mod:`m2s.output.document` is.

@@ -37,7 +37,7 @@ def configure(form: str) -> None:
     logging.getLogger("m2s").setLevel(logging.INFO)
     traced = logging.getLogger("m2s.trace")
     traced.setLevel(logging.DEBUG)
-    trace.say(traced.debug)
+    trace.begin(trace.level(), traced.debug)
     logging.captureWarnings(True)
     waiting.say(logging.getLogger("m2s.waiting").info)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from m2s.base import mask
 from m2s.domain.rights import told
-from m2s.engine.check import Checkup, Part, Source, Target
+from m2s.engine.check import Checkup, ClusterSide, Part, RegistrySide
 from m2s.output import words
 from m2s.output.tables import folded, masked
 
@@ -57,7 +57,7 @@ def _blocks(checkup: Checkup) -> Iterator[list[_Row]]:
         yield [*map(_part, checkup.parts), *lacking]
 
 
-def _source(source: Source) -> Iterator[_Row]:
+def _source(source: RegistrySide) -> Iterator[_Row]:
     yield _Row("Registry", source.identity or "none")
     if source.version or source.offers:
         yield _Row("Version", f"MLflow {source.version or 'of unknown version'}")
@@ -79,7 +79,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in counts.items()) or "none"
 
 
-def _target(target: Target) -> Iterator[_Row]:
+def _target(target: ClusterSide) -> Iterator[_Row]:
     yield _Row("Target", target.identity or "none")
     access = target.access
     if access and access.version:

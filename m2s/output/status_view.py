@@ -13,7 +13,7 @@ from rich.text import Text
 from m2s.base import mask
 from m2s.domain.serving import Serving
 from m2s.engine import status
-from m2s.engine.status import UNKNOWN, Status
+from m2s.engine.status import UNKNOWN, Overview
 from m2s.output import words
 from m2s.output.tables import WIDTH, folded, masked, room
 
@@ -24,7 +24,7 @@ _HEAD = ("Deployment", "Version", "State", "Since")
 _PAST = ("Version", "Since", "Revision")
 
 
-def table(found: Status, width: int = WIDTH) -> RenderableType:
+def table(found: Overview, width: int = WIDTH) -> RenderableType:
     """Return what is served, below its selector and owner, and the count line."""
     if not found.deployments:
         return masked(f"{status.empty(found)} at {found.target}")
@@ -57,7 +57,7 @@ def _cells(one: Serving) -> tuple[str, str, str, str]:
     return title, version, mask.text(one.state) or UNKNOWN, status.since(one.since)
 
 
-def details(found: Status, width: int = WIDTH) -> RenderableType:
+def details(found: Overview, width: int = WIDTH) -> RenderableType:
     """Return all that is known of the only deployment of a status, and its history."""
     (one,) = found.deployments
     title = masked(f"{one.key.name} in {status.place(found)}")
@@ -89,7 +89,7 @@ def _history(one: Serving, width: int) -> Iterator[RenderableType]:
         yield folded(widths, *map(masked, row))
 
 
-def markdown(found: Status) -> str:
+def markdown(found: Overview) -> str:
     """Return what is served as GitHub-flavoured Markdown."""
     title = [f"### m2s status: {_cell(status.place(found))}", ""]
     if not found.deployments:
@@ -108,7 +108,7 @@ def _markdown_row(one: Serving) -> tuple[str, ...]:
     return name, models or UNKNOWN, version, one.selector, one.owner, state, since, said
 
 
-def details_markdown(found: Status) -> str:
+def details_markdown(found: Overview) -> str:
     """Return the same of the only deployment of a status, with its history."""
     (one,) = found.deployments
     lines = [f"### m2s status: {_cell(f'{one.key.name} in {status.place(found)}')}", ""]

@@ -13,7 +13,7 @@ Blocked     ``!``   ``live``, where there is one    the same: it is held
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import ClassVar
 
@@ -142,6 +142,7 @@ class Blocked:
     key: Key
     owner: str
     reason: str
+    _: KW_ONLY
     version: ModelVersion | None = None
     live: LiveDeployment | None = None
     models: tuple[str, ...] = ()
@@ -161,9 +162,20 @@ Change = Create | Update | Delete | Unchanged | Blocked
 
 def blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:
     """Return what a manifest comes to that may not be written over ``live``."""
-    models = tuple(one.model for one in manifest.models)
-    first = manifest.models[0]
-    return Blocked(manifest.key, manifest.owner, why, first, live, models, manifest.template)
+    return Blocked(
+        manifest.key,
+        manifest.owner,
+        why,
+        version=manifest.models[0],
+        live=live,
+        models=tuple(one.model for one in manifest.models),
+        template=manifest.template,
+    )
+
+
+def held_back(live: LiveDeployment, why: str, *, unread: bool = False) -> Blocked:
+    """Return that ``live`` stays as it is."""
+    return Blocked(live.key, live.owner or "", why, live=live, unread=unread)
 
 
 def loses(change: Change) -> Delete | Takeover | None:

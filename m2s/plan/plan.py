@@ -110,7 +110,7 @@ class Plan:
         return (
             f"{len(gone)} of the {owned} deployments serve models that the registry no longer "
             f"has ({names}); check that --tracking-uri names the right registry, and that it is "
-            "complete; if you mean to delete them, --accept-registry does"
+            "complete; if that is meant, --accept-registry deletes them"
         )
 
     def raise_if_unsafe(self, max_delete: MaxDelete, *, deleting: bool) -> None:

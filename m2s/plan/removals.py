@@ -12,7 +12,7 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Key, Unreadable, Whereabouts
 from m2s.objects import diff
 from m2s.plan import claims, holds, reasons
-from m2s.plan.changes import Blocked, Change, Delete, Unchanged
+from m2s.plan.changes import Blocked, Change, Delete, Unchanged, held_back
 from m2s.plan.claims import Heirs, Places
 from m2s.plan.holds import Held
 from m2s.plan.ties import NONE, Ties
@@ -102,8 +102,15 @@ def _order(change: Change) -> tuple[str, str, str]:
 
 def _refused(item: Undeployable, mine: Iterable[LiveDeployment]) -> Blocked:
     live = next((one for one in mine if _is_about(item, one)), None)
-    key = live.key if live else item.key
-    return Blocked(key, item.owner, item.reason, item.version, live, item.models, item.template)
+    return Blocked(
+        live.key if live else item.key,
+        item.owner,
+        item.reason,
+        version=item.version,
+        live=live,
+        models=item.models,
+        template=item.template,
+    )
 
 
 def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
@@ -121,7 +128,7 @@ def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
 def _left_alone(live: LiveDeployment) -> Change | None:
     """Return what is shown of a deployment that cannot be read, or is going to be gone anyway."""
     if live.fault:
-        return Blocked(live.key, live.owner or "", live.unreadable, None, live)
+        return held_back(live, live.unreadable)
     return Unchanged(live, reasons.of_deletion(live)) if live.deleting else None
 
 
@@ -141,8 +148,7 @@ def _unwanted(
         filter(None, (heirs.get((live.owner, one.model)) for one in live.served)), None
     )
     if why := _why_blocked(live, found, ties, renamed_to=None if live.template else successor):
-        unread = isinstance(found, Unreadable)
-        return Blocked(live.key, live.owner or "", why, None, live, unread=unread)
+        return held_back(live, why, unread=isinstance(found, Unreadable))
     if successor and not live.template:
         return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
     if found is None or isinstance(found, Unreadable):

@@ -20,7 +20,7 @@ from m2s.base.gate import Gate
 from m2s.cli import run
 from m2s.cli.app import app  # noqa: F401 - what the command imports
 from m2s.cli.connect import edges as connected
-from m2s.cli.reload import Source
+from m2s.cli.reload import SettingsSource
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Pass
 from m2s.watch.triggers import Triggers
@@ -64,7 +64,7 @@ def main(passes: int, flags: list[str]) -> None:
     """Make some passes until nothing is news, then measure."""
     meter = Meter()
     given = {name.lstrip("-"): value for name, value in zip(flags[::2], flags[1::2], strict=True)}
-    chosen = Source(given, None).read()
+    chosen = SettingsSource(given, None).read()
     edges = connected(chosen, Triggers().observe)
     run.spare_imports()
     absences, last = Absences(), None

@@ -17,6 +17,11 @@ def test_without_a_command_the_help_comes_in_lines(group: tuple[str, ...]) -> No
     assert len(alone.err.splitlines()) > 6
 
 
+def test_in_a_pipe_no_line_of_the_help_is_folded() -> None:
+    whole = "\n  Make a Kubernetes cluster serve what an MLflow Model Registry says it should.\n"
+    assert whole in process("--help").out
+
+
 @pytest.mark.parametrize("words", [(), ("plan",), ("webhook",), ("webhook", "register")])
 def test_help_is_a_command_too(words: tuple[str, ...]) -> None:
     asked, flag = m2s("help", *words), m2s(*words, "--help")

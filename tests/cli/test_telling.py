@@ -29,10 +29,10 @@ def test_each_step_is_told(on_folder: World, where: str) -> None:
     command = ("plan", *on_folder.flags, "-o", "json")
     told = m2s("-v", *command) if where == "before" else m2s(*command, "--verbose")
     assert (told.code, told.out, quiet.err) == (0, quiet.out, "")
-    assert f"the registry is {on_folder.flags[3]}" in told.err
-    assert "reading stage=Staging of" in told.err
+    assert f"The registry is {on_folder.flags[3]}" in told.err
+    assert "Reading stage=Staging of" in told.err
     assert "Comparing: 1" in told.err.splitlines()
-    assert "\ncreated iris-staging: " in on_folder("apply", "-v").err
+    assert "\nCreated iris-staging: " in on_folder("apply", "-v").err
 
 
 def test_the_variable_tells_too_and_the_next_command_is_quiet_again(
@@ -40,7 +40,7 @@ def test_the_variable_tells_too_and_the_next_command_is_quiet_again(
 ) -> None:
     on_folder.models.add("iris")
     monkeypatch.setenv("M2S_VERBOSE", "true")
-    assert "the registry is" in on_folder("plan").err
+    assert "The registry is" in on_folder("plan").err
     assert on_folder("plan", "--no-verbose").err == ""
     monkeypatch.delenv("M2S_VERBOSE")
     assert on_folder("plan").err == ""

@@ -195,7 +195,7 @@ def test_an_unreadable_cluster_is_an_error(on_cluster: World, tmp_path: Any) -> 
 SECRET = "http://user:hunter2@host/"
 
 
-def hostile() -> status.Status:
+def hostile() -> status.Overview:
     """Objects as nobody should write them, with long names, secrets and a broken record."""
     served = [{"model": f"model-{n}", "version": "10", "alias": "champion"} for n in range(4)]
     since = ["0001-01-01T00:00:00+14:00", "noon", "2026-11-21T14:03:59+02:00"]

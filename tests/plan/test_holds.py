@@ -46,7 +46,7 @@ def test_what_could_not_be_made_holds_what_is_there(
 
 
 def test_a_blocked_row_holds_its_model() -> None:
-    row = Blocked(key("new"), OWN, "refused", versions("iris 2")[0])
+    row = Blocked(key("new"), OWN, "refused", version=versions("iris 2")[0])
     found = holds.held((), [row])
     assert found.why(has("old", "iris 1")) == "held: new is blocked"
     assert found.why(has("tea", "tea 1")) == ""

@@ -14,7 +14,7 @@ from mlflow.entities.workspace import WorkspaceDeletionMode
 from mlflow.tracking._workspace.client import WorkspaceProviderClient
 
 from m2s.base.errors import RegistryError, UsageError
-from m2s.cli.reload import Source
+from m2s.cli.reload import SettingsSource
 from m2s.domain.versions import Selector
 from m2s.sources.mlflow.registry import MlflowRegistry
 from tests.kits.registry_kit import execute
@@ -286,7 +286,7 @@ def test_a_running_watch_does_not_change_its_workspace(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("m2s.yaml").write_text("stage: Staging\nworkspace: team-a\n")
-    source = Source({}, None)
+    source = SettingsSource({}, None)
     chosen = source.read()
     Path("m2s.yaml").write_text("stage: Staging\n")
     with pytest.raises(UsageError, match="workspace changed: restart m2s to change it"):

@@ -19,7 +19,7 @@ _PORTS = {"http": 80, "https": 443}
 _OK = 200
 
 
-class Refusal(Exception):
+class Declined(Exception):
     """What an artifact server answered instead of what was asked for."""
 
 
@@ -34,16 +34,16 @@ class Elsewhere:
     folder: str
 
     def entries(self) -> list[mlflow.FileInfo]:
-        """Return the files and folders right under it; Refusal: the answer is no listing."""
+        """Return the files and folders right under it; Declined: the answer is no listing."""
         content = self._ask(f"{_SERVICE}?path={quote(self.folder, safe='')}", _LONGEST_LIST)
         try:
             files = json.loads(content).get("files", [])
             return [_entry(each) for each in files]
         except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise Refusal("the answer is no listing of MLflow's") from error
+            raise Declined("the answer is no listing of MLflow's") from error
 
     def read(self, name: str, longest: int) -> bytes:
-        """Return a file right under it, its first ``longest`` bytes; Refusal: it is not given."""
+        """Return a file right under it, its first ``longest`` bytes; Declined: it is not given."""
         path = f"{self.folder}/{name}" if self.folder else name
         return self._ask(f"{_SERVICE}/{quote(path)}", longest)
 
@@ -51,7 +51,7 @@ class Elsewhere:
         status, content = mlflow.get(mlflow.nobody(self.server), path, longest)
         if status != _OK:
             why = "no credentials are sent there, as it is not the tracking server"
-            raise Refusal(f"it answers {status}; {why}")
+            raise Declined(f"it answers {status}; {why}")
         return content
 
 
