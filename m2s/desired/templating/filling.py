@@ -179,7 +179,9 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
     layer = _layer(platform, filling)
     if not catalog.used:
         where = f"{layer.name}:{filling.line()}"
-        raise Problem(f"{where}: no placeholder names a model: there is nothing to follow")
+        raise Problem(
+            f'{where}: no placeholder names a model: write one, such as {{{{ model("iris").uri }}}}'
+        )
     merged = over_defaults(platform, layer, catalog.settings)
     key, notes = named(merged.body, default)
     known = catalog.uris
