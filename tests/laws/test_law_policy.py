@@ -251,6 +251,16 @@ def test_what_the_platform_team_brings_is_its_own(policy: Json, tags: dict[str, 
     assert isinstance(change, Create), change.reason
 
 
+def test_each_version_of_a_split_is_judged(on_folder: World) -> None:
+    on_folder.models.add("iris", yaml.safe_dump(seldon("iris")), alias="champion")
+    on_folder.models.add("iris", yaml.safe_dump(HOST), alias="challenger")
+    flags = (*on_folder.flags[2:], "--split", "champion=90,challenger=10")
+    split = World(on_folder.models, on_folder.objects, flags)
+    planned = split.plan()["iris"]
+    assert planned["action"] == "blocked"
+    assert "predictors[challenger].componentSpecs[0].spec.hostNetwork" in planned["reason"]
+
+
 def test_what_a_description_changes_of_that_is_the_descriptions() -> None:
     volumes = [{"name": "data", "hostPath": {"path": "/"}}]
     predictor = {"name": "default", "graph": {"name": "classifier"},

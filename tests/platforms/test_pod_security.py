@@ -13,8 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from m2s.domain.policy import Policy
-from m2s.platforms.common.pod_security import violations
+from m2s.platforms.common.pod_security import told, violations
 from m2s.platforms.common.pods import PodSpec
+from m2s.platforms.seldon.pod_specs import pod_specs
 from tests.kits.support import tried
 from tests.servers import ApiServer
 
@@ -207,6 +208,31 @@ def mixed(parts: list[Json]) -> Json:
     contexts = [part["securityContext"] for part in parts if "securityContext" in part]
     merged = {key: value for part in parts for key, value in part.items()}
     return {**merged, **(security(**dict(ChainMap(*contexts))) if contexts else {})}
+
+
+KEYS = st.sampled_from(
+    [
+        "predictors", "componentSpecs", "spec", "metadata", "annotations", "graph", "children",
+        "explainer", "containerSpec", "containers", "initContainers", "volumes", "hostPath", "env",
+        "securityContext", "capabilities", "add", "drop", "runAsUser", "sysctls", "name", "image",
+        "valueFrom", "secretKeyRef", "imagePullSecrets", "svcOrchSpec", "ssl", "os", "ports",
+    ]
+)  # fmt: skip
+NODES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 1) | st.sampled_from(["", "a", "ALL"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@tried(300)
+@given(spec=st.dictionaries(KEYS, NODES, max_size=5), pod_spec=st.dictionaries(KEYS, NODES))
+def test_what_has_a_wrong_type_is_passed_over(spec: Json, pod_spec: Json) -> None:
+    nested = {"predictors": [{"componentSpecs": [{"spec": pod_spec}], **spec}, spec]}
+    for body in ({"spec": spec}, {"spec": nested}, {"metadata": spec}):
+        parts = pod_specs(body)
+        for finding in violations(parts, Policy("restricted", lists=(("images", ()),))):
+            assert told(body, finding)
 
 
 @pytest.mark.parametrize("kind", ["containers", "initContainers", "ephemeralContainers"])
