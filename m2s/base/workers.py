@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from m2s.base import trace
 from m2s.base.bounds import Left, forever
 from m2s.base.errors import M2sError
 
@@ -44,6 +45,7 @@ class Workers:
         results: dict[int, _R] = {}
         left, taking = iter(enumerate(items)), threading.Lock()
         failed = threading.Event()
+        trace.step(f"{title}: {len(items)}")
         done = self.begin(title, len(items))
 
         def work() -> None:

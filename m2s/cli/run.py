@@ -12,6 +12,7 @@ import typer
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.base.names import meant
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
 from m2s.engine import live_tags, reconcile
@@ -20,7 +21,7 @@ from m2s.output import document, explain_view, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
@@ -51,7 +52,11 @@ def plan(
     show(made, output, warnings)
     if output in STRUCTURED:
         streams.put_document(document.of_plan(made, warnings), output)
-    return CHANGES_PENDING if detailed_exitcode and made.pending else 0
+    if not detailed_exitcode:
+        return 0
+    if made.count(Action.BLOCKED):
+        return M2sError.exit_code
+    return CHANGES_PENDING if made.pending else 0
 
 
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
@@ -183,7 +188,9 @@ def _read(
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
     made = made if chosen.prune else made.without_takeovers()
     if not any((made.offered or {}).values()) and not any(made.owned.values()):
-        _raise_if_unknown(chosen, registry)
+        _say_that_none_is_selected(chosen, registry)
+    elif chosen.models and not (made.changes or made.skipped):
+        _say_that_no_model_is(chosen, registry)
     return made
 
 
@@ -202,11 +209,22 @@ def _look(chosen: Settings, registry: Registry) -> Plan:
     return _read(chosen, registry, connect.cluster(chosen), connect.templates(chosen))
 
 
-def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
+def _say_that_none_is_selected(chosen: Settings, registry: Registry) -> None:
+    """Warn that the selectors name nothing; raises a UsageError where an alias is nowhere."""
     known = registry.offers().aliases
     for selector in chosen.selectors:
-        if selector.kind == "alias" and selector.name not in known:
-            raise UsageError(f"no model has the alias {selector.name!r}; {offers(registry)}")
+        alias = selector.kind == "alias"
+        line = f"no model version {'has' if alias else 'is in'} the {selector.kind} {selector.name}"
+        if alias and selector.name not in known:
+            near = meant(selector.name, known)
+            raise UsageError(f"{line}; {near if near.endswith('?') else offers(registry)}")
+        _warn(f"{line}; {offers(registry)}")
+
+
+def _say_that_no_model_is(chosen: Settings, registry: Registry) -> None:
+    names = {version.model for one in chosen.selectors for version in registry.select(one)}
+    for pattern in chosen.models:
+        _warn(f"--model {pattern} selects nothing; {meant(pattern, sorted(names))}")
 
 
 def offers(registry: Registry) -> str:
@@ -240,7 +258,11 @@ def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     elif output == "markdown":
         typer.echo(plan_view.plan_markdown(made))
     for warning in warnings:
-        typer.echo(f"Warning: {mask.text(warning)}", err=True)
+        _warn(warning)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"Warning: {mask.text(text)}", err=True)
 
 
 def _agreed(made: Plan, deleting: bool, *, yes: bool, write: bool = True) -> bool:
@@ -296,4 +318,4 @@ def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
         goal = live_tags.wanted(cluster.list(), made.scope)
         live_tags.update(tagging, goal, live_tags.there(tagging, made.scope))
     except M2sError as error:
-        typer.echo(f"Warning: MLflow is not told what is live: {mask.text(str(error))}", err=True)
+        _warn(f"MLflow is not told what is live: {error}")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import typer
 
 from m2s.cli import connect, streams
+from m2s.cli.choosing import chosen_by
 from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.output import document, status_view, tables
-from m2s.settings import build
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     cluster = connect.cluster(chosen)
     scope = Scope(chosen.owners, chosen.models)
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)

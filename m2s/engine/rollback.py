@@ -20,7 +20,7 @@ from m2s.engine.reconcile import now, preview
 from m2s.plan import orders, reasons, writes
 from m2s.plan.changes import Change, Unchanged, Update
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.targets.cluster import Cluster
 
 

@@ -8,7 +8,7 @@ from m2s import desired
 from m2s.domain.manifests import Templates
 from m2s.domain.scope import Scope
 from m2s.domain.versions import ModelVersion, Selector
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 
 

@@ -1,4 +1,7 @@
-"""Pure: two objects become the list of fields in which they differ."""
+"""Pure: two objects become the list of fields in which they differ.
+
+The only importer of deepdiff; its objects do not leave this room.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,8 @@ class FieldChange:
     def shown(self, listed: Sequence[str] = ()) -> tuple[Any, Any]:
         """Return ``old`` and ``new`` as they may be shown (law 7).
 
-        ``listed`` are the variables and arguments whose values may be shown.
+        Args:
+            listed: the variables and arguments whose values may be shown.
         """
         if self.kind == "reordered":  # these are names
             return self.old, self.new
@@ -63,15 +67,17 @@ class FieldChange:
 def fields(live: Body, merged: Body, ignore: Sequence[str] = ()) -> tuple[FieldChange, ...]:
     """Return how ``merged`` differs from ``live``, model-level facts first; empty means in sync.
 
-    ``live`` is an object as the cluster has it, ``{}`` for none, ``merged`` the same as it would
-    have it; ``ignore`` are JSON pointers (RFC 6901) that are not compared.
+    Args:
+        live: an object as the cluster has it; ``{}`` for none.
+        merged: the same object as the cluster would have it.
+        ignore: JSON pointers (RFC 6901) that are not compared.
     """
     if live is merged:
         return ()
     old, new = (dropped(comparable(body), ignore) for body in (live, merged))
     if digest(old) == digest(new):
         return ()
-    return tuple(sorted(_changes(old, new, ()), key=_rank))
+    return tuple(sorted(_changes(old, new), key=_rank))
 
 
 def leaves(body: Body, kind: Literal["added", "removed"]) -> tuple[FieldChange, ...]:
@@ -84,10 +90,18 @@ def leaves(body: Body, kind: Literal["added", "removed"]) -> tuple[FieldChange, 
 
 
 def _leaves(value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], Any]]:
-    _, inner = _members(value)
-    if not inner and (path[0] != "metadata" or len(path) > 2):  # an empty map of labels is no field
-        yield path, value
-    for step, item in inner.items():
+    inner: list[tuple[Step, Any]] = []
+    if isinstance(value, Mapping):
+        inner = list(value.items())
+    elif named(value):
+        inner = [(Name(item["name"]), item) for item in value]
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    if not inner:
+        if path[0] != "metadata" or len(path) > 2:  # an empty map of labels is no field
+            yield path, value
+        return
+    for step, item in inner:
         yield from _leaves(item, (*path, step))
 
 
@@ -163,31 +177,60 @@ def _with(node: Any, path: list[str], value: Any) -> Any:
     return {**inner, head: _with(inner.get(head), rest, value) if rest else value}
 
 
-def _changes(old: Any, new: Any, path: tuple[Step, ...]) -> Iterator[FieldChange]:
-    """Yield the smallest parts that differ: named things by name, other items by position."""
-    (kind, left), (other, right) = _members(old), _members(new)
-    if kind is other is not None:
-        # Matching by name would hide that the order changed, which a router's children feel.
-        if kind is Name and [n for n in left if n in right] != [n for n in right if n in left]:
-            yield FieldChange(path, "reordered", list(map(str, left)), list(map(str, right)))
-        for step in {**left, **right}:
-            inner = left.get(step, _NOTHING), right.get(step, _NOTHING)
-            yield from _changes(*inner, (*path, step))
-    elif old is _NOTHING:
-        yield FieldChange(path, "added", None, new)
-    elif new is _NOTHING:
-        yield FieldChange(path, "removed", old, None)
+def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
+    yield from _compared(list(_pairs(_keyed(old), _keyed(new), ())))
+    yield from _reordered(old, new, ())
+
+
+_MISSING = object()
+_Pair = tuple[tuple[Any, ...], Any, Any]
+
+
+def _pairs(old: Any, new: Any, path: tuple[Any, ...]) -> Iterator[_Pair]:
+    """Yield the smallest parts that differ, and where they are.
+
+    Only so that the library, which takes its time over each value, has little to look at.
+    """
+    if isinstance(old, dict) and type(old) is type(new):
+        for key in {**old, **new}:
+            yield from _pairs(old.get(key, _MISSING), new.get(key, _MISSING), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _pairs(left, right, (*path, index))
     elif type(old) is not type(new) or old != new:
-        yield FieldChange(path, "changed", old, new)
+        yield path, old, new
 
 
-def _members(value: Any) -> tuple[type | None, dict[Any, Any]]:
-    """Return what kind of steps lead into a value, None where none do, and what is there."""
-    if isinstance(value, Mapping):
-        return str, dict(value)
-    if named(value):
-        return Name, {Name(item["name"]): item for item in value}
-    return (int, dict(enumerate(value))) if isinstance(value, list) else (None, {})
+def _compared(pairs: Sequence[_Pair]) -> Iterator[FieldChange]:
+    from deepdiff import DeepDiff  # dear to import, and mostly nothing differs
+
+    tree = DeepDiff(
+        {number: old for number, (_, old, _) in enumerate(pairs) if old is not _MISSING},
+        {number: new for number, (_, _, new) in enumerate(pairs) if new is not _MISSING},
+        view="tree",
+        verbose_level=2,
+        threshold_to_diff_deeper=0,  # else two mappings with little in common count as replaced
+        zip_ordered_iterables=True,  # lists of unnamed things are compared by position
+    )
+    for levels in tree.values():
+        for level in levels:
+            number, *rest = level.path(output_format="list")
+            yield _change(level, (*pairs[number][0], *rest))
+
+
+def _change(level: Any, steps: tuple[Any, ...]) -> FieldChange:
+    from deepdiff.helper import NotPresent
+
+    path = tuple(map(_step, steps))
+    if isinstance(level.t1, NotPresent):
+        return FieldChange(path, "added", None, _unkeyed(level.t2))
+    if isinstance(level.t2, NotPresent):
+        return FieldChange(path, "removed", _unkeyed(level.t1), None)
+    return FieldChange(path, "changed", _unkeyed(level.t1), _unkeyed(level.t2))
+
+
+class _Keyed(dict[str, Any]):
+    """A list of named things as a mapping by name, for the library to match by."""
 
 
 def named(value: Any) -> bool:
@@ -196,6 +239,45 @@ def named(value: Any) -> bool:
         return False
     names = [item.get("name") if isinstance(item, Mapping) else None for item in value]
     return all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+
+
+def _keyed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _keyed(item) for key, item in value.items()}
+    if named(value):
+        return _Keyed({"\0" + item["name"]: _keyed(item) for item in value})
+    return [_keyed(item) for item in value] if isinstance(value, list) else value
+
+
+def _unkeyed(value: Any) -> Any:
+    if isinstance(value, _Keyed):
+        return [_unkeyed(item) for item in value.values()]
+    if isinstance(value, Mapping):
+        return {key: _unkeyed(item) for key, item in value.items()}
+    return [_unkeyed(item) for item in value] if isinstance(value, list) else value
+
+
+def _step(step: Any) -> Step:
+    if isinstance(step, str) and step.startswith("\0"):
+        return Name(step[1:])
+    return step if isinstance(step, int) else str(step)
+
+
+def _reordered(old: Any, new: Any, path: tuple[Step, ...]) -> Iterator[FieldChange]:
+    """Matching by name would hide that the order changed, which a router's children feel."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in old.keys() & new.keys():
+            yield from _reordered(old[key], new[key], (*path, key))
+    elif named(old) and named(new):
+        before, after = ({item["name"]: item for item in items} for items in (old, new))
+        common = [name for name in before if name in after]
+        if common != [name for name in after if name in before]:
+            yield FieldChange(path, "reordered", list(before), list(after))
+        for name in common:
+            yield from _reordered(before[name], after[name], (*path, Name(name)))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index, (left, right) in enumerate(zip(old, new, strict=False)):
+            yield from _reordered(left, right, (*path, index))
 
 
 def _rank(change: FieldChange) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from m2s.base import mask, printable, waiting
+from m2s.base import mask, printable, trace, waiting
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
@@ -35,6 +35,9 @@ def configure(form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("m2s").setLevel(logging.INFO)
+    traced = logging.getLogger("m2s.trace")
+    traced.setLevel(logging.DEBUG)
+    trace.say(traced.debug)
     logging.captureWarnings(True)
     waiting.say(logging.getLogger("m2s.waiting").info)
 

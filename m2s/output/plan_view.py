@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from rich.cells import cell_len, set_cell_size
@@ -16,12 +16,14 @@ from m2s.base import mask, wording
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.engine.execute import Outcome, Status
-from m2s.objects.diff import FieldChange, steps
+from m2s.objects.diff import FieldChange, Step, steps
 from m2s.output import words
 from m2s.output.document import not_checked
 from m2s.output.tables import WIDTH, folded, masked, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of, summary
+from m2s.platforms import catalogue
+from m2s.platforms.common import pod_security
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
@@ -29,6 +31,8 @@ _STYLES = {
 }  # fmt: skip
 MAX_FIELDS = 12
 """How many fields of one change the table lists; JSON lists them all."""
+LONGEST = 120
+"""Characters of a value that the table shows."""
 _BESIDE_NAMES = 46
 """Columns that names leave for the rest of a row, at least."""
 _INDENT = 3
@@ -111,12 +115,10 @@ def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> l
     than ``width`` is told in several.
     """
     match change:
-        case Create(manifest=manifest, fields=fields):
-            facts = [each for each in fields if _is_fact(each)]
-            told = [line for each in facts for line in _lines(each, listed, width, added="")]
-            lines = [*_notes(manifest), *told]
-        case Update(manifest=manifest, fields=fields):
-            lines = [*_notes(manifest), *_field_lines(fields, listed, width)]
+        case Create(manifest=manifest):
+            lines = [*_notes(manifest), *_facts(change, listed, width)]
+        case Update(manifest=manifest):
+            lines = [*_notes(manifest), *_field_lines(change, listed, width)]
         case Unchanged(manifest=manifest):
             lines = [*manifest.notes, *_warnings(manifest)] if manifest else []
         case Blocked(live=live):
@@ -146,19 +148,31 @@ def _warnings(manifest: Manifest) -> Iterator[str]:
     return (f"warning: {warning}" for warning in manifest.warnings)
 
 
-def _is_fact(field: FieldChange) -> bool:
-    """Whether a data scientist looks for it in a new deployment."""
-    facts = ("image", "replicas", "modelUri", "traffic", "shadow")
-    return field.path[0] == "spec" and field.path[-1] in facts
+def _watched(manifest: Manifest) -> Mapping[tuple[Step, ...], Any]:
+    parts = catalogue.of(manifest.key).pod_specs(manifest.body)
+    return pod_security.watched(manifest.body, parts)
 
 
-def _field_lines(fields: Sequence[FieldChange], listed: Sequence[str], width: int) -> list[str]:
+def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
+    """What a data scientist looks for in a new deployment, and what a policy is about (law 13)."""
+    watched, facts = _watched(change.manifest), catalogue.of(change.key).facts
+    for field in change.fields:
+        fact = field.path[0] == "spec" and field.path[-1] in facts
+        if fact or any(field.path[: len(path)] == path for path in watched):
+            yield from _lines(field, listed, width, added="")
+
+
+def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[str]:
     # m2s's own labels and annotations only say again what the row's version says.
-    told = [field for field in fields if not field.bookkeeping]
-    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, listed, width)]
+    told = [field for field in change.fields if not field.bookkeeping]
+    for field in told[:MAX_FIELDS]:
+        yield from _lines(field, listed, width)
+    cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
+    for path, value in _watched(change.manifest).items() if cut else ():
+        if any(path[: len(each.path)] == each.path for each in cut):
+            yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:
-        lines.append(f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)")
-    return lines
+        yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 
 
 def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "+ ") -> list[str]:
@@ -182,7 +196,7 @@ def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "
     return [path, *(f"  {line}" for line in ([joined] if len(joined) < space - 2 else values))]
 
 
-def short(value: Any, limit: int = 120) -> str:
+def short(value: Any, limit: int = LONGEST) -> str:
     """Return a JSON value as text of so many characters at most."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -15,7 +15,7 @@ from m2s.base.errors import PlanFileError, UsageError
 from m2s.output.document import FORMAT_VERSION, of_plan, sides, text, whole_digest
 from m2s.plan.plan import Plan
 from m2s.settings import split
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.settings.options import OPTIONS
 
 # Bound is what decides a plan, and so is taken from it when it is applied. Where the two sides are
@@ -29,7 +29,7 @@ _ADDED = frozenset({"workspace"})
 def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> None:
     """Write a plan to be applied later; atomically, readable by its owner only.
 
-    PlanFileError: it cannot be written.
+    UsageError: there is no such folder; PlanFileError: it cannot be written.
     """
     bound = {"settings": _bound(plan, settings), "hidden": _hidden(plan, secrets.token_hex(16))}
     document = {**of_plan(plan, warnings), **bound}
@@ -43,6 +43,8 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if not target.parent.exists():
+            raise UsageError(f"--out {path}: no such folder {target.parent}") from error
         raise PlanFileError(f"--out {path}: {error.strerror}") from error
 
 
@@ -86,10 +88,13 @@ def accepts(document: Mapping[str, Any]) -> bool:
 def load(path: str) -> dict[str, Any]:
     """Return a saved plan's document.
 
-    PlanFileError: it is not readable, not a saved plan, or of another format version.
+    UsageError: there is no such file; PlanFileError: it is not readable, not a saved plan, or of
+    another format version.
     """
     try:
         document = json.loads(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file; `m2s plan --out {path}` writes one") from error
     except OSError as error:
         raise PlanFileError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

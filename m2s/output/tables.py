@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from m2s.base import mask
+from m2s.base import mask, trace
 from m2s.base.workers import Begin, silently
 from m2s.engine.execute import Outcome, Status
 
@@ -76,7 +76,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[Outcome], None]]:
 @contextmanager
 def stages(title: str) -> Iterator[Begin]:
     """Show the same for work in stages, of which the first is of nobody knows how many things."""
-    if not sys.stderr.isatty():
+    if not _has_bar():
         yield silently
         return
     with _bar() as bar:
@@ -90,7 +90,12 @@ def stages(title: str) -> Iterator[Begin]:
 
 
 def _bar() -> Progress:
-    return Progress(console=console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    return Progress(console=console(stderr=True), transient=True, disable=not _has_bar())
+
+
+def _has_bar() -> bool:
+    """Whether standard error can show a bar: a terminal on which nothing else is told meanwhile."""
+    return sys.stderr.isatty() and not trace.level()
 
 
 _PLAIN: Mapping[str, Any] = {

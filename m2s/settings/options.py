@@ -84,6 +84,7 @@ _WATCH_TOO = _on("check watch")
 _CLUSTER = _SYNC | _on("rollback status")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
+_TELLING = _EVERY | _on("demo")
 
 _ROWS: tuple[Option, ...] = (
     Option(
@@ -319,6 +320,14 @@ _ROWS: tuple[Option, ...] = (
         name="write-back", parse=read.flag, default=False, rare=True,
         help="Tell MLflow what is live, by tags on model versions", group="Output",
         commands=_WRITE,
+    ),
+    Option(
+        name="verbose", parse=read.flag, default=False, short="-v", help="Tell each step",
+        group="Output", commands=_TELLING,
+    ),
+    Option(
+        name="debug", parse=read.flag, default=False, group="Output", commands=_TELLING,
+        help="Tell each request too: method, URL, status and time",
     ),
     Option(
         name="log-format", parse=read.word("console", "json"), default="console",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m2s.base.errors import TemplatesError
+from m2s.base.errors import TemplatesError, UsageError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.domain.versions import Whereabouts
@@ -29,7 +29,12 @@ class TemplateFolder:
         self._last: Templates | None = None
 
     def read(self) -> Templates:
-        """Return what is there now; TemplatesError where something of it cannot be read."""
+        """Return what is there now.
+
+        Raises:
+            TemplatesError: something that is there cannot be read.
+            UsageError: the base template is not there.
+        """
         self._last = self._read()
         return self._last
 
@@ -44,6 +49,8 @@ class TemplateFolder:
         return Whereabouts(False, f"its template {live.template} {became}")
 
     def _read(self) -> Templates:
+        if self._base and not Path(self._base).exists():
+            raise UsageError(f"--base-template {self._base}: no such file")
         named = self._text(Path(self._base), self._base) if self._base else None
         if self._folder is None:
             return Templates("", (), named)

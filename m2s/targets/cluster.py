@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol, cast
 
 from m2s.base.gate import OPEN, Gate
@@ -16,7 +16,7 @@ from m2s.objects.body import Body
 
 
 class Cluster(Protocol):
-    """One namespace's SeldonDeployments.
+    """One namespace's deployments, of each kind that is in use.
 
     Every method may raise :class:`~m2s.base.errors.ClusterError` when the cluster as a whole cannot
     be read or asked (no server, no credentials, no permission, no CRD, no namespace), and its
@@ -32,8 +32,12 @@ class Cluster(Protocol):
     def namespace(self) -> str:
         """The namespace all objects are in."""
 
-    def list(self) -> tuple[LiveDeployment, ...]:
-        """Return every SeldonDeployment of the namespace, anybody's: all of them, or an error."""
+    def list(self, kinds: Collection[str] = ()) -> tuple[LiveDeployment, ...]:
+        """Return every deployment of the namespace, anybody's: all of them, or an error.
+
+        Args:
+            kinds: which kinds of objects; without any, those in use.
+        """
 
     def unread(self) -> tuple[str, ...]:
         """Return what the last :meth:`list` could not read, a line each; none of it is m2s's."""

@@ -11,7 +11,7 @@ from m2s.base.bounds import Left, forever
 from m2s.base.errors import M2sError
 from m2s.base.gate import Gate
 from m2s.base.threads import Pulse, brief
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.pace import FIRST_PAUSE, LONGEST_PAUSE, Pace, Window
 from m2s.watch.passes import Edges, Pass

@@ -15,7 +15,7 @@ from m2s.desired import Memo
 from m2s.engine import reconcile
 from m2s.engine.execute import Outcome, Status, execute
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 from m2s.watch.absences import Absences

@@ -71,7 +71,7 @@ def machine() -> list[str]:
         memory = f"{int(found[1]) / 1024**2:.0f} GiB"
     cores = len(os.sched_getaffinity(0))
     load = os.getloadavg()
-    libraries = ("mlflow", "kubernetes", "typer", "rich", "PyYAML")
+    libraries = ("mlflow", "kubernetes", "typer", "rich", "deepdiff", "PyYAML")
     return [
         f"- {datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.release()},"
         f" Python {platform.python_version()}",

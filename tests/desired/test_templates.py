@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -236,8 +237,8 @@ def test_aliases_cannot_make_much_of_little() -> None:
 
 def base(text: str, *, whole: bool = True) -> Layer:
     version, uri = next(iter(VERSIONS.items()))
-    names = base_names(STAGING, version, Description(uri, None), SETTINGS)
-    return fragment(TemplateFile("_base.yaml", "dir/_base.yaml", text), names, whole=whole)
+    names = partial(base_names, STAGING, version, Description(uri, None), SETTINGS)
+    return fragment(TemplateFile("_base.yaml", "dir/_base.yaml", text), names, whole=whole)[1]
 
 
 def test_the_base_template_speaks_of_the_version_at_hand() -> None:

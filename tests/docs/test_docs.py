@@ -74,7 +74,7 @@ def test_each_summary_is_short_enough_for_a_list() -> None:
 def test_help_imports_no_client() -> None:
     script = (
         "import sys; from m2s.cli import main; main(['--help']);"
-        "print(sorted({'mlflow', 'kubernetes', 'rich', 'yaml'} & set(sys.modules)))"
+        "print(sorted({'mlflow', 'kubernetes', 'deepdiff', 'rich', 'yaml'} & set(sys.modules)))"
     )
     printed = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

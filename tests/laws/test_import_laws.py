@@ -42,7 +42,7 @@ def test_there_are_few_doors_and_the_figure_shows_them_all() -> None:
 
 def test_the_command_line_starts_without_its_clients() -> None:
     """Help and completion stay fast: the clients take a second and more to import."""
-    slow = "{'mlflow', 'kubernetes', 'requests', 'urllib3'}"
+    slow = "{'mlflow', 'kubernetes', 'deepdiff', 'requests', 'urllib3'}"
     code = f"""if True:
         import atexit, sys
         atexit.register(lambda: print(sorted({slow} & set(sys.modules)), file=sys.stderr))

@@ -14,18 +14,20 @@ from kubernetes import client
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.engine import reconcile
 from m2s.engine.execute import execute
+from m2s.objects import diff
 from m2s.objects.body import comparable
 from m2s.objects.diff import dropped
 from m2s.plan.changes import Blocked, Create, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.plan.proof import changes_nothing
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from m2s.targets.kubernetes.namespace import connect
 from tests.kits.fakes import FakeRegistry
 from tests.kits.generated import descriptions
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.kits.support import description, tried
 from tests.kits.worlds import Namespace
 from tests.laws.test_law_server_decides import DESCRIPTION, IGNORED, edits
@@ -227,3 +229,27 @@ def test_an_object_in_sync_is_not_blocked_by_what_the_server_would_refuse_anew(
     with pytest.raises(Exception, match="may not patch"):
         reconcile.make_plan(stage.registry, reader, _settings([]))
     assert not isinstance(change, Blocked)
+
+
+NAMED = st.fixed_dictionaries({"name": st.sampled_from("abc")}, optional={"x": st.integers(0, 2)})
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([0, 1, 1.0, True, False, None, "", "1", {}, []]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(NAMED, max_size=3),
+        st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(st.sampled_from(["spec", "metadata", "x"]), VALUES, max_size=3)
+
+
+@tried(400)
+@given(old=OBJECTS, new=OBJECTS, common=OBJECTS)
+def test_what_two_objects_have_in_common_is_no_part_of_their_difference(
+    old: Any, new: Any, common: Any
+) -> None:
+    left, right = diff._keyed({**common, **old}), diff._keyed({**common, **new})
+    whole = diff._compared([((), left, right)])
+    less = diff._compared(list(diff._pairs(left, right, ())))
+    assert sorted(map(repr, whole)) == sorted(map(repr, less))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from m2s.objects import diff
 from m2s.objects.body import comparable, digest
-from tests.kits.support import tried
 
 
 def deployment(**spec: Any) -> dict[str, Any]:
@@ -115,60 +114,3 @@ def test_is_empty_exactly_when_nothing_compared_differs(
 @given(objects)
 def test_an_object_does_not_differ_from_itself(body: dict[str, Any]) -> None:
     assert diff.fields(body, body) == ()
-
-
-NAMED = st.fixed_dictionaries({"name": st.sampled_from("abc")}, optional={"x": st.integers(0, 2)})
-VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.sampled_from([0, 1, 1.0, True, False, None, "", "1", {}, []]),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.lists(NAMED, max_size=3),
-        st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
-    ),
-    max_leaves=12,
-)
-OBJECTS = st.dictionaries(st.sampled_from(["spec", "metadata", "x"]), VALUES, max_size=3)
-
-
-@tried(400)
-@given(old=OBJECTS, new=OBJECTS, common=OBJECTS)
-def test_the_changes_and_nothing_else_make_the_new_object_of_the_old(
-    old: Any, new: Any, common: Any
-) -> None:
-    left, right = {**common, **old}, {**common, **new}
-    changes = list(diff._changes(left, right, ()))
-    assert sorted_names(rebuilt(left, changes, 0)) == sorted_names(right)
-    assert all(repr(each.old) != repr(each.new) for each in changes if each.kind == "changed")
-
-
-def rebuilt(old: Any, changes: list[diff.FieldChange], depth: int) -> Any:
-    """Carry changes out whose paths lead to ``old`` with their first ``depth`` steps."""
-    own = [change for change in changes if len(change.path) == depth]
-    if own and own[0].kind == "changed":
-        return own[0].new
-    there = dict(diff._members(old)[1])
-    steps: dict[Any, list[diff.FieldChange]] = {}
-    for change in changes:
-        if change not in own:
-            steps.setdefault(change.path[depth], []).append(change)
-    for step, inner in steps.items():
-        whole = inner[0] if len(inner[0].path) == depth + 1 else None
-        if whole and whole.kind == "added":
-            there[step] = whole.new
-        elif whole and whole.kind == "removed":
-            del there[step]
-        else:
-            there[step] = rebuilt(there[step], inner, depth + 1)
-    for change in own:
-        there = {name: there[name] for name in change.new}
-    return list(there.values()) if isinstance(old, list) else there
-
-
-def sorted_names(value: Any) -> str:
-    """Return a value as JSON in which named things stand by name."""
-    if isinstance(value, list):
-        parts = [sorted_names(item) for item in value]
-        return repr(sorted(parts) if diff.named(value) else parts)
-    if isinstance(value, dict):
-        return repr({key: sorted_names(value[key]) for key in sorted(value)})
-    return repr(value)

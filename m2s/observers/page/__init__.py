@@ -21,7 +21,7 @@ from m2s import __version__
 from m2s.base import mask
 from m2s.observers.last_seen import Sight
 from m2s.observers.page.view import Moment, Passes
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 

@@ -42,7 +42,7 @@ def row(one: serving.Serving) -> Row:
         title=words.title(one.key.name, one.served).splitlines(),
         version=words.versions(one.served),
         versions=status.told(one.served) if len(one.served) > 1 else "",
-        kind=one.state.lower() if one.state in status.STATES else "unknown",
+        kind=one.state.lower() if one.state in serving.STATES else "unknown",
         badges=[text for text, so in orders.items() if so],
         since=minute(one.since),
     )

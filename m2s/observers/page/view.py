@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.engine.execute import Status
 from m2s.observers.page.rows import Planned, Row, row
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 
@@ -129,7 +128,7 @@ class Moment:
         scope = Scope(self.settings.owners, self.settings.models)
         here = self.edges.cluster.namespace
         mine = [
-            serving.of(live)
+            status.serving_of(live)
             for live in self.deployments
             if live.key.namespace == here and scope.includes(live)
         ]

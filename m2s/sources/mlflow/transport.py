@@ -18,7 +18,7 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
 from urllib3.poolmanager import pool_classes_by_scheme
 from urllib3.util.retry import Retry
 
-from m2s.base import deadline, waiting
+from m2s.base import deadline, trace, waiting
 from m2s.base.bounds import after
 from m2s.sources.mlflow.environment import TIMEOUT
 
@@ -81,8 +81,11 @@ class Session(requests.Session):
         given = options.get("timeout") or os.environ.get(TIMEOUT) or _SILENCE
         each = options["timeout"] = float(given)
         whole = after(self.tries * each)
-        with waiting.on(f"MLflow at {_server(url)}"), deadline.within(whole, each):
-            return super().request(method, url, **options)
+        who = waiting.on(f"MLflow at {_server(url)}")
+        with trace.request(method, url) as told, who, deadline.within(whole, each):
+            response = super().request(method, url, **options)
+            told.url, told.status = response.url, response.status_code
+            return response
 
     def get_redirect_target(self, resp: Any) -> Any:
         """Return where to go on, None for nowhere; TooManyRedirects: it is another server."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from m2s.base.errors import ClusterError
-from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.resource import Resource
 from m2s.domain.rights import Access, Right
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.api import Api
@@ -19,14 +19,16 @@ from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 _FORBIDDEN = 403
 
 
-def look(api: Api, namespace: str, rights: Iterable[Right]) -> Access:
+def look(
+    api: Api, namespace: str, resources: Iterable[Resource], rights: Iterable[Right]
+) -> Access:
     """Return what the server is, who asks, and which rights in the namespace are missing.
 
     ClusterError: the server cannot be reached, does not accept the credentials, or does not answer
     as an API server does.
     """
     version = _version(api)
-    problems = (_namespace(api, namespace), _kind(api))
+    problems = (_namespace(api, namespace), *(_kind(api, resource) for resource in resources))
     missing = frozenset(right for right in rights if not _may(api, namespace, right))
     return Access(version, _account(api), missing, tuple(filter(None, problems)))
 
@@ -58,13 +60,13 @@ def _namespace(api: Api, name: str) -> str:
     return str(refusal(answer, asked))
 
 
-def _kind(api: Api) -> str:
-    """Say that the server has no SeldonDeployments."""
+def _kind(api: Api, resource: Resource) -> str:
+    """Say that the server has no objects of a kind."""
     asked = Asked(api.server, "get", Key("", ""), "discovery")
-    answer = api.ask("GET", f"/apis/{GROUP}/{VERSION}", asked)
+    answer = api.ask("GET", f"/apis/{resource.api_version}", asked)
     if answer.ok or answer.status == _FORBIDDEN:
         return ""
-    return str(refusal(answer, Asked(api.server, "get", Key("", ""), PLURAL)))
+    return str(refusal(answer, Asked(api.server, "get", Key("", ""), resource.plural)))
 
 
 def _may(api: Api, namespace: str, right: Right) -> bool:

@@ -17,7 +17,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import pool_classes_by_scheme
 
-from m2s.base import deadline, waiting
+from m2s.base import deadline, trace, waiting
 from m2s.base.bounds import Left, after, earliest
 from m2s.base.errors import ClusterError
 from m2s.base.gate import OPEN, Gate
@@ -130,7 +130,7 @@ class Api:
         try:
             response = self._sent(request, lambda: left())  # noqa: PLW0108 - it moves
         except (HTTPError, ApiException) as error:
-            raise silenced(error, self.server, self._timeout) from error
+            raise self._silenced(error) from error
         left = after(longest)
         opened: urllib3.BaseHTTPResponse = response.response
         return opened
@@ -149,7 +149,7 @@ class Api:
                         return answer
                     why = f"it answers {answer.status}"
                 except (HTTPError, ApiException) as error:
-                    broken = silenced(error, self.server, self._timeout)
+                    broken = self._silenced(error)
                     kind = failure(error)
                     if kind is None or (seconds := patience.pause(kind)) is None:
                         raise broken from error
@@ -183,8 +183,14 @@ class Api:
             auth_settings=["BearerToken"],
         )
         silence = (self._timeout, request.silence) if request.silence else self._timeout
-        with deadline.within(earliest(left, request.gate.left)):
-            return client.call_api(*serialized, _request_timeout=silence)
+        method, url, *_ = serialized
+        with trace.request(method, url) as told, deadline.within(earliest(left, request.gate.left)):
+            response = client.call_api(*serialized, _request_timeout=silence)
+            told.status = response.status
+            return response
+
+    def _silenced(self, error: Exception) -> ClusterError:
+        return silenced(error, self.server, self._timeout, self._client.configuration.proxy)
 
     def _logged_in(self, refused: ApiClient, log_in: Callable[[], Configuration]) -> ApiClient:
         """Return a client with fresh credentials, made once however many threads were refused."""

@@ -1,4 +1,4 @@
-"""Kubernetes Events about SeldonDeployments: what ``kubectl describe`` shows below an object.
+"""Kubernetes Events about deployments: what ``kubectl describe`` shows below an object.
 
 They are written best-effort by a thread of their own: nothing waits for them or fails with them.
 """
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from m2s.base.errors import ClusterError, Rejected
 from m2s.base.threads import Kept, Pulse
 from m2s.base.wording import one_line
-from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
+from m2s.platforms import catalogue
 from m2s.targets.kubernetes.failures import Asked, refusal
 from m2s.targets.names import namespace_name, object_name
 
@@ -39,7 +39,7 @@ _MERGE = "application/merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a SeldonDeployment; ``uid`` is "" for one that is not there.
+    """Something that happened to a deployment; ``uid`` is "" for one that is not there.
 
     ``reason`` is one CamelCase word for machines, ``message`` a line for people.
     """
@@ -129,8 +129,14 @@ class Events:
 
 
 def _body(event: Event, name: str) -> dict[str, Any]:
+    resource = catalogue.resource(event.key)
     where = {"namespace": event.key.namespace}
-    about = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "name": event.key.name, **where}
+    about = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "name": event.key.name,
+        **where,
+    }
     now = _time()
     return {
         "apiVersion": "v1",

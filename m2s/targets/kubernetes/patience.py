@@ -17,7 +17,7 @@ from urllib3.exceptions import (
 
 from m2s.base.bounds import Left, after, earliest
 from m2s.base.errors import ClusterError, ClusterUnavailable
-from m2s.base.wording import one_line
+from m2s.base.wording import dead_proxy, one_line
 
 WHOLE = 3
 """A request with its repeats and the waits between them takes so many times an attempt's time."""
@@ -73,12 +73,22 @@ def failure(error: Exception) -> Failure | None:
     return "read" if isinstance(error, ReadTimeoutError | ProtocolError) else None
 
 
-def silenced(error: Exception, server: str, timeout: float) -> ClusterError:
-    """Return the error of one line that a client's exception stands for; ``timeout`` in seconds."""
+def silenced(
+    error: Exception, server: str, timeout: float, proxy: str | None = None
+) -> ClusterError:
+    """Return the error of one line that a client's exception stands for.
+
+    ``timeout`` is in seconds; ``proxy`` is what the server was asked through, if anything.
+    """
     cause: BaseException = error
     if isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError):
         cause = error.args[-1]
     text = one_line(str(cause))
+    if isinstance(cause, ProxyError):
+        return ClusterUnavailable(
+            f"{server} cannot be reached, {one_line(dead_proxy(server, proxy))}, {_last(text)}: "
+            "correct it, or name the host in NO_PROXY"
+        )
     # the client turns urllib3's SSLError into an ApiException of status 0
     if isinstance(cause, SSLError | ApiException) or "SSLError" in text:
         return ClusterError(
@@ -101,5 +111,5 @@ def _last(text: str) -> str:
     aborted = re.fullmatch(r"\('Connection aborted\.', \w+\((?:\d+, )?'(.*)'\)\)", text)
     if aborted:
         return aborted[1].lower()
-    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)", "", text)
+    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)|^.*Error\('", "", text)
     return inner.strip(" ()'\"").lower() or text

@@ -6,21 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.resource import Resource
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
 
 DEEPEST = 100
-"""Levels of nesting up to which an object is compared; a SeldonDeployment has some twenty."""
+"""Levels of nesting up to which an object is compared; a deployment has some twenty."""
 
 
-def live(body: Body, *, stored: bool = True) -> LiveDeployment:
+def live(body: Body, resource: Resource, *, stored: bool = True) -> LiveDeployment:
     """Return an object that :mod:`m2s.targets.kubernetes.decoder` let through.
 
     One that cannot be read or compared has a ``fault``, and only so much of its body as can be.
+    ``resource`` is its kind, which an object in a list of a built-in kind does not say;
     ``stored``: it is one of the cluster's, not the result of a dry run.
     """
     metadata = body["metadata"]
-    key = Key(metadata["namespace"], metadata["name"])
+    key = Key(metadata["namespace"], metadata["name"], resource.kind)
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     wanted = {**_METADATA, **(_STORED if stored else {})}
     wrong = [name for name, fits in wanted.items() if not fits(metadata.get(name))]
     fault = f"its metadata.{wrong[0]} is not what Kubernetes says it is" if wrong else ""

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from m2s.base.wording import one_line
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.resource import Resource
 from m2s.targets.kubernetes import decoder, readable
 from m2s.targets.kubernetes.failures import Asked
 
@@ -40,13 +41,13 @@ class Event:
     live: LiveDeployment | None
 
 
-def events(stream: BaseHTTPResponse, asked: Asked) -> Iterator[Event]:
-    """Yield the events of a stream, to its end.
+def events(stream: BaseHTTPResponse, asked: Asked, resource: Resource) -> Iterator[Event]:
+    """Yield the events of a stream about objects of one kind, to its end.
 
     Broken: it broke off, it says that it cannot go on, or a line is no event.
     """
     for line in _lines(stream):
-        yield _event(line, asked)
+        yield _event(line, asked, resource)
 
 
 def _lines(stream: BaseHTTPResponse) -> Iterator[bytes]:
@@ -68,7 +69,7 @@ def _read(stream: BaseHTTPResponse) -> bytes:
         raise Broken(why, resumes=True) from error
 
 
-def _event(line: bytes, asked: Asked) -> Event:
+def _event(line: bytes, asked: Asked, resource: Resource) -> Event:
     try:
         said = decoder.json_of(line)
     except ValueError:
@@ -81,7 +82,7 @@ def _event(line: bytes, asked: Asked) -> Event:
     if kind == "BOOKMARK" and (version := _version(body, asked)):
         return Event(kind, version, None)
     if kind in _CHANGES and not decoder.strange(body, asked):
-        live = readable.live(body)
+        live = readable.live(body, resource)
         return Event(kind, live.resource_version, live)
     raise Broken(f"it sends an event of something else: {_shown(line)}")
 
