@@ -22,10 +22,11 @@ def judged(manifest: Manifest, policy: Policy) -> Manifest:
     if not found:
         return manifest
     given = [path for path, source in manifest.sources().items() if source.described]
+    places = {path[:length] for path in given for length in range(len(path) + 1)}
+    known: dict[int, bool] = {}
 
     def has(*path: str | int) -> bool:
-        place = named_path(body, path)
-        return any(each[: len(place)] == place for each in given)
+        return named_path(body, path, known) in places
 
     def brought(finding: Finding) -> bool:
         """Whether a description brought what is forbidden, or took out what is missing."""
@@ -35,5 +36,4 @@ def judged(manifest: Manifest, policy: Policy) -> Manifest:
         secured = (has(*path, "securityContext") for path in (finding.path, finding.pod))
         return has(*finding.path, "name") or any(secured)
 
-    own = dict.fromkeys(told(body, each) for each in found if brought(each))
-    return replace(manifest, violations=tuple(own))
+    return replace(manifest, violations=tuple(told(body, filter(brought, found))))

@@ -59,8 +59,9 @@ class Merged:
 
         Of what a description took out of a mapping it is told, too.
         """
+        known: dict[int, bool] = {}
         return {
-            named_path(self.body, (*path, *below)): _below(given, below).source
+            named_path(self.body, (*path, *below), known): _below(given, below).source
             for path, given in self.found.items()
             for below in _leaves(given.value)
         }
@@ -80,11 +81,20 @@ def merge(layers: Sequence[Layer], keys: Mapping[str, ListKey] = KEYS) -> Merged
     return Merged(body, found, notes)
 
 
-def named_path(body: Any, path: Sequence[str | int]) -> tuple[Step, ...]:
-    """Return a path of keys and indices with the names of named things, as a FieldChange has it."""
+def named_path(
+    body: Any, path: Sequence[str | int], known: dict[int, bool] | None = None
+) -> tuple[Step, ...]:
+    """Return a path of keys and indices with the names of named things, as a FieldChange has it.
+
+    ``known`` keeps, by their ids, which lists are of named things, for other paths in ``body``.
+    """
     result: list[Step] = []
+    known = {} if known is None else known
     for step in path:
-        by_name = isinstance(step, int) and named(body)
+        if by_name := isinstance(step, int):
+            if id(body) not in known:
+                known[id(body)] = named(body)
+            by_name = known[id(body)]
         body = body.get(step) if isinstance(body, Mapping) else body[step]
         result.append(Name(body["name"]) if by_name else step)
     return tuple(result)

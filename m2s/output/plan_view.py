@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from rich.cells import cell_len, set_cell_size
@@ -154,12 +154,16 @@ def _watched(manifest: Manifest) -> Mapping[tuple[Step, ...], Any]:
     return pod_security.watched(manifest.body, parts)
 
 
+def _is_within(path: tuple[Step, ...], places: Container[tuple[Step, ...]]) -> bool:
+    return any(path[:length] in places for length in range(1, len(path) + 1))
+
+
 def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
     """What a data scientist looks for in a new deployment, and what a policy is about (law 13)."""
     watched, facts = _watched(change.manifest), catalogue.of(change.key).facts
     for field in change.fields:
         fact = field.path[0] == "spec" and field.path[-1] in facts
-        if fact or any(field.path[: len(path)] == path for path in watched):
+        if fact or _is_within(field.path, watched):
             yield from _lines(field, listed, width, added="")
 
 
@@ -170,12 +174,15 @@ def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[
         yield from _lines(field, listed, width)
     # What a policy is about is seen, however much else there is (law 13).
     cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
-    for path, value in _watched(change.manifest).items() if cut else ():
-        for field in cut:
-            if field.path[: len(path)] == path:
-                yield from _lines(field, listed, width)
-            elif path[: len(field.path)] == field.path:
-                yield from _lines(FieldChange(path, "added", None, value), listed, width)
+    watched, places = _watched(change.manifest) if cut else {}, {field.path for field in cut}
+    more = [field for field in cut if _is_within(field.path, watched)]
+    more += [
+        FieldChange(path, "added", None, value)
+        for path, value in watched.items()
+        if path not in places and _is_within(path, places)
+    ]
+    for field in more:
+        yield from _lines(field, listed, width)
     if len(told) > MAX_FIELDS:
         yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 

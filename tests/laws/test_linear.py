@@ -118,3 +118,32 @@ def test_a_comment_does_not_stop_a_plan(on_folder: World) -> None:
     on_folder.models.add("iris", hostile)
     done = process("plan", *on_folder.flags, env={"XDG_CACHE_HOME": str(on_folder.objects.path)})
     assert done.code == 0, done
+
+
+_JUDGED = """
+from dataclasses import replace
+from m2s.desired.judging import judged
+from m2s.domain.policy import Policy
+from m2s.objects import diff
+from m2s.objects.layers import Layer, merge
+from m2s.output import plan_view
+from tests.laws.test_law_policy import changes, odd
+
+SIZE = 6_000
+volumes = [dict(name=f"v{n}", hostPath=dict(path="/")) for n in range(SIZE)]
+env = [dict(name=f"A{n}", valueFrom=dict(secretKeyRef=dict(name="s", key="k")))
+       for n in range(SIZE)]
+(change,) = changes(odd(), dict(policy="privileged"))
+body = dict(odd(volumes=volumes, initContainers=[dict(name="c", image="i", env=env)]))
+body["metadata"] = change.manifest.body["metadata"]
+merged = merge([Layer("low", {}), Layer("deploy.yaml", body, described=True)])
+manifest = replace(change.manifest, body=merged.body, sources=merged.sources)
+assert len(judged(manifest, Policy()).violations) == SIZE
+big = replace(change, manifest=manifest, fields=diff.leaves(body, "added"))
+assert len(plan_view.details(big)) > 2 * SIZE
+"""
+
+
+@pytest.mark.slow  # takes seconds of one core
+def test_a_policy_takes_linear_time() -> None:
+    ends(_JUDGED)

@@ -35,11 +35,15 @@ class Finding:
     pod: Path = ()
 
 
-def told(body: Body, finding: Finding) -> str:
-    """Return a finding in ``body`` as one line: the path as a person writes it, and the words."""
-    path = (*named_path(body, finding.path), *finding.missing)
-    line = f"{FieldChange(path, 'added')} {finding.words}"
-    return line if len(line) < 600 else f"{line[:300]}…{line[-200:]}"
+def told(body: Body, findings: Iterable[Finding]) -> dict[str, Finding]:
+    """Return findings in ``body`` by one line each: the path as a person writes it, and words."""
+    known: dict[int, bool] = {}
+    lines = {}
+    for finding in findings:
+        path = (*named_path(body, finding.path, known), *finding.missing)
+        line = f"{FieldChange(path, 'added')} {finding.words}"
+        lines[line if len(line) < 600 else f"{line[:300]}…{line[-200:]}"] = finding
+    return lines
 
 
 _UNSET = (False, "", 0)
@@ -181,7 +185,8 @@ def watched(body: Body, parts: Iterable[PodSpec | Named]) -> dict[tuple[Step, ..
     paths = [each.path for each in violations(kept, Policy())]
     paths += [one.path for part in kept for one in names(part) if one.kind != "kinds"]
     given: Any = body
-    return {named_path(body, p): reduce(getitem, p, given) for p in paths if not _is_mark(p)}
+    known: dict[int, bool] = {}
+    return {named_path(body, p, known): reduce(getitem, p, given) for p in paths if not _is_mark(p)}
 
 
 def _is_mark(path: Path) -> bool:
