@@ -1,7 +1,5 @@
 """A Kubernetes object as decoded JSON, its digests, and the part of it that somebody wrote."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 The only importer of deepdiff; its objects do not leave this room.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The one question that matters is whether "there is none" may be believed. An obj
 folder that does not exist as empty, and so does MLflow for a local path of another machine.
 """
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Where to find a cluster and how to log in: a kubeconfig, or the pod's own service account."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading
