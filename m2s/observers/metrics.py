@@ -46,11 +46,13 @@ class Metrics:
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
-        self._passes = Counter(
-            "m2s_reconcile", "Passes, by what they came to.", ["result"], registry=registry
+        self._passes = Counter("m2s_reconcile", "Passes, by result.", ["result"], registry=registry)
+        self._seconds = Histogram(
+            "m2s_reconcile_duration_seconds",
+            "How long a pass took.",
+            buckets=_SECONDS,
+            registry=registry,
         )
-        name, about = "m2s_reconcile_duration_seconds", "How long a pass took."
-        self._seconds = Histogram(name, about, buckets=_SECONDS, registry=registry)
         self._changes = Counter(
             "m2s_changes",
             "Creations, updates and deletions that were carried out or failed.",
@@ -102,7 +104,7 @@ class _State(Collector):
         if self._succeeded is not None:
             yield GaugeMetricFamily(
                 "m2s_last_success_timestamp_seconds",
-                "When the last pass ended in which all was well.",
+                "Unix time at which the last pass without an error ended.",
                 self._succeeded,
             )
         if self._read and leads:
@@ -118,7 +120,7 @@ class _State(Collector):
 
 def _deployments(blocked: int, deployments: tuple[Served, ...]) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "m2s_blocked_deployments", "Deployments that are wanted and cannot be had.", blocked
+        "m2s_blocked_deployments", "Blocked deployments in the last complete pass.", blocked
     )
     info = GaugeMetricFamily(
         "m2s_served_model_info",

@@ -58,7 +58,7 @@ def _blocks(checkup: Checkup) -> Iterator[list[_Row]]:
 def _source(source: Source) -> Iterator[_Row]:
     yield _Row("Registry", source.identity or "none")
     if source.version or source.offers:
-        yield _Row("Version", f"MLflow {source.version or 'of a version that it does not tell'}")
+        yield _Row("Version", f"MLflow {source.version or 'of unknown version'}")
     if source.workspace or source.workspaces:
         there = f"; the server has {', '.join(source.workspaces)}" if source.workspaces else ""
         yield _Row("Workspace", f"{source.workspace or 'none is asked for'}{there}")

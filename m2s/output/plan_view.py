@@ -1,6 +1,7 @@
 """Plan and outcomes for people, masked: a rich table that fits 80 columns, or Markdown."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
@@ -165,10 +166,14 @@ def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[
     told = [field for field in change.fields if not field.bookkeeping]
     for field in told[:MAX_FIELDS]:
         yield from _lines(field, listed, width)
+    # What a policy is about is seen, however much else there is (law 13).
     cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
     for path, value in _watched(change.manifest).items() if cut else ():
-        if any(path[: len(each.path)] == each.path for each in cut):
-            yield from _lines(FieldChange(path, "added", None, value), listed, width)
+        for field in cut:
+            if field.path[: len(path)] == path:
+                yield from _lines(field, listed, width)
+            elif path[: len(field.path)] == field.path:
+                yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:
         yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 
@@ -217,8 +222,8 @@ def outcomes_table(outcomes: Sequence[Outcome], width: int = WIDTH) -> Renderabl
 
 def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
     """Return ``Done: 2 created, 1 updated, 1 failed``."""
-    statuses = [outcome.status for outcome in outcomes]
-    counts = [(statuses.count(status), status.value) for status in Status]
+    statuses = Counter(outcome.status for outcome in outcomes)
+    counts = [(statuses[status], status.value) for status in Status]
     parts = [f"{count} {word}" for count, word in counts if count and word != "unchanged"]
     return f"Done: {', '.join(parts)}" if parts else "Done: nothing to do"
 

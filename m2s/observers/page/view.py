@@ -152,7 +152,7 @@ def _policy(settings: Settings) -> str:
         return "upsert-only: nothing is deleted"
     passes = settings.prune_after
     found = f"{passes} passes in a row find" if passes > 1 else "a pass finds"
-    return f"sync: what {found} unwanted is deleted"
+    return f"sync: a deployment is deleted if {found} it unwanted"
 
 
 def _end(report: PassReport) -> datetime:
