@@ -1,7 +1,5 @@
 """How long something may take, as a function that says how much of it is left."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

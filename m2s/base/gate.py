@@ -1,7 +1,5 @@
 """Every write to a cluster passes through the gate; a closed gate lets no new write begin."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

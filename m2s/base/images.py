@@ -1,7 +1,5 @@
 """Pure: container image references, and what Neu.ro's ``image:`` URIs stand for."""
 
-from __future__ import annotations
-
 import re
 
 # The grammar of github.com/distribution/reference: reference.go and regexp.go.

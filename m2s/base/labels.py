@@ -1,7 +1,5 @@
 """What m2s writes under: the kind of object, its field manager, its labels and annotations."""
 
-from __future__ import annotations
-
 FIELD_MANAGER = "m2s"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -6,8 +6,6 @@ truth values under a name that promises no secret, or are under a name that the 
 (``show-env``). A list of such names is called ``listed`` here.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import json
 import os

@@ -1,7 +1,5 @@
 """What tells objects apart: digests, and names that Kubernetes takes."""
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import re

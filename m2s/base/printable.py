@@ -1,7 +1,5 @@
 """Text that acts on nobody: a stranger's characters shown as text, on whatever stream there is."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from typing import Any

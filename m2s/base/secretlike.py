@@ -4,8 +4,6 @@ Every pattern takes linear time, whatever the text: each begins at a boundary, i
 possessive (``*+``) or of bounded length, and what begins a match need not be completed.
 """
 
-from __future__ import annotations
-
 import re
 
 HIDDEN = "***"

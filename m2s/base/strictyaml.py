@@ -6,8 +6,6 @@ document is loaded. This reads with the JSON-compatible core of YAML: what is no
 scalars is a string, as in sigs.k8s.io/yaml.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterator

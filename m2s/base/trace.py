@@ -4,8 +4,6 @@ A request's line has its method, URL, status and time, without any secret; heade
 never told (law 7). ``m2s watch`` sends the lines to its log.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator

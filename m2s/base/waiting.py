@@ -3,8 +3,6 @@
 The lines go to standard error; ``m2s watch`` sends them to its log.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

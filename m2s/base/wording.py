@@ -1,7 +1,5 @@
 """Words and times as a person reads them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Runs several requests at a time, and reports the progress."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor

@@ -25,8 +25,7 @@ from m2s.desired.choosing import Wanted
 from m2s.domain.deployments import listing
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Key
-from m2s.objects.body import Body
-from m2s.objects.checksum import sealed
+from m2s.objects.body import Body, sealed
 from m2s.objects.layers import named_path
 from m2s.objects.origins import Source, Sources
 from m2s.platforms import catalogue

@@ -13,8 +13,7 @@ from dataclasses import replace
 from m2s.base.workers import Workers
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Unreadable
-from m2s.objects.body import replaced
-from m2s.objects.checksum import sealed
+from m2s.objects.body import replaced, sealed
 from m2s.objects.layers import dotted
 from m2s.platforms import catalogue
 from m2s.platforms.common.locating import UNRESOLVED, scheme

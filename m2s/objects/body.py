@@ -1,13 +1,11 @@
-"""A Kubernetes object as decoded JSON, its digest, and the part of it that somebody wrote."""
-
-from __future__ import annotations
+"""A Kubernetes object as decoded JSON, its digests, and the part of it that somebody wrote."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from m2s.base.labels import RECORD
+from m2s.base.labels import CHECKSUM, RECORD
 
 Body = Mapping[str, Any]
 """A Kubernetes object as decoded JSON; read only by convention."""
@@ -46,3 +44,15 @@ def comparable(body: Body) -> dict[str, Any]:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     told = {name: value for name, value in annotations.items() if name not in RECORD}
     return {"metadata": {"labels": labels, "annotations": told}, **rest}
+
+
+def sealed(body: Body) -> dict[str, Any]:
+    """Return ``body`` with its own digest among the annotations, in place of one that is there.
+
+    It tells "the description changed" from "the object drifted" without keeping the old text.
+    """
+    metadata = body["metadata"]
+    annotations = {k: v for k, v in metadata["annotations"].items() if k != CHECKSUM}
+    bare = {**body, "metadata": {**metadata, "annotations": annotations}}
+    checksum = {CHECKSUM: digest(bare)}
+    return {**body, "metadata": {**metadata, "annotations": {**annotations, **checksum}}}

@@ -3,8 +3,6 @@
 The only importer of deepdiff; its objects do not leave this room.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,8 +49,7 @@ class FieldChange:
     def shown(self, listed: Sequence[str] = ()) -> tuple[Any, Any]:
         """Return ``old`` and ``new`` as they may be shown (law 7).
 
-        Args:
-            listed: the variables and arguments whose values may be shown.
+        ``listed`` are the variables and arguments whose values may be shown.
         """
         if self.kind == "reordered":  # these are names
             return self.old, self.new
@@ -67,17 +64,16 @@ class FieldChange:
 def fields(live: Body, merged: Body, ignore: Sequence[str] = ()) -> tuple[FieldChange, ...]:
     """Return how ``merged`` differs from ``live``, model-level facts first; empty means in sync.
 
-    Args:
-        live: an object as the cluster has it; ``{}`` for none.
-        merged: the same object as the cluster would have it.
-        ignore: JSON pointers (RFC 6901) that are not compared.
+    ``live`` is an object as the cluster has it, ``{}`` for none, ``merged`` the same as it would
+    have it; ``ignore`` are JSON pointers (RFC 6901) that are not compared.
     """
     if live is merged:
         return ()
     old, new = (dropped(comparable(body), ignore) for body in (live, merged))
     if digest(old) == digest(new):
         return ()
-    return tuple(sorted(_changes(old, new), key=_rank))
+    found = _compared(list(_pairs(_keyed(old), _keyed(new), ())))
+    return tuple(sorted([*found, *_reordered(old, new, ())], key=_rank))
 
 
 def leaves(body: Body, kind: Literal["added", "removed"]) -> tuple[FieldChange, ...]:
@@ -175,11 +171,6 @@ def _with(node: Any, path: list[str], value: Any) -> Any:
         return node if rest else [*node[:index], value, *node[index:]]
     inner = node if isinstance(node, Mapping) else {}
     return {**inner, head: _with(inner.get(head), rest, value) if rest else value}
-
-
-def _changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:
-    yield from _compared(list(_pairs(_keyed(old), _keyed(new), ())))
-    yield from _reordered(old, new, ())
 
 
 _MISSING = object()

@@ -4,8 +4,6 @@ These keys are Kubernetes' own, the Go tags ``patchMergeKey`` of k8s.io/api; a s
 those of its kind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

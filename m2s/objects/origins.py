@@ -1,7 +1,5 @@
 """Which layer a field of an object comes from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

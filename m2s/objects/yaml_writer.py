@@ -1,7 +1,5 @@
 """Kubernetes objects as YAML text that every YAML reader understands alike."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

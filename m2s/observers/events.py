@@ -1,7 +1,5 @@
 """An observer of passes that turns what changed a deployment into Events about it."""
 
-from __future__ import annotations
-
 from m2s.base.labels import CHECKSUM
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status

@@ -1,7 +1,5 @@
 """Our deployments as they were last seen, by a pass or by the cluster's events since."""
 
-from __future__ import annotations
-
 import threading
 
 from m2s.domain.deployments import LiveDeployment

@@ -1,7 +1,5 @@
 """Log lines, for people or for machines: one for each change, none for a pass without any."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from datetime import UTC, datetime

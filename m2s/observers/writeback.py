@@ -3,8 +3,6 @@
 That this fails is never a reason not to serve: it has a thread of its own.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import threading

@@ -1,7 +1,5 @@
 """A checkup for people: one screen of 80 columns, or Markdown; all passes :mod:`m2s.base.mask`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The shape is pinned by ``tests/test_document.py``: a field may be added within a
 never removed or given another meaning.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 

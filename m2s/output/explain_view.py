@@ -1,7 +1,5 @@
 """An explanation for people: a table, or Markdown; all passes :mod:`m2s.base.mask`."""
 
-from __future__ import annotations
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text

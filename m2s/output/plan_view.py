@@ -1,7 +1,5 @@
 """Plan and outcomes for people, masked: a rich table that fits 80 columns, or Markdown."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence

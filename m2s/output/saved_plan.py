@@ -1,7 +1,5 @@
 """Saved plans: written, read again, and compared with what the two sides come to by then."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

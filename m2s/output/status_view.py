@@ -1,7 +1,5 @@
 """A status for people: tables that fit 80 columns, or Markdown; all passes :mod:`m2s.base.mask`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter

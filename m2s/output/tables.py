@@ -1,7 +1,5 @@
 """What the tables share: rows that fold, the console and the bar that shows how far it is."""
 
-from __future__ import annotations
-
 import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Pure: deployments and versions as people are shown them, in a table or on a page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """m2s.yaml as a document; what its keys mean is told by :mod:`m2s.settings.build`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from m2s.base import strictyaml

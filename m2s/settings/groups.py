@@ -1,7 +1,5 @@
 """Settings by the room that needs them: a function takes the narrowest one that will do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

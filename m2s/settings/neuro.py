@@ -4,8 +4,6 @@ What each did is in that service's ``mlflow2seldon`` module and Makefile. It ser
 Production, and never looked for a file among the artifacts, which were on Neu.ro's own storage.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

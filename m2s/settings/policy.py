@@ -4,8 +4,6 @@ The same key as a word, ``sync`` or ``upsert-only``, is the option of ``watch``;
 word is ``deletions``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

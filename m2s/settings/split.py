@@ -1,7 +1,5 @@
 """How traffic is split between the versions that several aliases of a model point at."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each parser takes what a flag, a variable or a key of m2s.yaml says, and raises 
 tells what it wants.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

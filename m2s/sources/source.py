@@ -5,8 +5,6 @@ registry, write ``sources/NAME/`` with a class that has the members of ``Registr
 by its URI's scheme in ``cli/connect.py``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Protocol
 

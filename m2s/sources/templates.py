@@ -1,7 +1,5 @@
 """The templates edge: a folder that the platform team owns, read completely or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The cluster edge: one Protocol, and behind it a Kubernetes namespace or a folder."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol, cast

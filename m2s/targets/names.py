@@ -1,7 +1,5 @@
 """Which texts may become part of a URL's or a file's path."""
 
-from __future__ import annotations
-
 import re
 
 from m2s.base.errors import Rejected, UsageError

@@ -1,7 +1,5 @@
 """Counts the passes in which an object was unwanted: a deletion waits for several in a row."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

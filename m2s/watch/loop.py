@@ -1,7 +1,5 @@
 """The loop: it makes one pass after the other, never two at once, until it is stopped."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

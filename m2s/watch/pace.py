@@ -1,7 +1,5 @@
 """When the next pass begins: pure arithmetic on a clock that is handed in."""
 
-from __future__ import annotations
-
 import random
 from collections import deque
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One pass: plan, safety checks, execution; the same as ``m2s apply``, and what it came to."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """If nothing changed since the last pass, a pass reuses what the last one worked out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 

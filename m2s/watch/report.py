@@ -1,7 +1,5 @@
 """The result of one pass of ``m2s watch``, for the observers: logs, metrics, Events."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal

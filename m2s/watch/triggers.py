@@ -1,7 +1,5 @@
 """Triggers ask for a pass before the interval is over; several of them cause one pass."""
 
-from __future__ import annotations
-
 import threading
 
 from m2s.domain.deployments import LiveDeployment

@@ -1,7 +1,5 @@
 """Pure: the rows of the page's tables, as plain text; the words are those of the plan's table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import MlModel, Unchecked
-from m2s.objects.body import Body
-from m2s.objects.checksum import sealed
+from m2s.objects.body import Body, sealed
 from m2s.platforms.findings import UNKNOWN, Facts, Needs
 from m2s.platforms.seldon import mlflow_server, storage
 from m2s.platforms.seldon.units import Unit, service_accounts, units, with_uris

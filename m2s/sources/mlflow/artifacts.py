@@ -4,8 +4,6 @@ The one question that matters is whether "there is none" may be believed. An obj
 folder that does not exist as empty, and so does MLflow for a local path of another machine.
 """
 
-from __future__ import annotations
-
 import posixpath
 import re
 from collections.abc import Callable
@@ -112,9 +110,11 @@ class Store:
         self, run_uri: str, model_uri: str, stored: list[FileInfo], *, again: bool
     ) -> None:
         """Raise a StoreError unless "there is none" is to be believed."""
-        parent, _, name = model_uri.rstrip("/").rpartition("/")
-        if not again and not stored and not _has(self.entries(parent), name):
-            raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{_elsewhere(model_uri)}")
+        if not again and not stored:
+            parent, _, name = model_uri.rstrip("/").rpartition("/")
+            if name not in {_name(entry) for entry in self.entries(parent) if not entry.is_dir}:
+                where = f"{self.scrub(model_uri)}{_elsewhere(model_uri)}"
+                raise StoreError(f"nothing is stored at {where}")
         if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
             raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
 
@@ -177,10 +177,6 @@ def local_path(uri: str) -> Path | None:
 
 def _name(entry: FileInfo) -> str:
     return posixpath.basename(entry.path.rstrip("/"))
-
-
-def _has(entries: list[FileInfo], file: str) -> bool:
-    return any(_name(entry) == file and not entry.is_dir for entry in entries)
 
 
 def _meant(entries: list[FileInfo], *, deep: bool = False) -> str:

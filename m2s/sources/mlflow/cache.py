@@ -4,8 +4,6 @@ One file to a value, replaced as a whole, so that any number of processes may sh
 file that cannot be read, or is not what was written, is a miss. What cannot be written is not kept.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

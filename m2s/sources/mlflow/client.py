@@ -3,8 +3,6 @@
 ``X as X`` says that a name is there to be imported from here.
 """
 
-from __future__ import annotations
-
 from m2s.sources.mlflow.environment import prepare
 
 prepare()

@@ -4,8 +4,6 @@ MLflow's SQL store creates a SQLite file that is not there and migrates a databa
 incomplete (``SqlAlchemyStore.__init__``): reading must do neither.
 """
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any

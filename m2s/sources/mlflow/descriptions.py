@@ -6,8 +6,6 @@ That there is no ``deploy.yaml`` is believed of the model's folder only. To the 
 logged at any time, so there it is looked for each time.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping

@@ -4,8 +4,6 @@ A version's source is what somebody wrote. MLflow's client would send the tracki
 password or token to whatever host it names.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit

@@ -5,8 +5,6 @@ every request. What the user has set stays; the rest gets defaults that suit a c
 dead server is reported in seconds, and nothing but m2s writes to the terminal.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import os

@@ -4,8 +4,6 @@ What only a message needs follows from the server's version, which is asked for 
 that. How to ask follows from its answers: what one refuses, or has elsewhere, is kept in mind.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A registry for repeated passes: it reads what changed, and from time to time everything."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping

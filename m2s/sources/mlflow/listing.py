@@ -1,7 +1,5 @@
 """Every page of a listing, or an error that names the page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Where a version's files are: its run's artifacts, and the folder that the model lies in."""
 
-from __future__ import annotations
-
 from m2s.domain.versions import ModelVersion
 from m2s.sources.mlflow import client as mlflow
 from m2s.sources.mlflow.artifacts import StoreError, child

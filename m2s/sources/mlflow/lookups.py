@@ -1,7 +1,5 @@
 """Single registered models and versions, looked up by their exact names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar

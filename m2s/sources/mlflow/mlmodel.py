@@ -4,8 +4,6 @@ Its format is MLflow's (mlflow.models.Model.to_yaml): one YAML mapping. The file
 advice only, so that a store which does not answer, or answers nobody, must not hold up a plan.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Mapping

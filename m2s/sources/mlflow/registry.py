@@ -1,7 +1,5 @@
 """A Model Registry behind an MLflow tracking URI."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter
@@ -15,14 +13,11 @@ from m2s.base.labels import PAUSED, is_set
 from m2s.domain.versions import (
     Census,
     Description,
-    MlModel,
     Model,
     ModelVersion,
     Offers,
     Selector,
-    Unchecked,
     Unreadable,
-    Whereabouts,
 )
 from m2s.sources.mlflow import client as mlflow
 from m2s.sources.mlflow import database, environment, listing, workspaces
@@ -89,6 +84,7 @@ class MlflowRegistry:
         store = Store(self._server.uri, self._server.scrub)
         patience = min(request_timeout, PATIENCE)
         self._descriptions = Descriptions(self._client, store, self.identity, cache, patience)
+        self.locate, self.mlmodel = self._one.locate, self._descriptions.mlmodel
 
     @property
     def identity(self) -> str:
@@ -171,14 +167,6 @@ class MlflowRegistry:
             return Unreadable(self._server.scrub(str(error)))
         except Exception as error:  # noqa: BLE001 - mlflow raises anything
             return Unreadable(str(self._models.error(f"look up {uri}", error)))
-
-    def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
-        """Return what a folder's MLmodel file says: see ``mlmodel``."""
-        return self._descriptions.mlmodel(folder)
-
-    def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
-        """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.locate`."""
-        return self._one.locate(selector, model, version)
 
     def look(self, model: str) -> Model | Unreadable | None:
         """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.look`."""

@@ -1,7 +1,5 @@
 """A small real registry for ``m2s demo``: logged models, and ways to move them."""
 
-from __future__ import annotations
-
 import io
 import os
 import warnings

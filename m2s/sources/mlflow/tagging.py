@@ -1,7 +1,5 @@
 """Tags on model versions, read and written: apart from webhooks all that m2s writes to MLflow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """What went wrong, in a few words, from whatever mlflow and the storage clients raise."""
 
-from __future__ import annotations
-
 import json
 import re
 import traceback

@@ -4,8 +4,6 @@ A server without them refuses the header, one of before MLflow 3.10 does not kno
 client asks the server first, and :mod:`m2s.sources.mlflow.trouble` puts the refusals into words.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """A namespace's folder of YAML files: reading the deployments in it, replacing one file whole."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import secrets

@@ -1,7 +1,5 @@
 """A folder as a cluster: one YAML file per deployment, for GitOps and for trying m2s."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Collection, Iterable

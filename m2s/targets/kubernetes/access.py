@@ -4,8 +4,6 @@ Every account may ask about itself: ``system:basic-user`` and ``system:discovery
 that are logged in, and no Role is needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

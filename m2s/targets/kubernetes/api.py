@@ -1,7 +1,5 @@
 """One Kubernetes API server over HTTP: bounded requests, and answers that were checked."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """Where to find a cluster and how to log in: a kubeconfig, or the pod's own service account."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading
@@ -25,6 +23,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _MALFORMED = (ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError)
 _refreshing = threading.RLock()
+_Documents = Mapping[Path, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def _read(file: Path) -> Mapping[str, Any]:
     return document
 
 
-def _contexts(documents: Mapping[Path, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def _contexts(documents: _Documents) -> dict[str, Mapping[str, Any]]:
     """Return all contexts by name; where files differ, the first wins, as with kubectl."""
     found: dict[str, Mapping[str, Any]] = {}
     for file, document in documents.items():
@@ -92,15 +91,9 @@ def _contexts(documents: Mapping[Path, Mapping[str, Any]]) -> dict[str, Mapping[
     return found
 
 
-def _choose(
-    documents: Mapping[Path, Mapping[str, Any]],
-    contexts: Mapping[str, Mapping[str, Any]],
-    wanted: str | None,
-) -> str:
-    current = next(
-        (d["current-context"] for d in documents.values() if d.get("current-context")), ""
-    )
-    chosen = wanted or current
+def _choose(documents: _Documents, contexts: Mapping[str, Any], wanted: str | None) -> str:
+    current = filter(None, (document.get("current-context") for document in documents.values()))
+    chosen: str = wanted or next(current, "")
     if chosen in contexts:
         return chosen
     files = os.pathsep.join(map(str, documents))

@@ -4,8 +4,6 @@ An answer counts only if it names what was asked for: its kind, its apiVersion, 
 ``{}``, a login page or another server's JSON is an error, never an absence.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

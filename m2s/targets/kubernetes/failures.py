@@ -3,8 +3,6 @@
 Only text and numbers come in: this module knows neither the client nor its exceptions.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What keeps a write from touching anything but the object that it is meant for."""
 
-from __future__ import annotations
-
 from m2s.base.errors import Conflict
 from m2s.domain.deployments import LiveDeployment
 from m2s.objects.body import Body

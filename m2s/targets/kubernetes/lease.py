@@ -4,8 +4,6 @@ The Python client's own ``kubernetes.leaderelection`` (37.0) cannot be stopped o
 Lease, measures by the wall clock, counts no transitions and ends on a broken connection.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import secrets

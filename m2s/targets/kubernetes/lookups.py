@@ -1,7 +1,5 @@
 """Preflight's looks at what a deployment refers to: Secrets, by their keys only, and accounts."""
 
-from __future__ import annotations
-
 from m2s.base.errors import ClusterUnavailable, Rejected
 from m2s.domain.versions import Key, Unchecked
 from m2s.targets.kubernetes.api import Api

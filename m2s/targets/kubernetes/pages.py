@@ -1,7 +1,5 @@
 """Every page of a list: all of them, or an error."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from m2s.base.errors import ClusterError

@@ -1,7 +1,5 @@
 """Where an API server has the objects of a kind."""
 
-from __future__ import annotations
-
 from m2s.domain.resource import Resource
 from m2s.targets.names import namespace_name, object_name
 

@@ -1,7 +1,5 @@
 """A server that does not answer: how long it is waited for, and what to say in the end."""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Whether an object of the cluster can be read and compared, or holds its own row (law 12)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

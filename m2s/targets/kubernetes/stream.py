@@ -1,7 +1,5 @@
 """The lines of a Kubernetes watch: each is an event of what is watched, or the stream is broken."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """How many requests a second a client may make: client-go's token bucket (``util/flowcontrol``)."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A Kubernetes watch on one owner's deployments, for as long as anybody wants to know."""
 
-from __future__ import annotations
-
 import logging
 import random
 import threading
