@@ -218,11 +218,12 @@ def _say_that_none_is_selected(chosen: Settings, registry: Registry) -> None:
         return  # an empty stage is no error, and what else there is only a hint
     for selector in chosen.selectors:
         alias = selector.kind == "alias"
-        line = f"no model version {'has' if alias else 'is in'} the {selector.kind} {selector.name}"
+        where = f"{'has' if alias else 'is in'} the {selector.kind} {selector.name!r}"
+        line = f"no model version {where}; {there_is(found)}"
         if alias and selector.name not in found.aliases:
             near = meant(selector.name, found.aliases)
-            raise UsageError(f"{line}; {near if near.endswith('?') else there_is(found)}")
-        _warn(f"{line}; {there_is(found)}")
+            raise UsageError(f"{line}; {near}" if near.endswith("?") else line)
+        _warn(line)
 
 
 def _say_that_no_model_is(chosen: Settings, registry: Registry) -> None:

@@ -77,14 +77,14 @@ def words(done: Result) -> tuple[int, str]:
 
 def test_an_empty_selection_says_so_alike_for_stages_and_aliases(on_folder: World) -> None:
     on_folder.models.add("iris", alias="champion")
-    there = "the registry has the stages Staging (1) and the aliases champion (1)\n"
+    there = "the registry has the stages Staging (1) and the aliases champion (1)"
     where = on_folder.flags[2:]
     stage = m2s("plan", "--stage", "Production", *where)
-    assert words(stage) == (0, f"no model version is in the stage Production; {there}")
+    assert words(stage) == (0, f"no model version is in the stage 'Production'; {there}\n")
     alias = m2s("plan", "--alias", "xyz", *where)
-    assert words(alias) == (USAGE, f"no model version has the alias xyz; {there}")
+    assert words(alias) == (USAGE, f"no model version has the alias 'xyz'; {there}\n")
     near = m2s("plan", "--alias", "champio", *where)
-    hint = "no model version has the alias champio; did you mean champion?\n"
+    hint = f"no model version has the alias 'champio'; {there}; did you mean champion?\n"
     assert words(near) == (USAGE, hint)
 
 

@@ -257,7 +257,7 @@ def test_an_older_backup_is_refused(company: Company) -> None:
     company.world.apply()
     assert company.served()["fraud"] == "2"
     company.put(backup)
-    refused(company.world, company, "does not know fraud v2", "restored from an older backup")
+    refused(company.world, company, "does not have fraud v2", "restored from an older backup")
     company.world.apply("--accept-registry")
     assert company.served()["fraud"] == "1"
     assert empty(company.world)
@@ -301,7 +301,7 @@ def test_half_of_the_models_gone_at_once_is_a_question(company: Company) -> None
     for command in (WRITING[0], WRITING[2]):
         result = company.world(*command)
         assert result.code == 3
-        assert "has no registered model churn and fraud any more" in result.error
+        assert "models that the registry no longer has (churn and fraud)" in result.error
     company.world.apply()
     assert company.served() == {"churn": "1", "fraud": "1", "price": "2", "spam": "1"}
     company.world.apply("--prune", "--accept-registry")
