@@ -35,7 +35,7 @@ def progress(
     """
     metadata, status = live["metadata"], live.get("status") or {}
     if metadata.get("deletionTimestamp"):
-        return Rollout(serving=False, failed=True, message="it is being deleted")
+        return Rollout.fails("it is being deleted")
     if int(metadata.get("generation", 0)) < generation:
         return _waiting(f"generation {generation} is not visible yet", status)
     if not deployments:
@@ -44,12 +44,12 @@ def progress(
         return _waiting(behind, status)
     failed, stuck = standstill(deployments, pods)
     if failed:
-        return Rollout(serving=False, failed=True, message=stuck)
+        return Rollout.fails(stuck)
     # never Available while a Deployment has no replicas
     scaled_to_zero = any(wanted_replicas(deployment) == 0 for deployment in deployments)
     if stuck or not (status.get("state") == "Available" or scaled_to_zero):
         return _waiting(stuck or "its Deployments are rolled out", status)
-    return Rollout(serving=True, failed=False, message=_unseen(live, before))
+    return Rollout.serves(_unseen(live, before))
 
 
 def _behind(live: Body, before: Body | None, deployments: Sequence[Body]) -> str:
@@ -109,8 +109,8 @@ def _unseen(live: Body, before: Body | None) -> str:
     if not found:
         return ""
     return (
-        f"{', '.join(found)} changed: the operator shows no evidence of these; "
-        "all else that was written is in force"
+        f"{', '.join(found)} changed: its Deployments do not show whether these are in "
+        "force; everything else is"
     )
 
 
@@ -128,4 +128,4 @@ def _waiting(what: str, status: Mapping[str, Any]) -> Rollout:
     state = status.get("state") or "empty (is the Seldon Core operator running?)"
     description = f": {status['description']}" if status.get("description") else ""
     message = f"{what}; the operator's state is {state}{description}"
-    return Rollout(serving=False, failed=False, message=message)
+    return Rollout.waits(message)
