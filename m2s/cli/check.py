@@ -14,7 +14,6 @@ from m2s.domain import rights
 from m2s.domain.rights import Need
 from m2s.engine import check as checking
 from m2s.engine.check import Checkup, ClusterSide, RegistrySide
-from m2s.engine.needs import needs
 from m2s.output import check_view
 from m2s.settings.groups import Settings
 
@@ -22,7 +21,7 @@ from m2s.settings.groups import Settings
 def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
     """Print what m2s finds on both sides; return 1 if something that it needs is missing."""
     chosen = chosen_by(flags, config)
-    wanted = needs(chosen)
+    wanted = checking.needs(chosen)
     with ThreadPoolExecutor() as pool:  # a side that does not answer takes its time
         source = pool.submit(_source, chosen)
         found = Checkup(needs=wanted, target=_target(chosen, wanted), source=source.result())

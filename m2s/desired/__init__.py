@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from m2s.desired.choosing import Wanted, choose, with_shares
-from m2s.desired.memo import Memo
-from m2s.desired.per_version import ModelTags, Own
-from m2s.desired.templating import folder
+from m2s.desired.per_version import Memo, ModelTags, Own
+from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions
 from m2s.domain.manifests import Desired, Manifest, Templates, Undeployable
 from m2s.domain.versions import Description, Unreadable
@@ -24,14 +23,9 @@ __all__ = [
 class Inputs:
     """What manifests are made of.
 
-    Attributes:
-        described: the descriptions of the versions, and of those beside them.
-        settings: what of them is served, and how.
-        namespace: where.
-        model_tags: the tags of registered models, by model; needed where
-            :func:`serves_undescribed` says so.
-        templates: the templates folder, and the base template.
-        every: the versions that templates may name, of all models.
+    ``described`` has the versions to be served, and those beside them; ``every`` the versions that
+    templates may name, of all models. ``model_tags``, the tags of registered models by model, are
+    needed where :func:`serves_undescribed` says so.
     """
 
     described: Descriptions
@@ -53,9 +47,17 @@ def build(
     """
     settings, namespace, given = inputs.settings, inputs.namespace, inputs.templates
     described = inputs.described
-    made = folder.deployments(given, inputs.every, described, settings, namespace)
-    served = set(folder.served(made))
-    blind = {item.selector: item.template for item in made if not folder.is_named(item)}
+    made = tuple(filling.deployments(given, inputs.every, described, settings, namespace))
+    # What a template serves, or would serve if it could be read.
+    served = {
+        (item.selector, model)
+        for item in made
+        for model in (
+            [each.model for each in item.models] if isinstance(item, Manifest) else item.held
+        )
+    }
+    nameless = (item for item in made if isinstance(item, Undeployable) and item.nameless)
+    blind = {item.selector: item.template for item in nameless}
     memo = memo or Memo()
     memo.begin((settings, namespace, given.base))
     own = Own(described, settings, namespace, inputs.model_tags, given.base, memo)

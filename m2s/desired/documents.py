@@ -13,7 +13,6 @@ from typing import Any
 
 from m2s.base import strictyaml
 from m2s.base.strictyaml import Document
-from m2s.desired.templating.placeholders import Placeholder
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.platforms import catalogue
 from m2s.platforms.problem import Problem
@@ -31,6 +30,37 @@ _API = re.compile(r"(?m)^apiVersion:[ \t]+[\"']?([\w./-]+)[\"']?[ \t\r]*(?:#.*)?
 # Of Unicode's private use area: allowed in YAML and without meaning there, unlike quotes or braces.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 TOKEN = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
+
+Scalar = str | int | float | bool
+"""What a placeholder becomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """An expression in a file, and the line it begins in."""
+
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What stands between placeholders, and the line it begins in."""
+
+    text: str
+    line: int
+
+
+class Named:
+    """Something an expression may ask, but not give; its text says what it is."""
+
+    def lacks(self, name: object) -> str:
+        """Return in words that a name is not there."""
+        raise NotImplementedError
+
+
+class Function:
+    """Something an expression may call; nothing else is callable."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +95,9 @@ def read(file: TemplateFile) -> Template:
 
     found, placeholders, lines = [""], list[Placeholder](), [1]
     try:
-        if _OPEN in file.text or _CLOSE in file.text:
-            raise Problem(f"{_line_of(file.text)}: a character of Unicode's private use area")
+        if private := re.search(f"[{_OPEN}{_CLOSE}]", file.text):
+            line = file.text.count("\n", 0, private.start()) + 1
+            raise Problem(f"{line}: a character of Unicode's private use area")
         for piece in pieces(file.text):
             if isinstance(piece, Placeholder):
                 found.append(f"{_OPEN}{len(placeholders)}{_CLOSE}")
@@ -80,11 +111,6 @@ def read(file: TemplateFile) -> Template:
     text = "".join(found)
     outline = _document(file, text, lines, None)
     return Template(file, text, tuple(placeholders), tuple(lines), outline)
-
-
-def _line_of(text: str) -> int:
-    at = min(place for place in (text.find(_OPEN), text.find(_CLOSE)) if place >= 0)
-    return text.count("\n", 0, at) + 1
 
 
 def _document(

@@ -28,13 +28,8 @@ def described(
     3. ``own``: the base template, then the deploy.yaml, as far as there are these;
     4. tags on the version.
 
-    Args:
-        platform: what the deployment is for.
-        version: with its tags.
-        own: what describes the version.
-        uri: where a model server reads the model.
-        settings: the server's options and the defaults.
-        model_tags: the tags of registered models, by model, for the server's image.
+    The model lies at ``uri``, as a model server reads it; ``model_tags``, the tags of registered
+    models by model, may name the server's image.
 
     Raises:
         Problem: what keeps it from being one deployment.

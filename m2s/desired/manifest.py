@@ -43,14 +43,9 @@ def manifest_of(
 ) -> Manifest:
     """Return ``given``, a deployment, under its name and with m2s's own marks.
 
-    Args:
-        want: the version.
-        given: what all layers of its description come to.
-        uri: where the version lies, as a model server reads it.
-        owner: whose deployment it is.
-        default: its name, where ``given`` has none, its namespace and its kind.
-        reader: reads the locations in ``given``.
-        sources: tells where the fields of ``given`` come from.
+    ``given`` is what all layers of the description come to, and ``sources`` tells where its fields
+    come from; ``default`` has the name, where ``given`` has none, the namespace and the kind. The
+    version lies at ``uri``, as a model server reads it.
 
     Raises:
         Problem: a place of a model's URI has none, or one that no model server reads.
@@ -100,9 +95,9 @@ def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
             "labels": {**(metadata.get("labels") or {}), **_labels(manifest)},
             "annotations": _annotations(manifest, metadata.get("annotations") or {}),
         },
-        **{part: value for part, value in given.items() if _is_kept(part)},
     }
-    return replace(manifest, body=sealed(body))
+    own = (part for part in given if part not in _NOT_OURS and not part.startswith(ANCHORS))
+    return replace(manifest, body=sealed({**body, **{part: given[part] for part in own}}))
 
 
 def warned(manifest: Manifest) -> Manifest:
@@ -121,10 +116,6 @@ def _notes(want: Wanted) -> tuple[str, ...]:
 ANCHORS = "x-"
 """What the top-level keys begin with that hold YAML anchors, as in Compose files: never written."""
 _NOT_OURS = frozenset({"apiVersion", "kind", "metadata", "status"})
-
-
-def _is_kept(part: str) -> bool:
-    return part not in _NOT_OURS and not part.startswith(ANCHORS)
 
 
 # True of another object, at another time: left behind by `kubectl get -o yaml`.

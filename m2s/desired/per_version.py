@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, TypeVar
 
 from m2s.desired import deploy_file, splitting
 from m2s.desired.choosing import Wanted, check, default_name
 from m2s.desired.judging import judged
 from m2s.desired.layering import described as stacked
 from m2s.desired.manifest import manifest_of, warned
-from m2s.desired.memo import Memo
 from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
@@ -24,6 +24,33 @@ from m2s.platforms.problem import Problem
 from m2s.settings.groups import Describing
 
 ModelTags = Mapping[str, Mapping[str, str]]
+_T = TypeVar("_T")
+
+
+class Memo:
+    """Keeps results by all that they depend on; for one thread at a time.
+
+    What nobody asked for between two calls of :meth:`begin` is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._known: dict[Hashable, Any] = {}
+        self._used: dict[Hashable, Any] = {}
+
+    def begin(self, context: Any) -> None:
+        """Begin a round; with another ``context`` than the last one's nothing is known any more."""
+        self._known = self._used if context == self._context else {}
+        self._used, self._context = {}, context
+
+    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """Return what ``make`` returned for ``key`` in this round or the one before."""
+        if key in self._used:
+            found: _T = self._used[key]
+        else:
+            found = self._known[key] if key in self._known else make()
+            self._used[key] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -69,13 +96,14 @@ class Own:
             tuple(sorted(self.model_tags.get(version.model, {}).items()))
             for version in want.versions
         )
-        return self.memo.get((want, described, tags), lambda: self._warned(want))
 
-    def _warned(self, want: Wanted) -> Manifest | Undeployable | Skipped:
-        made = self._deployment(want)
-        if not isinstance(made, Manifest):
-            return made
-        return judged(warned(made), self.settings.description_policy)
+        def make() -> Manifest | Undeployable | Skipped:
+            made = self._deployment(want)
+            if not isinstance(made, Manifest):
+                return made
+            return judged(warned(made), self.settings.description_policy)
+
+        return self.memo.get((want, described, tags), make)
 
     def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)

@@ -17,12 +17,8 @@ def combined(main: Manifest, share: Share, beside: Sequence[tuple[Share, Manifes
     """Return ``main`` as one deployment of every alias's version, as its platform splits one.
 
     A version that two aliases point at gets one part; what an alias would get that points at
-    nothing is the main one's.
-
-    Args:
-        main: the deployment of the main alias's version.
-        share: the main alias's.
-        beside: the other aliases' shares, and what their versions' own deployments would be.
+    nothing is the main one's. ``beside`` has the other aliases' shares, and what their versions'
+    own deployments would be.
 
     Raises:
         Problem: its platform cannot do that.
@@ -49,15 +45,12 @@ def _parts(given: Iterable[tuple[Share, Manifest]]) -> list[Part]:
     parts: list[Part] = []
     # Shadows last: a version that answers requests needs no copy of them.
     for share, manifest in sorted(given, key=lambda pair: pair[0].shadow):
-        at = _index(parts, manifest)
+        at = next(
+            (n for n, each in enumerate(parts) if each.manifest.models == manifest.models), None
+        )
         if at is None:
             parts.append(Part(share.alias, share.traffic, manifest))
         elif not share.shadow:
             parts[at] = replace(parts[at], traffic=(parts[at].traffic or 0) + (share.traffic or 0))
     rest = 100 - sum(part.traffic or 0 for part in parts)
     return [replace(parts[0], traffic=(parts[0].traffic or 0) + rest), *parts[1:]]
-
-
-def _index(parts: Sequence[Part], manifest: Manifest) -> int | None:
-    same = (n for n, part in enumerate(parts) if part.manifest.models == manifest.models)
-    return next(same, None)

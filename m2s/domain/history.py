@@ -111,16 +111,16 @@ def recorded(manifest: Manifest, live: LiveDeployment | None, now: str) -> Manif
     """
     entry = Entry(manifest.served, now, _revision(manifest.body))
     if live is None or live.owner is None:
-        return _with(manifest, _record([entry], {entry.revision: manifest.body}))
+        return manifest.noting(_record([entry], {entry.revision: manifest.body}))
     same = live.served == manifest.served
     if same and (_revision(live.body) == entry.revision or HISTORY not in live.annotations):
         there = {name: live.annotations[name] for name in _NAMES if name in live.annotations}
-        return _with(manifest, there)
+        return manifest.noting(there)
     past, known = _past(live)
     if same and past:
         entry, past = replace(entry, since=past[0].since), past[1:]
     bodies = {**known, entry.revision: manifest.body}
-    return _with(manifest, _record([entry, *past][:LENGTH], bodies))
+    return manifest.noting(_record([entry, *past][:LENGTH], bodies))
 
 
 def _past(live: LiveDeployment) -> tuple[tuple[Entry, ...], Mapping[str, Body]]:
@@ -140,13 +140,6 @@ def _revision(body: Body) -> str:
     annotations = (body.get("metadata") or {}).get("annotations") or {}
     checksum = annotations.get(CHECKSUM) or digest(comparable(body))
     return str(checksum).removeprefix("sha256:")[:8]
-
-
-def _with(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
-    metadata = manifest.body["metadata"]
-    own = {key: value for key, value in metadata["annotations"].items() if key not in _NAMES}
-    body = {**manifest.body, "metadata": {**metadata, "annotations": {**own, **annotations}}}
-    return replace(manifest, body=body)
 
 
 def _record(past: Sequence[Entry], bodies: Mapping[str, Body]) -> dict[str, str]:

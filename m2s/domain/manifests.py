@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any
@@ -100,6 +100,12 @@ class Manifest:
             for one, alias in zip_longest(self.models, self.aliases, fillvalue="")
             if isinstance(one, ModelVersion)
         )
+
+    def noting(self, annotations: Mapping[str, str]) -> Manifest:
+        """Return this with these annotations in its body, instead of those of the same names."""
+        metadata = self.body["metadata"]
+        told = {**metadata["annotations"], **annotations}
+        return replace(self, body={**self.body, "metadata": {**metadata, "annotations": told}})
 
     def refused(self, reason: str) -> Undeployable:
         """Return this as what it comes to when it may not be written."""

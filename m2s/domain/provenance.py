@@ -69,13 +69,9 @@ def _birth(item: Mapping[str, Any]) -> Birth:
 def noted(
     manifest: Manifest, registry: str, census: Census, filed: Collection[tuple[str, int]]
 ) -> Manifest:
-    """Return ``manifest`` with the note of where it comes from.
+    """Return ``manifest`` with the note that it comes from ``registry``, an identity.
 
-    Args:
-        manifest: what is to be written.
-        registry: the registry's identity.
-        census: what it has.
-        filed: the versions, by model and number, that have a deploy.yaml.
+    ``filed`` are the versions, by model and number, that have a deploy.yaml.
     """
     births = []
     for one in manifest.models:
@@ -83,13 +79,13 @@ def noted(
         model, version = census.models.get(one.model), census.versions.get(name)
         stamps = model.created if model else 0, version.created if version else 0
         births.append(Birth(one.model, str(one.version), *stamps, name in filed))
-    return _with(manifest, _text(Origin(registry, tuple(births))))
+    return manifest.noting(_note(Origin(registry, tuple(births))))
 
 
 def carried(manifest: Manifest, live: LiveDeployment | None) -> Manifest:
     """Return ``manifest`` with the note that ``live`` has, byte for byte, if it has one."""
     text = live.annotations.get(REGISTRY) if live and live.owner else None
-    return manifest if text is None else _with(manifest, text)
+    return manifest if text is None else manifest.noting({REGISTRY: text})
 
 
 def recalled(manifest: Manifest, live: LiveDeployment) -> Manifest:
@@ -102,7 +98,7 @@ def recalled(manifest: Manifest, live: LiveDeployment) -> Manifest:
         return carried(manifest, live)
     filed = any(each.file for each in origin.births)
     births = tuple(replace(origin.birth(one), file=filed) for one in manifest.served)
-    return _with(manifest, _text(Origin(origin.registry, births)))
+    return manifest.noting(_note(Origin(origin.registry, births)))
 
 
 def had_file(live: LiveDeployment, model: str, version: int, default: str | None) -> bool:
@@ -121,16 +117,9 @@ def had_file(live: LiveDeployment, model: str, version: int, default: str | None
     return any(each.file for each in own or births)
 
 
-def _text(origin: Origin) -> str:
+def _note(origin: Origin) -> dict[str, str]:
     served = [
         {name: value for name, value in asdict(one).items() if value} for one in origin.births
     ]
     told = {"registry": origin.registry, "served": served}
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
-
-
-def _with(manifest: Manifest, text: str) -> Manifest:
-    metadata = manifest.body["metadata"]
-    annotations = {**metadata["annotations"], REGISTRY: text}
-    body = {**manifest.body, "metadata": {**metadata, "annotations": annotations}}
-    return replace(manifest, body=body)
+    return {REGISTRY: json.dumps(told, separators=(",", ":"), ensure_ascii=False)}

@@ -116,7 +116,8 @@ def execute(
         steps.note(number, run.write(numbered[number]))
     writes = {n: c for n, c in numbered.items() if write and isinstance(c, Create | Update)}
     steps.carry_out({n: c for n, c in writes.items() if not loses(c)}, run.write)
-    steps.hand_over({n: c for n, c in writes.items() if loses(c)}, run.take_over)
+    taken = {n: c for n, c in writes.items() if loses(c)}
+    steps.hand_over(taken, lambda c: run.last_look(c) or run.write(c))
     deletions = {n: c for n, c in numbered.items() if delete and isinstance(c, Delete)}
     held = steps.unserved()
     steps.carry_out(deletions, lambda c: _held(c) if turns.successor(c) in held else run.delete(c))
@@ -197,10 +198,6 @@ class _Run:
             case _:
                 assert_never(change)
 
-    def take_over(self, change: Change) -> Outcome:
-        """Write an update that hands a name to another model."""
-        return self._looked(change) or self.write(change)
-
     def _applied(
         self, change: Change, done: Status, body: Manifest, over: LiveDeployment | None
     ) -> Outcome:
@@ -214,9 +211,9 @@ class _Run:
         def step() -> None:
             self._cluster.delete(live, self._gate)
 
-        return self._looked(change) or self._guarded(change, Status.DELETED, step)
+        return self.last_look(change) or self._guarded(change, Status.DELETED, step)
 
-    def _looked(self, change: Change) -> Outcome | None:
+    def last_look(self, change: Change) -> Outcome | None:
         """Take the last look at what a change ends; return why it may not, None where it may."""
         if not isinstance(change, Delete | Update):
             raise AssertionError(f"nothing ends by {change}")

@@ -26,13 +26,9 @@ def inspect(
     """Return ``results`` with their warnings, and what could not be checked, a line each.
 
     With ``--strict`` a manifest with warnings becomes :class:`~m2s.domain.manifests.Undeployable`,
-    and so what is deployed is held. Without ``--preflight`` nothing is read.
-
-    Args:
-        results: what :func:`m2s.desired.build` returned.
-        described: the descriptions they were made of, for where the models lie.
-        sides: the registry is asked for MLmodel files, the cluster for Secrets' keys and
-            ServiceAccounts.
+    and so what is deployed is held. Without ``--preflight`` nothing is read. ``described`` tells
+    where the models lie: the registry is asked for their MLmodel files, the cluster for Secrets'
+    keys and ServiceAccounts.
 
     Raises:
         ClusterError: the cluster does not answer.

@@ -86,20 +86,12 @@ def there(tagging: Tagging, scope: Scope) -> Tags:
     }
 
 
-def _always() -> bool:
-    return True
-
-
 def update(
-    tagging: Tagging, goal: Tags, known: Tags, allowed: Callable[[], bool] = _always
+    tagging: Tagging, goal: Tags, known: Tags, allowed: Callable[[], bool] = lambda: True
 ) -> None:
-    """Write what differs, and nothing else.
+    """Write what differs between ``goal`` and what is there, and nothing else.
 
-    Args:
-        tagging: where.
-        goal: what there should be.
-        known: what there is; what was written is noted in it.
-        allowed: asked before each tag is written.
+    What was written is noted in ``known``; ``allowed`` is asked before each tag is written.
 
     Raises:
         RegistryError: the registry cannot be written to; some tags may have been written.
@@ -110,11 +102,9 @@ def update(
         if not allowed():
             return
         try:
-            _write(tagging, version, name, value)
+            _write(tagging, known, version, name, value)
         except TagRefused as error:
             refused.append(str(error))
-        else:
-            _note(known, version, name, value)
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise TagRefused(refused[0] + more)
@@ -132,16 +122,10 @@ def _differences(goal: Tags, known: Tags) -> Iterator[tuple[Served, str, str | N
             yield version, name, None
 
 
-def _write(tagging: Tagging, version: Served, name: str, value: str | None) -> None:
+def _write(tagging: Tagging, known: Tags, version: Served, name: str, value: str | None) -> None:
     if value is None:
         tagging.delete(version, name)
+        known.get(version, {}).pop(name, None)
     else:
         tagging.set(version, name, value)
-
-
-def _note(known: Tags, version: Served, name: str, value: str | None) -> None:
-    tags = known.setdefault(version, {})
-    if value is None:
-        tags.pop(name, None)
-    else:
-        tags[name] = value
+        known.setdefault(version, {})[name] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -63,17 +63,22 @@ def make_plan(
         chosen = choose(registry, settings, sides.scope)
         lives = reading.result()
         described = describe(sides, chosen)
-        lives += _of_other_kinds(cluster, described.kinds, lives)
+        # The kinds that only descriptions name.
+        others = described.kinds - {catalogue.default().resource.kind}
+        others -= {one.key.kind for one in lives}
+        lives += cluster.list(others) if others else ()
         known = know(sides, lives)
         built = build(sides, described, known)
         changes = compare(sides, built, known)
-    skipped = tuple(item for item in built.wanted if isinstance(item, Skipped))
-    made = _plan(registry.identity, cluster, settings, changes, skipped, lives, chosen.offered)
+    made = _plan(cluster, settings, changes, lives)
     question = removals.untemplated(templates, built.every, lives, sides.scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
     return replace(
         made,
+        registry=registry.identity,
+        skipped=tuple(item for item in built.wanted if isinstance(item, Skipped)),
+        offered=chosen.offered,
         unchecked=(*built.unchecked, *cluster.unread()),
         untemplated=question,
         doubt=known.ties.doubt,
@@ -81,41 +86,29 @@ def make_plan(
     )
 
 
-def _of_other_kinds(
-    cluster: Cluster, kinds: Collection[str], lives: Iterable[LiveDeployment]
-) -> tuple[LiveDeployment, ...]:
-    """Return what there is of the kinds that only descriptions name."""
-    others = set(kinds) - {catalogue.default().resource.kind} - {one.key.kind for one in lives}
-    return cluster.list(others) if others else ()
-
-
 def make_teardown(cluster: Cluster, settings: Settings) -> Plan:
     """Return the deletion of everything in scope; the registry is not asked."""
     live = cluster.list()
     changes = removals.teardown(live, Scope(settings.owners, settings.models))
-    return _plan("", cluster, settings, changes, (), live, None)
+    return _plan(cluster, settings, changes, live)
 
 
 def _plan(
-    registry: str,
     cluster: Cluster,
     settings: Settings,
     changes: tuple[Change, ...],
-    skipped: tuple[Skipped, ...],
     live: Iterable[LiveDeployment],
-    offered: Mapping[str, int] | None,
 ) -> Plan:
+    """Return the plan of these changes, as far as it is the same without a registry."""
     scope = Scope(settings.owners, settings.models)
     mine = Counter(item.owner for item in live if scope.includes(item) and not item.deleting)
     return Plan(
-        registry=registry,
+        registry="",
         target=cluster.identity,
         namespace=cluster.namespace,
         selectors=settings.selectors,
         scope=scope,
         changes=changes,
-        skipped=skipped,
         owned={owner: mine[owner] for owner in sorted(scope.owners)},
-        offered=offered,
         show_env=settings.show_env,
     )

@@ -27,11 +27,8 @@ from m2s.targets.cluster import Cluster
 def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | None) -> Plan:
     """Return what pins the deployment ``name`` to a version it served.
 
-    Args:
-        cluster: where it is.
-        settings: whose objects may be touched, where owners are given; what is ignored.
-        name: of the deployment.
-        to: the version or the revision; None is what it served before.
+    ``to`` is the version or the revision, None what it served before. Where the settings name
+    owners, only theirs may be touched.
 
     Raises:
         M2sError: there is no such deployment of ours, or its record has no such version.
@@ -84,14 +81,11 @@ def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
     if live.fault:
         raise M2sError(f"{name}: {live.unreadable}")
     if settings.owners and live.owner not in settings.owners:
-        raise M2sError(f"{name} belongs to the owner {live.owner}, not to {_told(settings)}")
+        owners = " or ".join(sorted(settings.owners))
+        raise M2sError(f"{name} belongs to the owner {live.owner}, not to {owners}")
     if live.deleting:
         raise M2sError(f"{name} {reasons.of_deletion(live)}")
     return live
-
-
-def _told(settings: Settings) -> str:
-    return " or ".join(sorted(settings.owners))
 
 
 def _chosen(live: LiveDeployment, to: str | None) -> Entry:
@@ -132,8 +126,5 @@ def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Ch
         selectors=(),
         scope=Scope(frozenset({live.owner or ""}), settings.models),
         changes=(change,),
-        skipped=(),
-        owned={},
-        offered=None,
         show_env=settings.show_env,
     )

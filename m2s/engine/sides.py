@@ -17,14 +17,8 @@ from m2s.targets.cluster import Cluster
 class Sides:
     """Both sides, and what a run works by.
 
-    Attributes:
-        registry: where versions come from.
-        cluster: where they are served.
-        settings: the options of the run.
-        workers: ask several things at a time.
-        folder: the folder of templates, where there is one.
-        templates: what it has.
-        memo: keeps what need not be worked out again.
+    ``templates`` is what ``folder`` has, where there is one; ``memo`` keeps what need not be worked
+    out again.
     """
 
     registry: Registry

@@ -13,7 +13,6 @@ from m2s.base.names import near
 from m2s.base.wording import minute
 from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.history import Entry
 from m2s.domain.scope import Scope
 from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
@@ -156,12 +155,11 @@ def _deployment(one: Serving) -> dict[str, Any]:
         "pinned": one.pin or None,
         "paused": one.paused,
         "deleting": one.deleting or None,
-        "history": [_entry(entry) for entry in one.history],
+        "history": [
+            {**_served(each.served), "since": each.since or None, "revision": each.revision}
+            for each in one.history
+        ],
     }
-
-
-def _entry(entry: Entry) -> dict[str, Any]:
-    return {**_served(entry.served), "since": entry.since or None, "revision": entry.revision}
 
 
 def _served(served: tuple[Served, ...]) -> dict[str, Any]:

@@ -16,12 +16,7 @@ def successor(change: Change) -> Key | None:
 
 
 def unserved(changes: Iterable[Change], written: Iterable[Key]) -> set[Key]:
-    """Return the objects that do not serve yet what they are planned to.
-
-    Args:
-        changes: the plan's.
-        written: what was written of it by now.
-    """
+    """Return the objects that do not serve yet what the plan's ``changes`` bring them."""
     return {change.key for change in changes if brings(change)} - set(written)
 
 

@@ -13,6 +13,7 @@ Blocked     ``!``   ``live``, where there is one    the same: it is held
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import ClassVar
@@ -158,6 +159,11 @@ class Blocked:
 
 
 Change = Create | Update | Delete | Unchanged | Blocked
+
+
+def judged(changes: Iterable[Change], judge: Callable[[Update], Change]) -> tuple[Change, ...]:
+    """Return ``changes`` with each update as ``judge`` has it."""
+    return tuple(judge(each) if isinstance(each, Update) else each for each in changes)
 
 
 def blocked(manifest: Manifest, why: str, live: LiveDeployment | None) -> Blocked:

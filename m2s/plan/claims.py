@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from m2s.base.labels import KEEP, SELECTOR
 from m2s.base.wording import told
@@ -21,6 +22,7 @@ from m2s.plan.changes import (
     Unchanged,
     Update,
     blocked,
+    judged,
     loses,
 )
 from m2s.plan.holds import Renamed
@@ -46,8 +48,8 @@ def settled(
     """
     claims: dict[Key, list[_Claim]] = defaultdict(list)
     for item in desired:
-        named = isinstance(item, Undeployable) and item.template and not item.nameless
-        if isinstance(item, Manifest) or (isinstance(item, Undeployable) and named):
+        is_named = isinstance(item, Undeployable) and item.template and not item.nameless
+        if isinstance(item, Manifest) or (isinstance(item, Undeployable) and is_named):
             claims[item.key].append(item)
     return tuple(
         _contested(item, claims[item.key], live.get(item.key), renamed)
@@ -109,32 +111,29 @@ def _title(rival: _Claim) -> str:
 def taken(changes: Iterable[Change], renamed: Renamed) -> tuple[Update, ...]:
     """Return the updates that would hand a name to another model."""
     return tuple(
-        each
-        for each in changes
-        if isinstance(each, Update)
-        and each.live.owner is not None
-        and each.live.served
-        and not keeps(each.manifest, each.live, renamed)
+        each for each in changes if isinstance(each, Update) and _hands_over(each, renamed)
     )
+
+
+def _hands_over(change: Update, renamed: Renamed) -> bool:
+    live = change.live
+    known = live.owner is not None and bool(live.served)
+    return known and not keeps(change.manifest, live, renamed)
 
 
 def taking(changes: tuple[Change, ...], places: Places, renamed: Renamed) -> tuple[Change, ...]:
     """Return ``changes`` with each takeover as one, or blocked where it may not be.
 
-    Args:
-        changes: what is wanted.
-        places: the second look at what each of :func:`taken` serves.
-        renamed: what models are called now.
+    ``places`` has the second look at what each of :func:`taken` serves.
     """
-    over = {id(each) for each in taken(changes, renamed)}
     heirs = successors(changes, renamed)
-    done = tuple(
-        _taking(each, places.get(each.key), heirs, renamed)
-        if isinstance(each, Update) and id(each) in over
-        else each
-        for each in changes
-    )
-    return holds.keeping(done, renamed)
+
+    def judge(change: Update) -> Change:
+        if not _hands_over(change, renamed):
+            return change
+        return _taking(change, places.get(change.key), heirs, renamed)
+
+    return holds.keeping(judged(changes, judge), renamed)
 
 
 def _taking(
@@ -143,7 +142,7 @@ def _taking(
     live, manifest = change.live, change.manifest
     lost = _lost(manifest, live, renamed)
     loses = live.template or told(lost)
-    heir = next(filter(None, (heirs.get((live.owner, name)) for name in lost)), None)
+    heir = heir_of(live.owner, lost, heirs)
     if live.keep:
         return blocked(manifest, f"{live.key.name} is kept by its annotation {KEEP}", live)
     if heir and not live.template:
@@ -166,21 +165,18 @@ def untaken(changes: tuple[Change, ...], why: Callable[[Update], str]) -> tuple[
 
     What waits for one of them stays as well.
     """
-    kept = holds.keeping(tuple(_untaken(each, why) for each in changes))
-    while True:
-        gone = {each.key for each in kept if isinstance(each, Blocked)}
-        again = tuple(_waiting(each, gone) for each in kept)
-        if again == kept:
-            return kept
-        kept = again
+    kept, before = holds.keeping(judged(changes, partial(_untaken, why))), None
+    while kept != before:
+        before, gone = kept, {each.key for each in kept if isinstance(each, Blocked)}
+        kept = tuple(_waiting(each, gone) for each in kept)
+    return kept
 
 
-def _untaken(change: Change, why: Callable[[Update], str]) -> Change:
-    takeover = change.takeover if isinstance(change, Update) else None
-    words = why(change) if isinstance(change, Update) and takeover else ""
-    if not isinstance(change, Update) or takeover is None or not words:
+def _untaken(why: Callable[[Update], str], change: Update) -> Change:
+    words = why(change) if change.takeover else ""
+    if not change.takeover or not words:
         return change
-    now = f"{change.key.name} serves {takeover.loses} ({takeover.why})"
+    now = f"{change.key.name} serves {change.takeover.loses} ({change.takeover.why})"
     return blocked(change.manifest, f"{now}; {words}", change.live)
 
 
@@ -211,3 +207,8 @@ def successors(changes: Iterable[Change], renamed: Renamed) -> Heirs:
     for old, new in renamed.items():
         found |= {(owner, old): key for (owner, name), key in list(found.items()) if name == new}
     return found
+
+
+def heir_of(owner: str | None, models: Iterable[str], heirs: Heirs) -> Key | None:
+    """Return the first object that serves one of an owner's models from now on."""
+    return next(filter(None, (heirs.get((owner, model)) for model in models)), None)

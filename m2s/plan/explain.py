@@ -60,8 +60,12 @@ def of(plan: Plan, name: str) -> Explanation:
         if found := _object(change):
             return Explanation(change, tuple(_fields(*found, plan.show_env)))
     if named:
-        raise M2sError(f"{name} has no description to explain: {mask.text(_why(named[0]))}")
-    raise UsageError(f"--explain {name}: no such deployment in the plan{_near(name, plan.changes)}")
+        first, why = named[0], mask.text(named[0].reason)
+        why = f"it is to be deleted: {why}" if isinstance(first, Delete) else why
+        raise M2sError(f"{name} has no description to explain: {why}")
+    others = near(name, (change.key.name for change in plan.changes))
+    hint = f"; did you mean {others}?" if others else ", which is empty"
+    raise UsageError(f"--explain {name}: no such deployment in the plan{hint}")
 
 
 def document(explanation: Explanation) -> dict[str, Any]:
@@ -105,12 +109,3 @@ def _object(change: Change) -> tuple[Manifest, Body] | None:
             return manifest, manifest.body
         case _:
             return None
-
-
-def _why(change: Change) -> str:
-    return f"it is to be deleted: {change.reason}" if isinstance(change, Delete) else change.reason
-
-
-def _near(name: str, changes: Iterable[Change]) -> str:
-    found = near(name, (change.key.name for change in changes))
-    return f"; did you mean {found}?" if found else ", which is empty"

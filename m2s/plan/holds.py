@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
 from m2s.domain.versions import Key
-from m2s.plan.changes import Blocked, Change, Update, blocked
+from m2s.plan.changes import Blocked, Change, Update, blocked, judged
 
 Renamed = Mapping[str, str]
 """What models are called now, by the name they were deployed under."""
@@ -36,14 +37,15 @@ class Held:
 
     def why(self, live: LiveDeployment) -> str:
         """Return why ``live`` stays as it is, "" where nothing holds it."""
-        return next(iter(self._reasons(live, {one.model for one in live.served})), "")
+        return next(self._reasons(live), "")
 
     def why_not(self, manifest: Manifest, live: LiveDeployment) -> str:
         """Return why ``manifest`` may not be written over ``live``, "" where it may.
 
         It may not while something that ``live`` serves, and ``manifest`` would not, is held.
         """
-        lost = [one.model for one in live.served if one.model not in _names(manifest)]
+        kept = {one.model for one in manifest.models}
+        lost = [one.model for one in live.served if one.model not in kept]
         for model in lost:
             for why in self._of_model(live, model):
                 return f"{live.key.name} still serves {model}, which is {why}"
@@ -52,10 +54,10 @@ class Held:
                 return f"{live.key.name} is made from {live.template}, which is {why}"
         return ""
 
-    def _reasons(self, live: LiveDeployment, models: Iterable[str]) -> Iterator[str]:
+    def _reasons(self, live: LiveDeployment) -> Iterator[str]:
         if live.key in self.paused:
             yield self.paused[live.key]
-        for model in models:
+        for model in {one.model for one in live.served}:
             yield from self._of_model(live, model)
         yield from self._of_template(live)
         if live.key in self.keys:
@@ -105,16 +107,14 @@ def _under_old_names(reasons: _Reasons, renamed: Renamed) -> _Reasons:
 
 def keeping(changes: tuple[Change, ...], renamed: Renamed = NO_ONE) -> tuple[Change, ...]:
     """Block what would be written over the deployment of a model whose own change is blocked."""
-    kept = changes
-    while True:
-        hold = held((), kept, renamed)
-        again = tuple(_kept(each, hold) if isinstance(each, Update) else each for each in kept)
-        if again == kept:
-            return kept
-        kept = again
+    before: tuple[Change, ...] | None = None
+    while changes != before:
+        before, hold = changes, held((), changes, renamed)
+        changes = judged(changes, partial(_kept, hold))
+    return changes
 
 
-def _kept(change: Update, hold: Held) -> Update | Blocked:
+def _kept(hold: Held, change: Update) -> Update | Blocked:
     why = hold.why_not(change.manifest, change.live)
     return blocked(change.manifest, why, change.live) if why else change
 
@@ -136,7 +136,3 @@ def _hold(found: Held, item: Undeployable | Blocked, why: str) -> None:
 
 def _because(what: str, reason: str) -> str:
     return f"held: {what}: {reason}"
-
-
-def _names(manifest: Manifest) -> set[str]:
-    return {one.model for one in manifest.models}

@@ -21,7 +21,6 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Key, ModelVersion, Selector, Served
 from m2s.objects import diff
 from m2s.objects.body import Body
-from m2s.objects.diff import Step
 from m2s.objects.origins import Source
 from m2s.plan import reasons
 from m2s.platforms import catalogue
@@ -39,16 +38,13 @@ def overruled(
 
     What is wanted of a paused or pinned deployment gives way to a
     :class:`~m2s.domain.manifests.Paused`, or to the manifest of the pinned version. What is wanted
-    of a paused model that has no deployment yet is skipped.
-
-    Args:
-        desired: what the registry asks for.
-        live: every object of the namespace.
-        scope: whose objects this run is about.
-        tagged: the registered models that their tag pauses.
+    of a paused model that has no deployment yet is skipped. ``live`` is every object of the
+    namespace; ``tagged`` are the registered models that their tag pauses.
     """
-    tags = _Tags(tagged, frozenset(_tagged(desired)))
-    ordered = [one for one in live if scope.includes(one) and _is_ordered(one, tags)]
+    each = ((item.owner, version) for item in desired for version in _versions(item))
+    tags = _Tags(tagged, frozenset(one for one in each if is_set(one[1].tags.get(PAUSED))))
+    mine = (one for one in live if scope.includes(one))
+    ordered = [one for one in mine if one.pin or _why_paused(one, tags)]
     wanted = {item.key for item in desired if isinstance(item, Manifest | Undeployable)}
     claims, rest = _Claims(ordered, wanted), list[Desired]()
     about: dict[Key, list[_Item]] = defaultdict(list)
@@ -79,22 +75,11 @@ class _Tags:
         return ""
 
 
-def _tagged(desired: Iterable[Desired]) -> Iterable[tuple[str, ModelVersion]]:
-    for item in desired:
-        for version in _versions(item):
-            if is_set(version.tags.get(PAUSED)):
-                yield item.owner, version
-
-
 def _versions(item: Desired) -> tuple[ModelVersion, ...]:
     if isinstance(item, Manifest):
         return item.models
     version = None if isinstance(item, Paused) else item.version
     return (version,) if version else ()
-
-
-def _is_ordered(live: LiveDeployment, tags: _Tags) -> bool:
-    return bool(live.pin or _why_paused(live, tags))
 
 
 def _why_paused(live: LiveDeployment, tags: _Tags) -> str:
@@ -185,12 +170,10 @@ def manifest(
         aliases=aliases if any(aliases) else (),
         template=live.template,
         pin=why,
-        sources=lambda: dict.fromkeys(_leaves(body), Source(f"its record of {entry}")),
+        sources=lambda: dict.fromkeys(
+            (leaf.path for leaf in diff.leaves(body, "added")), Source(f"its record of {entry}")
+        ),
     )
-
-
-def _leaves(body: Body) -> Iterable[tuple[Step, ...]]:
-    return (leaf.path for leaf in diff.leaves(body, "added"))
 
 
 def _version(one: Served, run_id: str | None) -> ModelVersion:

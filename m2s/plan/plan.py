@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from m2s.base.errors import Refused
@@ -34,9 +34,9 @@ class Plan:
     selectors: tuple[Selector, ...]
     scope: Scope
     changes: tuple[Change, ...]
-    skipped: tuple[Skipped, ...]
-    owned: Mapping[str, int]
-    offered: Mapping[str, int] | None
+    skipped: tuple[Skipped, ...] = ()
+    owned: Mapping[str, int] = field(default_factory=dict)
+    offered: Mapping[str, int] | None = None
     unchecked: tuple[str, ...] = ()
     untemplated: str = ""
     show_env: tuple[str, ...] = ()
@@ -124,14 +124,15 @@ class Plan:
 
     def only_deletions(self) -> Plan:
         """Return the part that ``prune`` is about."""
-        kept = tuple(change for change in self.changes if _concerns_prune(change))
+        # A renamed deployment is deleted only once its successor is there.
+        kept = tuple(
+            change
+            for change in self.changes
+            if isinstance(change, Delete | Blocked)
+            or brings(change)
+            or (isinstance(change, Unchanged) and change.reason)
+        )
         return replace(self, changes=kept, skipped=())
-
-
-def _concerns_prune(change: Change) -> bool:
-    # A renamed deployment is deleted only once its successor is there.
-    held = isinstance(change, Unchanged) and change.reason
-    return brings(change) or isinstance(change, Delete | Blocked) or bool(held)
 
 
 def brings(change: Change) -> bool:

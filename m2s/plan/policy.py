@@ -21,17 +21,14 @@ def enforced(manifest: Manifest, live: LiveDeployment | None, policy: Policy) ->
 
     What serves already with the same violations may stay until its description changes.
     """
-    if not manifest.violations:
-        return manifest
-    if policy.mode == "warn" or (live and _serves(live, manifest, policy)):
-        return replace(manifest, warnings=(*manifest.warnings, f"against {_told(manifest)}"))
-    return replace(blocked(manifest, f"against {_told(manifest)}", live), manifest=manifest)
-
-
-def _told(manifest: Manifest) -> str:
     found = manifest.violations
+    if not found:
+        return manifest
     more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
-    return f"the policy: {'; '.join(found[:MOST])}{more}"
+    words = f"against the policy: {'; '.join(found[:MOST])}{more}"
+    if policy.mode == "warn" or (live and _serves(live, manifest, policy)):
+        return replace(manifest, warnings=(*manifest.warnings, words))
+    return replace(blocked(manifest, words, live), manifest=manifest)
 
 
 def _serves(live: LiveDeployment, manifest: Manifest, policy: Policy) -> bool:

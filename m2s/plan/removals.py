@@ -50,12 +50,10 @@ def candidates(
     return tuple(
         item
         for item in live
-        if scope.includes(item) and item.key not in wanted and not _stays(item, held)
+        if scope.includes(item)
+        and item.key not in wanted
+        and not (held.why(item) or item.keep or item.deleting or item.fault)
     )
-
-
-def _stays(live: LiveDeployment, held: Held) -> bool:
-    return bool(held.why(live) or live.keep or live.deleting or live.fault)
 
 
 def assemble(
@@ -68,13 +66,8 @@ def assemble(
 ) -> tuple[Change, ...]:
     """Return one change for every object that is wanted or ours, by name.
 
-    Args:
-        desired: what the registry asks for.
-        written: what :func:`m2s.plan.plan.writes.judge` made of it.
-        live: every object of the namespace.
-        whereabouts: the second look at each object that :func:`candidates` named.
-        scope: whose objects this run is about.
-        ties: what ties the deployments to the registry.
+    ``written`` is what :func:`m2s.plan.writes.judge` made of ``desired``, ``live`` every object of
+    the namespace; ``whereabouts`` has the second look at each that :func:`candidates` named.
     """
     mine = sorted((item for item in live if scope.includes(item)), key=lambda item: item.key)
     claimed = {change.key for change in written}
@@ -144,9 +137,7 @@ def _unwanted(
     if kept := _kept(live, found, held):
         return kept
     fields = diff.leaves(live.body, "removed")
-    successor = next(
-        filter(None, (heirs.get((live.owner, one.model)) for one in live.served)), None
-    )
+    successor = claims.heir_of(live.owner, (one.model for one in live.served), heirs)
     if why := _why_blocked(live, found, ties, renamed_to=None if live.template else successor):
         return held_back(live, why, unread=isinstance(found, Unreadable))
     if successor and not live.template:

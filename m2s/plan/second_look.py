@@ -7,13 +7,12 @@ believed only if the model, looked up by its name, says the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from m2s.base.labels import PAUSED, is_set
 from m2s.domain.manifests import Manifest
-from m2s.domain.versions import Model, Selector, Unreadable
+from m2s.domain.versions import Model, Selector, Served, Unreadable
 from m2s.plan import holds
-from m2s.plan.changes import Change, Unchanged, Update, blocked
+from m2s.plan.changes import Change, Unchanged, Update, blocked, judged
 from m2s.plan.holds import Renamed
 
 Looked = Mapping[str, Model | Unreadable | None]
@@ -38,9 +37,7 @@ def _names(change: Update, renamed: Renamed) -> Iterator[str]:
 
 def checked(changes: tuple[Change, ...], looked: Looked, renamed: Renamed) -> tuple[Change, ...]:
     """Return ``changes`` without the updates that a second look does not bear out."""
-    done = tuple(
-        _checked(each, looked, renamed) if isinstance(each, Update) else each for each in changes
-    )
+    done = judged(changes, lambda update: _checked(update, looked, renamed))
     return holds.keeping(done, renamed)
 
 
@@ -67,22 +64,22 @@ def _unseen(manifest: Manifest, found: Looked) -> Iterator[str]:
 
 
 def _not_borne_out(change: Update, found: Looked, renamed: Renamed) -> Iterator[str]:
-    for back in _backwards(change, renamed):
-        model = found[back.model]
-        if isinstance(model, Model) and (now := _now(model, back.selector)) != back.new:
-            yield f"{_told(back, now)}: held; plan again"
+    for one, selector in _backwards(change, renamed):
+        model = found[one.model]
+        if not isinstance(model, Model):
+            continue
+        in_stage = selector.kind == "stage"
+        now = (model.stages if in_stage else model.aliases).get(selector.name)
+        if now != int(one.version):
+            link, seen = "in" if in_stage else "as", "none" if now is None else f"v{now}"
+            yield (
+                f"{one} is listed {link} {selector.name}, and a second look finds {seen} there: "
+                "held; plan again"
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class _Back:
-    """A version that goes down; ``selector`` is what chose it."""
-
-    model: str
-    new: int
-    selector: Selector
-
-
-def _backwards(change: Update, renamed: Renamed) -> Iterator[_Back]:
+def _backwards(change: Update, renamed: Renamed) -> Iterator[tuple[Served, Selector]]:
+    """Yield each version that goes down, and what chose it."""
     manifest = change.manifest
     main = manifest.aliases[0] if manifest.aliases else ""
     before = {
@@ -92,22 +89,4 @@ def _backwards(change: Update, renamed: Renamed) -> Iterator[_Back]:
     for one in manifest.served:
         old = before.get((one.model, one.alias), "")
         if old.isdecimal() and int(old) > int(one.version):
-            yield _Back(one.model, int(one.version), _selector(manifest, one.alias))
-
-
-def _selector(manifest: Manifest, alias: str) -> Selector:
-    return Selector("alias", alias) if alias else manifest.selector
-
-
-def _now(model: Model, selector: Selector) -> int | None:
-    there = model.aliases if selector.kind == "alias" else model.stages
-    return there.get(selector.name)
-
-
-def _told(back: _Back, now: int | None) -> str:
-    link = "in" if back.selector.kind == "stage" else "as"
-    seen = "none" if now is None else f"v{now}"
-    return (
-        f"{back.model} v{back.new} is listed {link} {back.selector.name}, and a second look finds "
-        f"{seen} there"
-    )
+            yield one, Selector("alias", one.alias) if one.alias else manifest.selector

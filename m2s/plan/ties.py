@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,13 +77,9 @@ def unlisted(mine: Iterable[LiveDeployment], census: Census) -> tuple[str, ...]:
 def judge(
     mine: Iterable[LiveDeployment], census: Census, identity: str, *, accept: bool = False
 ) -> Ties:
-    """Say what ties deployments to a registry.
+    """Say what ties our deployments to a registry, whichever models this run looks at.
 
-    Args:
-        mine: ours, whichever models this run looks at.
-        census: what the registry has.
-        identity: the registry's.
-        accept: somebody said that it is meant.
+    ``accept``: somebody said that another registry is meant.
     """
     names = _Names(census)
     ties = [
@@ -93,16 +90,13 @@ def judge(
     if not accept:
         return Ties(doubt, {} if doubt else foreign, {}, renamed)
     moved = {
-        tie.live.key: _accepted(tie.registry, identity)
+        tie.live.key: f"registry accepted: {identity}"
+        + (f", before {tie.registry}" if tie.registry != identity else "")
         for tie in ties
         if tie.registry is not None
         and (tie.live.key in foreign or tie.how == "other" or _is_ahead(tie, census))
     }
     return Ties("", {}, moved, renamed)
-
-
-def _accepted(before: str | None, identity: str) -> str:
-    return f"registry accepted: {identity}" + (f", before {before}" if before != identity else "")
 
 
 def _births(live: LiveDeployment) -> Iterator[tuple[str | None, Birth]]:
@@ -170,9 +164,9 @@ _K = TypeVar("_K")
 
 
 def _grouped(pairs: Iterable[tuple[_K, str]]) -> dict[_K, set[str]]:
-    found: dict[_K, set[str]] = {}
+    found: dict[_K, set[str]] = defaultdict(set)
     for key, name in pairs:
-        found.setdefault(key, set()).add(name)
+        found[key].add(name)
     return found
 
 

@@ -131,13 +131,10 @@ def judge(
     ignore: Sequence[str],
     ties: Ties = NONE,
 ) -> tuple[Change, ...]:
-    """Return what each wanted object comes to.
+    """Return what each wanted object of :func:`writes` comes to.
 
-    Args:
-        items: what :func:`writes` returned.
-        previews: for each Write, the object as the cluster would have it, or its refusal.
-        ignore: JSON pointers that are not compared.
-        ties: what ties the deployments to the registry.
+    ``previews`` has, for each Write, the object as the cluster would have it, or its refusal.
+    ``ignore`` has JSON pointers that are not compared.
     """
     changes: tuple[Change, ...] = tuple(
         item

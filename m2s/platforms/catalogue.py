@@ -52,12 +52,7 @@ def default() -> Platform:
 
 def of(key: Key) -> Platform:
     """Return the platform that an object is of."""
-    return of_kind(key.kind)
-
-
-def of_kind(kind: str) -> Platform:
-    """Return the platform of a kind that :func:`is_known`."""
-    return _made(next(row for row in ROWS if row.resource.kind == kind))
+    return _made(next(row for row in ROWS if row.resource.kind == key.kind))
 
 
 def of_body(body: Any) -> Platform | None:

@@ -11,8 +11,8 @@ from mlflow.store.artifact.artifact_repository_registry import (
 
 from m2s.platforms.common import locating
 from m2s.platforms.common.locating import UriMap, scheme
+from m2s.platforms.common.rclone import readable
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon.storage import readable
 from m2s.settings.build import build
 
 

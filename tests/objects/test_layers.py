@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from m2s.objects import diff
 from m2s.objects.layers import Layer, Merged, merge
-from m2s.platforms.seldon.list_keys import KEYS
+from m2s.platforms.seldon.containers import KEYS
 
 
 def merged(*texts: str) -> Any:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from m2s.domain.policy import Policy
 from m2s.platforms.common.pod_security import told, violations
 from m2s.platforms.common.pods import PodSpec
-from m2s.platforms.seldon.pod_specs import pod_specs
+from m2s.platforms.seldon.units import pod_specs
 from tests.kits.support import tried
 from tests.servers import ApiServer
 

@@ -17,7 +17,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
-from m2s.desired.templating.placeholders import Function, Named, Placeholder, Scalar, Text
+from m2s.desired.documents import Function, Named, Placeholder, Scalar, Text
 from m2s.platforms.problem import Problem
 
 MAX_VALUE = 64 * 1024
@@ -119,19 +119,16 @@ class _Sandbox(SandboxedEnvironment):
         return super().call(context, obj, *args, **kwargs)
 
 
-def _integer(value: object) -> int:
-    """Jinja's own would make 0 of what is not one."""
-    try:
-        return int(str(value))
-    except ValueError as error:
-        raise Problem(f"{value!r} is no whole number") from error
+def _number(kind: type[int] | type[float], words: str) -> Callable[[object], int | float]:
+    """Return a filter; Jinja's own would make 0 of what is not a number."""
 
+    def read(value: object) -> int | float:
+        try:
+            return kind(str(value))
+        except ValueError as error:
+            raise Problem(f"{value!r} is no {words}") from error
 
-def _float(value: object) -> float:
-    try:
-        return float(str(value))
-    except ValueError as error:
-        raise Problem(f"{value!r} is no number") from error
+    return read
 
 
 def _replace(value: object, old: object, new: object) -> str:
@@ -143,20 +140,15 @@ def _replace(value: object, old: object, new: object) -> str:
 
 _FILTERS: Mapping[str, Callable[..., Any]] = {
     **{name: FILTERS[name] for name in ("default", "lower", "upper", "trim", "string")},
-    "int": _integer,
-    "float": _float,
+    "int": _number(int, "whole number"),
+    "float": _number(float, "number"),
     "replace": _replace,
 }
 
 
-def _environment() -> _Sandbox:
-    environment = _Sandbox(undefined=_Undefined, keep_trailing_newline=True)
-    environment.filters = dict(_FILTERS)
-    environment.globals.clear()
-    return environment
-
-
-_ENVIRONMENT = _environment()
+_ENVIRONMENT = _Sandbox(undefined=_Undefined, keep_trailing_newline=True)
+_ENVIRONMENT.filters = dict(_FILTERS)
+_ENVIRONMENT.globals.clear()
 
 
 @lru_cache(maxsize=4096)

@@ -8,27 +8,28 @@ without quotes around it (without, a number stays one), and one in a YAML commen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
 from m2s.base.names import dns_label
-from m2s.desired.choosing import default_name
-from m2s.desired.documents import TOKEN, Template, is_other, read
+from m2s.desired.choosing import Wanted, default_name
+from m2s.desired.documents import TOKEN, Scalar, Template, is_other, read
 from m2s.desired.documents import templates as documents
 from m2s.desired.judging import judged
 from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named, warned
-from m2s.desired.templating.names import Catalog
-from m2s.desired.templating.placeholders import Scalar
-from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
+from m2s.desired.templating.names import Catalog, Descriptions
+from m2s.domain.manifests import Manifest, TemplateFile, Templates, Undeployable
 from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
 from m2s.platforms import catalogue
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
+from m2s.settings.groups import Describing
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""
@@ -107,29 +108,31 @@ def _text(value: Scalar) -> str:
 
 
 def deployments(
-    file: TemplateFile, catalog: Callable[[], Catalog], namespace: str
+    given: Templates,
+    every: Sequence[Wanted],
+    described: Descriptions,
+    settings: Describing,
+    namespace: str,
 ) -> Iterator[Manifest | Undeployable]:
-    """Yield what each document of a file comes to that is no other kind of object.
+    """Yield what each template in each file comes to, once for each selector.
 
-    Args:
-        file: of the templates folder.
-        catalog: makes what one document's placeholders may ask of.
-        namespace: where to.
+    ``every`` has the versions that are served, of all models.
     """
-    for document in documents(file):
-        if (made := deployment(document, catalog(), namespace)) is not None:
-            yield made
+    for selector in settings.selectors:
+        mine = [want for want in every if want.selector == selector]
+        for document in chain.from_iterable(map(documents, given.files)):
+            catalog = Catalog(selector, mine, described, settings)
+            made = deployment(document, catalog, namespace)
+            if made is not None:
+                yield made
 
 
 def deployment(
     file: TemplateFile, catalog: Catalog, namespace: str
 ) -> Manifest | Undeployable | None:
-    """Return what a document comes to; None for another kind of object.
+    """Return what the one document of ``file`` comes to; None for another kind of object.
 
-    Args:
-        file: of the templates folder, with this document alone.
-        catalog: what its placeholders may ask of; asked by no other template.
-        namespace: where to.
+    Its placeholders may ask of ``catalog``, which no other template asks.
     """
     owner = catalog.settings.owner_of(catalog.selector)
     default = Key(namespace, default_name(PurePath(file.name).stem, catalog.selector))
@@ -146,17 +149,12 @@ def deployment(
         filling.raise_fault()
         return warned(_manifest(filling, catalog, owner, default))
     except Problem as problem:
-        models = catalog.asked or mentioned(file, catalog.models)
+        models = catalog.asked or [name for name in catalog.models if name in file.text]
         first = next(iter(catalog.used), None)
         return Undeployable(
             key or unknown, owner, catalog.selector, first, str(problem), tuple(models), file.name,
             nameless=key is None,
         )  # fmt: skip
-
-
-def mentioned(file: TemplateFile, models: Iterable[str]) -> tuple[str, ...]:
-    """Return the models whose names are in a file that cannot be read as a template."""
-    return tuple(model for model in models if model in file.text)
 
 
 def _platform(template: Template) -> Platform:
@@ -200,10 +198,8 @@ def fragment(
 ) -> tuple[Platform, Layer]:
     """Return the base template filled in for one version, and the platform it is for.
 
-    Args:
-        file: the template.
-        names: returns what its placeholders may ask of.
-        whole: whether it must be a deployment by itself; it may be a part of one otherwise.
+    ``names`` returns what its placeholders may ask of. ``whole``: it must be a deployment by
+    itself; it may be a part of one otherwise.
 
     Raises:
         Problem: naming file and line.

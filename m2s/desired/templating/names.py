@@ -11,7 +11,7 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.desired.choosing import Wanted, check
-from m2s.desired.templating.placeholders import Function, Named
+from m2s.desired.documents import Function, Named
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.platforms import catalogue
 from m2s.platforms.common.locating import scheme
@@ -32,13 +32,9 @@ STORES: Mapping[str, frozenset[str]] = {
 
 
 class Catalog:
-    """The versions of one selector; ``asked`` are the models that were asked for, in order.
+    """The version that one selector chose of each model, and what describes it.
 
-    Args:
-        selector: what chose them.
-        wanted: the version that is served of each model.
-        described: their descriptions.
-        settings: the prefix map, and what is done about several versions.
+    ``asked`` are the models that were asked for, in order.
     """
 
     def __init__(
@@ -48,7 +44,7 @@ class Catalog:
         described: Descriptions,
         settings: Describing,
     ) -> None:
-        self._selector, self._described, self._settings = selector, described, settings
+        self.selector, self.settings, self._described = selector, settings, described
         self._wanted = {want.version.model: want for want in wanted}
         self.asked: dict[str, ModelVersion | None] = {}
         self.platform = catalogue.default()
@@ -59,7 +55,7 @@ class Catalog:
         return {
             "mlflow": _Mlflow(self),
             "model": _Models(self),
-            "selector": _Selector(self._selector),
+            "selector": _Selector(self.selector),
         }
 
     def view(self, model: str) -> Version:
@@ -71,14 +67,14 @@ class Catalog:
         want = self._wanted.get(model)
         self.asked.setdefault(model, want.version if want else None)
         if want is None:
-            link = "in" if self._selector.kind == "stage" else "of"
-            raise Problem(f"the model {model!r} has no version {link} {self._selector.name}")
+            link = "in" if self.selector.kind == "stage" else "of"
+            raise Problem(f"the model {model!r} has no version {link} {self.selector.name}")
         try:
-            check(want, self._settings)
+            check(want, self.settings)
         except Problem as problem:
             raise Problem(f"{model}: {problem}") from problem
         described = self._described.get(want.version)
-        return Version(want.version, described, self._settings, self.platform)
+        return Version(want.version, described, self.settings, self.platform)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -104,16 +100,6 @@ class Catalog:
             return self.view(version.model).uri
         except Problem:
             return ""
-
-    @property
-    def selector(self) -> Selector:
-        """What chose the versions."""
-        return self._selector
-
-    @property
-    def settings(self) -> Describing:
-        """What the run works by."""
-        return self._settings
 
 
 def base_names(

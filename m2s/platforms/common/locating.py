@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from urllib.parse import unquote
 
 from m2s.base import mask
@@ -187,13 +188,13 @@ def _rooted(uri: str, root: str, run_id: str | None) -> str | None:
     ``ROOT/EXPERIMENT/models/m-…/artifacts``. None for a URI of neither form.
     """
     steps = uri.split("/")
-    logged = [index for index in range(len(steps) - 1) if _is_logged(steps, index)]
+    logged = [
+        index
+        for index, (step, after) in enumerate(pairwise(steps))
+        if step == "models" and after.startswith("m-")
+    ]
     runs = [index for index, step in enumerate(steps) if run_id and step == run_id]
     found = runs[-1:] or logged[-1:]
     if not found or found[0] == 0:
         return None
     return "/".join((root.rstrip("/"), *steps[found[0] - 1 :]))
-
-
-def _is_logged(steps: list[str], index: int) -> bool:
-    return steps[index] == "models" and steps[index + 1].startswith("m-")

@@ -101,27 +101,23 @@ _ROOT: _Rule = ("securityContext.runAsUser", lambda user: user not in (0, "0"), 
 _ADDED: _Rule = ("securityContext.capabilities.add.*", ("NET_BIND_SERVICE",), _OF_CONTAINERS[1][2])
 
 
-def _drops_all(names: Any) -> bool:
-    return isinstance(names, list) and "ALL" in names
-
-
 _Need = tuple[str, bool, Callable[[Any], bool], str]
 """What a container must say, whether its Pod may say it instead, and what is allowed."""
 _NOT_ROOT: _Need = ("securityContext.runAsNonRoot", True, lambda it: it is True, "must be true")
 _LINUX: tuple[_Need, ...] = (
     ("securityContext.allowPrivilegeEscalation", False, lambda it: it is False, "must be false"),
-    ("securityContext.capabilities.drop", False, _drops_all, "must have ALL"),
+    (
+        "securityContext.capabilities.drop",
+        False,
+        lambda them: isinstance(them, list) and "ALL" in them,
+        "must have ALL",
+    ),
     ("securityContext.seccompProfile.type", True, lambda _: True, _PROFILE),
 )
 
 
 def violations(parts: Iterable[PodSpec | Named], policy: Policy) -> Iterator[Finding]:
-    """Yield what a policy forbids, whoever asked for it.
-
-    Args:
-        parts: what an object has of Pods, and what else it names.
-        policy: the platform team's.
-    """
+    """Yield what a policy forbids in the Pods of an object, and of what else it names."""
     for part in parts:
         if isinstance(part, PodSpec) and policy.level != "privileged":
             yield from _of_pod(part, strict=policy.level == "restricted")

@@ -59,6 +59,17 @@ def at(node: Any, way: str) -> Any:
     return next((value for _, value in found(node, way)), None)
 
 
+def mappings(node: Any, way: str) -> list[Mapping[str, Any]]:
+    """Return the mappings of all that stands there."""
+    return [value for _, value in found(node, way) if isinstance(value, Mapping)]
+
+
+def text(node: Any, way: str) -> str:
+    """Return the text that stands there, "" for none."""
+    value = at(node, way)
+    return value if isinstance(value, str) else ""
+
+
 _NAMES = {
     "serviceAccountName": "serviceAccounts",
     "serviceAccount": "serviceAccounts",

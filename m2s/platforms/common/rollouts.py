@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from m2s.base.wording import one_line
 from m2s.objects.body import Body
@@ -20,6 +20,21 @@ def controllers(deployment: Body) -> set[str]:
     """Return the uids of the objects that control a Deployment."""
     references = deployment["metadata"].get("ownerReferences") or []
     return {str(reference.get("uid")) for reference in references if reference.get("controller")}
+
+
+def standstill(
+    deployments: Sequence[Body], pods: Callable[[Body], Sequence[Body]]
+) -> tuple[bool, str]:
+    """Return whether a Deployment has failed, and what is not rolled out and why, "" for nothing.
+
+    ``pods`` is asked only where a Deployment alone does not tell why.
+    """
+    for failed, why in ((True, deadline_exceeded), (False, unfinished)):
+        for deployment in deployments:
+            if stuck := why(deployment):
+                obstacle = _obstacle(deployment, ()) or _obstacle(deployment, pods(deployment))
+                return failed, f"{stuck}: {obstacle}" if obstacle else stuck
+    return False, ""
 
 
 def deadline_exceeded(deployment: Body) -> str:
@@ -62,7 +77,7 @@ def wanted_replicas(deployment: Body) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def obstacle(deployment: Body, pods: Sequence[Body]) -> str:
+def _obstacle(deployment: Body, pods: Sequence[Body]) -> str:
     """Return what keeps a Deployment from being rolled out, in the cluster's words; "" if unknown.
 
     That no pod can be made (a quota, an admission controller) is a condition of the Deployment;

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from m2s.platforms.common.pods import mappings
+
 _QUANTITIES = frozenset({"divisor", "hpaSpec", "limits", "requests", "sizeLimit"})
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30}))"
@@ -57,7 +59,7 @@ def missing(wanted: Any, shown: Any, path: str = "", *, counted: bool = False) -
     if isinstance(wanted, Mapping):
         return _missing_key(wanted, shown if isinstance(shown, Mapping) else {}, path, counted)
     if isinstance(wanted, list) and isinstance(wanted[0], Mapping):
-        return _missing_item(_mappings(wanted), _mappings(shown), path, counted)
+        return _missing_item(mappings(wanted, "*"), mappings(shown, "*"), path, counted)
     same = wanted == shown and type(wanted) is type(shown)
     return "" if same or (counted and _amount(wanted) == _amount(shown) is not None) else path
 
@@ -111,7 +113,7 @@ def left(before: Any, wanted: Any, shown: Any, path: str = "", *, counted: bool 
                 return found
     if isinstance(before, list) and isinstance(wanted, list):
         own = _without_filled_in(path.rpartition(".")[2], before)
-        return _left_item(_mappings(own), _mappings(wanted), _mappings(shown), path)
+        return _left_item(mappings(own, "*"), mappings(wanted, "*"), mappings(shown, "*"), path)
     return ""
 
 
@@ -142,7 +144,7 @@ def _left_item(
 
 def _without_filled_in(key: str, value: Any) -> Any:
     if key == "env":
-        return [one for one in _mappings(value) if not _OWN_ENV.fullmatch(str(one.get("name")))]
+        return [one for one in mappings(value, "*") if not _OWN_ENV.fullmatch(str(one.get("name")))]
     if isinstance(value, Mapping):
         return {name: item for name, item in value.items() if name not in _FILLED_IN}
     return value
@@ -150,10 +152,6 @@ def _without_filled_in(key: str, value: Any) -> Any:
 
 def _called(name: object, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in items if one.get("name") == name]
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _is_left_out(key: str, value: Any) -> bool:

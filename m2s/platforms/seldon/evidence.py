@@ -18,19 +18,14 @@ from itertools import pairwise
 from typing import Any
 
 from m2s.objects.body import Body
-from m2s.platforms.seldon.made import (
-    Made,
-    components,
-    containers,
-    engine_predictor,
-    is_server,
-    nodes,
-)
+from m2s.platforms.common.pods import mappings, text
+from m2s.platforms.seldon.made import Made, components, containers, engine_predictor, is_server
+from m2s.platforms.seldon.preflight import V2
+from m2s.platforms.seldon.units import nodes
 
 _FLAGS = {"protocol": ("--protocol", "seldon"), "serverType": ("--server_type", "rpc")}
 _NOT_IN_ENGINE = frozenset({"explainer", "replicas", "traffic"})
 _ADDRESS = frozenset({"grpcPort", "httpPort", "service_host", "service_port"})
-_V2 = ("v2", "kfserving")
 _MODELS = "/mnt/models"
 _PARAMETERS = "PREDICTIVE_UNIT_PARAMETERS"
 _OPERATORS_LABEL = re.compile(r"seldon.*|app\.kubernetes\.io/managed-by")
@@ -81,9 +76,12 @@ def _metadata(made: Made) -> tuple[Body, Body]:
 
 
 def _merged(field: str, *layers: Body) -> dict[str, Any]:
-    merged = {name: text for layer in layers for name, text in (layer.get(field) or {}).items()}
-    own = _OPERATORS_LABEL if field == "labels" else re.compile("(?!)")
-    return {name: text for name, text in merged.items() if not own.fullmatch(name)}
+    return {
+        name: value
+        for layer in layers
+        for name, value in (layer.get(field) or {}).items()
+        if field != "labels" or not _OPERATORS_LABEL.fullmatch(name)
+    }
 
 
 def _predictor(predictor: Body) -> dict[str, Any]:
@@ -142,24 +140,23 @@ def _given(spec: Body, node: Body) -> dict[str, Any]:
     """Return a node's parameters; a server that is no MLServer is told where its model is."""
     stated = {one["name"]: one.get("value") for one in node.get("parameters") or ()}
     other = node.get("implementation") in ("TENSORFLOW_SERVER", "TRITON_SERVER")
-    tells = is_server(node) and not other and spec.get("protocol") not in _V2
+    tells = is_server(node) and not other and spec.get("protocol") not in V2
     return {**stated, "model_uri": _MODELS} if tells else stated
 
 
 def _add_loading(doc: dict[str, Any], node: Body) -> None:
     for field in ("modelUri", "envSecretRefName", "storageInitializerImage"):
-        if text := node.get(field):
+        if stated := node.get(field):
             # a claim is mounted there
-            text = re.sub(r"^pvc://[^/]*/?", "/mnt/pvc/", text)
-            doc.setdefault(field, {})[text] = True
+            mounted = re.sub(r"^pvc://[^/]*/?", "/mnt/pvc/", stated)
+            doc.setdefault(field, {})[mounted] = True
 
 
 def _loading(template: Body) -> dict[str, Any]:
     """Return what init containers load, and what the graph's containers are given."""
     spec = template.get("spec") or {}
     first = spec.get("initContainers") or ()
-    given = [source for one in first for source in one.get("envFrom") or ()]
-    secrets = [str((source.get("secretRef") or {}).get("name")) for source in given]
+    secrets = [text(source, "secretRef.name") for source in mappings(first, "*.envFrom.*")]
     return {
         "modelUri": dict.fromkeys((str(one["args"][0]) for one in first if one.get("args")), True),
         "envSecretRefName": dict.fromkeys(secrets, True),
@@ -179,7 +176,7 @@ def _parameters(container: Body) -> dict[str, Any]:
 
 def _explainer(spec: Body, explainer: Body) -> dict[str, Any]:
     """Return what an explainer's pod shows; with the protocol v2 it is an MLServer."""
-    v2 = spec.get("protocol") in _V2
+    v2 = spec.get("protocol") in V2
     taken = ("env",) if v2 else ("args",)
     container = {k: v for k, v in (explainer.get("containerSpec") or {}).items() if k not in taken}
     doc: dict[str, Any] = {"containerSpec": container}
@@ -214,7 +211,7 @@ def _explaining(deployment: Body) -> dict[str, Any]:
 def _arguments(deployment: Body) -> dict[str, str]:
     """Return the orchestrator's arguments that are a flag and its value, two by two."""
     for container in containers(deployment):
-        if any(one.get("name") == "ENGINE_PREDICTOR" for one in container.get("env") or ()):
+        if any(one.get("name") == "ENGINE_PREDICTOR" for one in mappings(container, "env.*")):
             args = [str(arg) for arg in container.get("args") or ()]
             return dict(pairwise(args))
     return {}
@@ -232,7 +229,10 @@ def _transport(engine: Body, spec: Body | None = None, predictor: Body | None = 
             continue
         if spec is None or predictor is None:
             return {"transport": "grpc" if ports[0] == ports[2] else "rest"}
-        same = next((one for one in nodes(predictor) if one.get("name") == node.get("name")), {})
+        same = next(
+            (one for one in nodes(predictor) if one.get("name") == node.get("name")),
+            {},
+        )
         asked = {spec.get("transport"), str((same.get("endpoint") or {}).get("type")).lower()}
         return {"transport": "grpc" if "grpc" in asked else "rest"}
     return {}

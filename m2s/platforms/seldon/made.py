@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from m2s.objects.body import Body
+from m2s.platforms.common.pods import mappings, text
+from m2s.platforms.seldon.units import is_prepackaged, nodes
 
-_BUILT_IN = frozenset(
-    {"SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER", "UNKNOWN_IMPLEMENTATION"}
-)
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _SERVICE = "seldon.io/svc-name"
 
@@ -65,7 +64,8 @@ def belonging(deployment: Body, makes: Sequence[Made]) -> Made | None:
 
     By its name; the operator's own marks tell those that are called otherwise.
     """
-    name, marks = deployment["metadata"]["name"], predictor_names(deployment)
+    name = deployment["metadata"]["name"]
+    marks = {value for variable, value in _env(deployment) if variable == "PREDICTOR_ID"}
     for made in makes:
         if name in (made.name, made.also) and (not marks or made.predictor.get("name") in marks):
             return made
@@ -82,13 +82,13 @@ def _of_predictor(live: Body, predictor: Body) -> Iterator[Made]:
     name, spec = live["metadata"]["name"], live["spec"]
     prefix = f"{name}-{predictor.get('name')}"
     general = predictor.get("replicas", spec.get("replicas"))
-    if is_separate(spec) and not is_without_engine(predictor):
+    if _is_true(spec, "seldon.io/engine-separate-pod") and not is_without_engine(predictor):
         replicas = (predictor.get("svcOrchSpec") or {}).get("replicas", general)
         yield Made("engine", predictor, shortened(f"{prefix}-svc-orch"), replicas)
     for index, inside in enumerate(_containers_of(predictor)):
         if inside:
             component = components(predictor)[index]
-            own = (component.get("metadata") or {}).get("name") or "-".join(inside)
+            own = text(component, "metadata.name") or "-".join(inside)
             whole = f"{prefix}-{index}-{own}"
             scaled = component.get("hpaSpec") or component.get("kedaSpec")
             replicas = None if scaled else component.get("replicas", general)
@@ -103,7 +103,7 @@ def _of_predictor(live: Body, predictor: Body) -> Iterator[Made]:
 def _containers_of(predictor: Body) -> list[tuple[str, ...]]:
     """Return each component's containers; servers without one come into the first's pod."""
     stated = [
-        tuple(str(container.get("name")) for container in pod_spec(component, "containers"))
+        tuple(str(one.get("name")) for one in mappings(component, "spec.containers.*"))
         for component in components(predictor)
     ]
     there = {name for names in stated for name in names}
@@ -122,45 +122,23 @@ def components(predictor: Body) -> Sequence[Body]:
     return predictor.get("componentSpecs") or [{}]
 
 
-def pod_spec(component: Body, field: str) -> Sequence[Body]:
-    """Return a list of a component's pod spec."""
-    return (component.get("spec") or {}).get(field) or ()
+def is_without_engine(predictor: Body) -> bool:
+    """Whether a predictor has no orchestrator at all."""
+    return _is_true(predictor, "seldon.io/no-engine")
 
 
-def nodes(predictor: Body) -> Iterator[Body]:
-    """Yield every node of a predictor's graph, each before its children, as the operator does."""
-    waiting = [predictor.get("graph") or {}]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting += reversed(node.get("children") or ())
+def _is_true(node: Body, annotation: str) -> bool:
+    return str((node.get("annotations") or {}).get(annotation)).lower() == "true"
 
 
 def is_server(node: Body) -> bool:
     """Whether a prepackaged server loads a node's model."""
-    return bool(node.get("implementation")) and node["implementation"] not in _BUILT_IN
-
-
-def is_separate(spec: Body) -> bool:
-    """Whether the orchestrators run in pods of their own."""
-    annotations = spec.get("annotations") or {}
-    return str(annotations.get("seldon.io/engine-separate-pod")).lower() == "true"
-
-
-def is_without_engine(predictor: Body) -> bool:
-    """Whether a predictor has no orchestrator at all."""
-    annotations = predictor.get("annotations") or {}
-    return str(annotations.get("seldon.io/no-engine")).lower() == "true"
+    return is_prepackaged(node.get("implementation"))
 
 
 def containers(deployment: Body) -> Sequence[Body]:
     """Return the containers of a Deployment's pods, without init containers."""
-    return (deployment["spec"]["template"].get("spec") or {}).get("containers") or ()
-
-
-def predictor_names(deployment: Body) -> set[str]:
-    """Return the predictors that the operator marked the graph's containers with."""
-    return {value for name, value in _env(deployment) if name == "PREDICTOR_ID"}
+    return mappings(deployment, "spec.template.spec.containers.*")
 
 
 def engine_predictor(deployment: Body) -> Mapping[str, Any] | None:
@@ -176,15 +154,14 @@ def engine_predictor(deployment: Body) -> Mapping[str, Any] | None:
 
 
 def _env(deployment: Body) -> Iterator[tuple[str, str]]:
-    for container in containers(deployment):
-        for variable in container.get("env") or ():
-            yield str(variable.get("name")), str(variable.get("value") or "")
+    for variable in mappings(deployment, "spec.template.spec.containers.*.env.*"):
+        yield str(variable.get("name")), str(variable.get("value") or "")
 
 
-def shortened(text: str) -> str:
+def shortened(name: str) -> str:
     """Return a name as the operator shortens it (``seldondeployment_types.go``)."""
-    return text if len(text) <= 63 else f"seldon-{_md5(text)}"
+    return name if len(name) <= 63 else f"seldon-{_md5(name)}"
 
 
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+def _md5(name: str) -> str:
+    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()

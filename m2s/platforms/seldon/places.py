@@ -14,9 +14,10 @@ from typing import Any
 
 from m2s.objects.body import Body
 from m2s.objects.layers import dotted
+from m2s.platforms.common.pods import Path
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon.units import Path, Unit, is_prepackaged, units, with_uris
+from m2s.platforms.seldon.units import Unit, is_prepackaged, units, with_uris
 
 
 def placed(body: Body, uri: str, reader: Reader) -> tuple[Any, tuple[Path, ...]]:

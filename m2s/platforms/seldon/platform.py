@@ -13,35 +13,31 @@ from m2s.domain.serving import State
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged
-from m2s.platforms.common.pods import Named, PodSpec
+from m2s.platforms.common import rclone
+from m2s.platforms.common.pods import Named, PodSpec, text
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.platform import Fault, ModelUri, Part, Path, Platform, Pods, Split
 from m2s.platforms.seldon import (
-    completing,
-    defaults,
+    containers,
     description,
-    list_keys,
     made,
     names,
     places,
-    pod_specs,
     preflight,
     rollout,
     server,
     splitting,
-    storage,
     tags,
-    traffic,
 )
-from m2s.platforms.seldon.units import blanked, units
+from m2s.platforms.seldon.units import blanked, pod_specs, units
 from m2s.settings.groups import OwnServer
 
 
 class Seldon(Platform):
     """SeldonDeployments: graphs of nodes, each with a model of its own."""
 
-    list_keys = list_keys.KEYS
+    list_keys = containers.KEYS
     facts = ("image", "replicas", "modelUri", "traffic", "shadow")
 
     def __init__(self, name: str, resource: Resource) -> None:
@@ -52,7 +48,7 @@ class Seldon(Platform):
         return description.fault(document, self.resource)
 
     def default_faults(self, fragment: Mapping[str, Any]) -> Iterator[Fault]:
-        return defaults.faults(fragment)
+        return description.default_faults(fragment)
 
     def blanked(self, body: Any) -> Any:
         return blanked(body)
@@ -67,16 +63,16 @@ class Seldon(Platform):
         return server.layers(version, model_tags, uri, settings)
 
     def complete(self, layers: list[Layer]) -> tuple[list[Layer], Merged]:
-        return completing.with_implied(layers)
+        return containers.with_implied(layers)
 
     def tag_layers(self, version: ModelVersion, below: Body) -> tuple[Layer, ...]:
-        return tags.layers(version, below)
+        return tuple(tags.layers(version, below))
 
     def check(self, merged: Merged) -> None:
-        completing.check_protocol(merged)
+        description.check_protocol(merged.body["spec"])
 
     def readable(self, uri: str) -> str:
-        return storage.readable(uri)
+        return rclone.readable(uri)
 
     def model_uris(self, body: Body) -> Iterator[ModelUri]:
         for unit in units(body):
@@ -92,10 +88,10 @@ class Seldon(Platform):
         return splitting.combined(parts)
 
     def pod_specs(self, body: Body) -> Iterator[PodSpec | Named]:
-        return pod_specs.pod_specs(body)
+        return pod_specs(body)
 
     def refusals(self, body: Body) -> Iterator[str]:
-        if fault := traffic.fault(body["spec"]):
+        if fault := description.refusal(body["spec"]):
             yield f"spec.predictors: {fault}"
 
     def warnings(self, body: Body) -> Iterator[str]:
@@ -121,14 +117,5 @@ class Seldon(Platform):
         return rollout.progress(live, before, deployments, generation, pods)
 
     def state(self, body: Body) -> State:
-        status = _mapping(body.get("status"))
-        url = _mapping(status.get("address")).get("url")
-        return State(*map(_text, (status.get("state"), status.get("description"), url)))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+        told = ("status.state", "status.description", "status.address.url")
+        return State(*(text(body, way) for way in told))

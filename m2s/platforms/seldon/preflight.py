@@ -1,20 +1,33 @@
-"""Pure: what will keep a deployment from serving, judged by what was read before it is written.
-
-Each finding is a warning on its manifest. What could not be read is no finding: see
-:func:`unchecked`.
-"""
+"""Pure: what will keep a SeldonDeployment from serving, judged by what was read beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 
 from m2s.domain.manifests import Manifest
-from m2s.domain.versions import MlModel, Unchecked
-from m2s.objects.body import Body, sealed
-from m2s.platforms.findings import UNKNOWN, Facts, Needs
-from m2s.platforms.seldon import mlflow_server, storage
-from m2s.platforms.seldon.units import Unit, service_accounts, units, with_uris
+from m2s.domain.versions import MlModel
+from m2s.objects.body import Body
+from m2s.platforms.common import preflight
+from m2s.platforms.common.pods import text
+from m2s.platforms.common.preflight import NEVER, Server
+from m2s.platforms.findings import Facts, Needs
+from m2s.platforms.seldon.units import Unit, service_accounts, units
+
+# m2s cannot see which release the operator is of. So a model is a misfit only when it fits none.
+# The image builds an environment with the model's Python, and puts its own MLflow and seldon-core
+# into it: servers/mlflowserver/mlflowserver/requirements.txt of seldon-core (1.18: mlflow >= 2.9.2,
+# < 3.0; 1.19: mlflow == 3.1.1), and python_requires of the package seldon-core (1.18.2: >= 3.6;
+# 1.19.0: >= 3.12).
+_SELDON = (
+    Server("1.18 has MLflow 2", (2, 10**6), ((3, 6), NEVER)),
+    Server("1.19 has MLflow 3.1, on Python 3.12 or later", (3, 1), ((3, 12), NEVER)),
+)
+# For protocol v2 it is MLServer: Requires-Python of the package mlserver-mlflow, 1.4.0 to 1.7.1;
+# MLflow is not pinned.
+_MLSERVER = (Server("MLServer runs on Python 3.8 to 3.12", None, ((3, 8), (3, 13))),)
+V2 = ("v2", "kfserving")
+"""Protocols of which the servers are MLServer."""
 
 
 def needs(body: Body) -> Needs:
@@ -29,77 +42,37 @@ def needs(body: Body) -> Needs:
 
 def checked(manifest: Manifest, facts: Facts) -> Manifest:
     """Return ``manifest`` with its warnings, and with Azure's remote as its Secret names it."""
-    body = manifest.body
-    warnings = [*manifest.warnings]
-    for unit in units(body):
-        warnings += _of_secret(unit, facts, manifest.key.namespace)
+    body, namespace, warnings = manifest.body, manifest.key.namespace, [*manifest.warnings]
+    every = tuple(units(body))
+    for unit in every:
+        if unit.secret in facts.secrets:
+            label = f"Secret {unit.secret}, the envSecretRefName of {unit.label},"
+            uri = "" if unit.own_initializer else unit.uri
+            keys = facts.secrets[unit.secret]
+            warnings += preflight.of_secret(keys, label, uri, "envSecretRefName", namespace)
         if unit.is_mlflow_server and unit.uri:
-            warnings += _of_model(unit, facts.models.get(unit.uri, UNKNOWN), _protocol(body))
-    for account, user in service_accounts(body):
-        if facts.accounts.get(account) is False:
-            warnings.append(
-                f"ServiceAccount {account}, which {user} runs as, does not exist in namespace "
-                f"{manifest.key.namespace}: create it, or correct serviceAccountName"
-            )
-    return _settled(replace(manifest, warnings=tuple(dict.fromkeys(warnings))), facts)
+            told = partial(_misfit, unit, text(body, "spec.protocol"))
+            warnings += preflight.of_model(unit.uri, facts, "MLFLOW_SERVER", told)
+    warnings += preflight.of_accounts(service_accounts(body), facts, namespace)
+    warned = replace(manifest, warnings=tuple(dict.fromkeys(warnings)))
+    places = (((*unit.path, "modelUri"), unit.uri, unit.secret) for unit in every)
+    return preflight.renamed(warned, facts, places)
 
 
-def _of_secret(unit: Unit, facts: Facts, namespace: str) -> Iterator[str]:
-    keys = facts.secrets.get(unit.secret, UNKNOWN) if unit.secret else UNKNOWN
-    if isinstance(keys, Unchecked):
-        return
-    label = f"Secret {unit.secret}, the envSecretRefName of {unit.label},"
-    if keys is None:
-        yield (
-            f"{label} does not exist in namespace {namespace}: create it, or correct "
-            "envSecretRefName"
-        )
-        return
-    remote = storage.remote(storage.renamed(unit.uri, keys))
-    if remote and not unit.own_initializer and not storage.configures(keys, remote):
-        yield f"{label} has no {storage.type_key(remote)} for {unit.uri}{_instead(keys, remote)}"
+def _misfit(unit: Unit, protocol: str, model: MlModel) -> str:
+    why = "" if unit.image else misfit(model, protocol)
+    return f"{why}: name an image that can in componentSpecs, for {unit.label}" if why else ""
 
 
-def _instead(keys: Collection[str], remote: str) -> str:
-    there = ", ".join(sorted(storage.remotes(keys)))
-    if there:
-        return f"; it configures {there}: add {remote}, or let --model-uri-map name another remote"
-    return f": add the RCLONE_CONFIG_{remote.upper()}_… variables"
+def misfit(model: MlModel, protocol: str) -> str:
+    """Return why no image of Seldon Core's can be relied on to load ``model``, "" where one can.
 
-
-def _of_model(unit: Unit, model: MlModel | Unchecked | None, protocol: str) -> Iterator[str]:
-    if isinstance(model, Unchecked):
-        return
-    if model is None:
-        yield f"{unit.uri} has no MLmodel file, which MLFLOW_SERVER loads: log a whole MLflow model"
-    elif model.problem:
-        yield f"the MLmodel file of {unit.uri} cannot be read: {model.problem}"
-    elif "python_function" not in model.flavors:
-        flavors = ", ".join(model.flavors) or "none"
-        yield (
-            f"the model at {unit.uri} has no python_function flavour, which MLFLOW_SERVER loads "
-            f"(it has {flavors}): log it with one that has, such as mlflow.pyfunc"
-        )
-    elif not unit.image and (misfit := mlflow_server.misfit(model, protocol)):
-        yield f"{misfit}: name an image that can in componentSpecs, for {unit.label}"
-
-
-def _protocol(body: Body) -> str:
-    protocol = body["spec"].get("protocol")
-    return protocol if isinstance(protocol, str) else ""
-
-
-def _settled(manifest: Manifest, facts: Facts) -> Manifest:
-    """Call Azure's remote what the Secrets call it; a Secret that is not known changes nothing."""
-
-    def settle(unit: Unit) -> str:
-        keys = facts.secrets.get(unit.secret)
-        return storage.renamed(unit.uri, keys) if isinstance(keys, frozenset) else unit.uri
-
-    pairs = [(unit, settle(unit)) for unit in units(manifest.body)]
-    renamed = [(unit, uri) for unit, uri in pairs if uri != unit.uri]
-    if not renamed:
-        return manifest
-    body = sealed(with_uris(manifest.body, {unit.path: uri for unit, uri in renamed}))
-    uri = next((new for unit, new in renamed if unit.uri == manifest.uri), manifest.uri)
-    return replace(manifest, body=body, uri=uri)
+    ``protocol`` is ``spec.protocol``; ``v2`` and ``kfserving`` are served by MLServer.
+    """
+    servers = _MLSERVER if protocol in V2 else _SELDON
+    if any(server.loads(model) for server in servers):
+        return ""
+    return (
+        f"logged with {preflight.logged_with(model)}, which no MLFLOW_SERVER image of Seldon Core "
+        f"is sure to load ({'; '.join(server.name for server in servers)})"
+    )

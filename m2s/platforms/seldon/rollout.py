@@ -13,24 +13,12 @@ from typing import Any
 
 from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
-from m2s.platforms.common.rollouts import (
-    controllers,
-    deadline_exceeded,
-    obstacle,
-    unfinished,
-    wanted_replicas,
-)
+from m2s.platforms.common.rollouts import controllers, standstill, wanted_replicas
 from m2s.platforms.common.shows import left, missing
 from m2s.platforms.platform import Pods
 from m2s.platforms.seldon import evidence
-from m2s.platforms.seldon.made import (
-    Made,
-    belonging,
-    expected,
-    is_without_engine,
-    nodes,
-    predictors,
-)
+from m2s.platforms.seldon.made import Made, belonging, expected, is_without_engine, predictors
+from m2s.platforms.seldon.units import nodes
 
 
 def progress(
@@ -42,13 +30,8 @@ def progress(
 ) -> Rollout:
     """Return how far the object ``live`` has come in serving ``generation`` or a later one.
 
-    Args:
-        live: the SeldonDeployment as it is.
-        before: as it was before it was written, where that is known: what was only taken out of
-            it is known by that alone.
-        deployments: the apps/v1 Deployments made for it.
-        generation: the one that was written.
-        pods: asked about a Deployment that is not rolled out, to say why.
+    Of what was only taken out of it, ``before`` alone tells. See
+    :meth:`m2s.platforms.platform.Platform.rollout`.
     """
     metadata, status = live["metadata"], live.get("status") or {}
     if metadata.get("deletionTimestamp"):
@@ -59,7 +42,14 @@ def progress(
         return _waiting("the Seldon operator has made no Deployment yet", status)
     if behind := _behind(live, before, deployments):
         return _waiting(behind, status)
-    return _rolled_out(deployments, status, pods, _unseen(live, before))
+    failed, stuck = standstill(deployments, pods)
+    if failed:
+        return Rollout.fails(stuck)
+    # never Available while a Deployment has no replicas
+    scaled_to_zero = any(wanted_replicas(deployment) == 0 for deployment in deployments)
+    if stuck or not (status.get("state") == "Available" or scaled_to_zero):
+        return _waiting(stuck or "its Deployments are rolled out", status)
+    return Rollout.serves(_unseen(live, before))
 
 
 def _behind(live: Body, before: Body | None, deployments: Sequence[Body]) -> str:
@@ -90,20 +80,14 @@ def _stale(live: Body, before: Body | None, made: Made, deployment: Body) -> str
     shown = evidence.shown(made, deployment)
     if path := missing(wanted, shown):
         return f"does not show {path} as written yet"
-    earlier = _earlier(before, made) if before else None
-    if before and earlier:
-        gone = left(evidence.wanted(before["spec"], earlier, deployment), wanted, shown)
-        return f"still shows {gone}, which was taken out" if gone else ""
+    if before is None:
+        return ""
+    place = (made.role, made.predictor.get("name"), made.index)
+    for earlier in expected(before):
+        if (earlier.role, earlier.predictor.get("name"), earlier.index) == place:
+            gone = left(evidence.wanted(before["spec"], earlier, deployment), wanted, shown)
+            return f"still shows {gone}, which was taken out" if gone else ""
     return ""
-
-
-def _earlier(before: Body, made: Made) -> Made | None:
-    """Return the same Deployment as the spec before it describes it."""
-
-    def place(one: Made) -> tuple[str, object, int]:
-        return one.role, one.predictor.get("name"), one.index
-
-    return next((one for one in expected(before) if place(one) == place(made)), None)
 
 
 def _wrong_replicas(made: Made, deployment: Body) -> str:
@@ -111,27 +95,6 @@ def _wrong_replicas(made: Made, deployment: Body) -> str:
     if made.replicas is None or there == made.replicas:
         return ""
     return f"is not scaled from {there} to {made.replicas} replicas yet"
-
-
-def _rolled_out(
-    deployments: Sequence[Body], status: Mapping[str, Any], pods: Pods, note: str
-) -> Rollout:
-    for deployment in deployments:
-        if reason := deadline_exceeded(deployment):
-            return Rollout.fails(_because(reason, deployment, pods))
-    for deployment in deployments:
-        if stuck := unfinished(deployment):
-            return _waiting(_because(stuck, deployment, pods), status)
-    # never Available while a Deployment has no replicas
-    scaled_to_zero = any(wanted_replicas(deployment) == 0 for deployment in deployments)
-    if status.get("state") == "Available" or scaled_to_zero:
-        return Rollout.serves(note)
-    return _waiting("its Deployments are rolled out", status)
-
-
-def _because(stuck: str, deployment: Body, pods: Pods) -> str:
-    why = obstacle(deployment, ()) or obstacle(deployment, pods(deployment))
-    return f"{stuck}: {why}" if why else stuck
 
 
 def _unseen(live: Body, before: Body | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from m2s.base.names import dns_label
@@ -19,7 +19,13 @@ def combined(parts: Sequence[Part]) -> Split:
     """
     main = parts[0].manifest
     spec = {**main.body["spec"], "predictors": list(map(_predictor, parts))}
-    return Split({**main.body, "spec": spec}, lambda: _sources(parts), tuple(_left_out(parts)))
+    counts = [(part, len(part.manifest.body["spec"]["predictors"])) for part in parts]
+    notes = tuple(
+        f"{part.manifest.models[0]}: only the first of its {count} predictors is taken"
+        for part, count in counts
+        if count > 1
+    )
+    return Split({**main.body, "spec": spec}, lambda: _sources(parts), notes)
 
 
 def _predictor(part: Part) -> dict[str, Any]:
@@ -27,13 +33,6 @@ def _predictor(part: Part) -> dict[str, Any]:
     kept = {key: value for key, value in first.items() if key not in ("traffic", "shadow")}
     share = {"shadow": True} if part.traffic is None else {"traffic": part.traffic}
     return {**kept, "name": dns_label(part.alias), **share}
-
-
-def _left_out(parts: Sequence[Part]) -> Iterator[str]:
-    for part in parts:
-        more = len(part.manifest.body["spec"]["predictors"]) - 1
-        if more:
-            yield f"{part.manifest.models[0]}: only the first of its {more + 1} predictors is taken"
 
 
 def _sources(parts: Sequence[Part]) -> Sources:

@@ -1,25 +1,42 @@
-"""Pure: the places of a SeldonDeployment where a model's URI stands: graph nodes and explainers.
+"""Pure: the graph nodes and explainers of a SeldonDeployment, and the Pods that it has.
 
-The API server has not judged the object yet: whatever has the wrong type is passed over here.
+A model's URI stands in each node and explainer. The API server has not judged the object yet:
+whatever has the wrong type is passed over here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from m2s.objects.body import Body, replaced
+from m2s.platforms.common.pods import Named, Path, PodSpec, found, mappings, named, text
 
 BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
 """Implementations inside the executor: no container (seldondeployment_types.go)."""
 
-Path = tuple[str | int, ...]
-"""Keys and indices from the object's root."""
-
 _INITIALIZER = "-model-initializer"
 """Suffix of the init container that the operator adds, unless the description has its own
 (seldon-core, operator/controllers/model_initializer_injector.go)."""
+
+
+_OF_UNITS = {
+    "envSecretRefName": "secrets",
+    "serviceAccountName": "serviceAccounts",
+    "storageInitializerImage": "images",
+}
+_BESIDE = {
+    "kind": "kinds",
+    "metadata.annotations.?": "annotations",
+    "spec.annotations.?": "annotations",
+    "spec.predictors.*.annotations.?": "annotations",
+    "spec.predictors.*.componentSpecs.*.metadata.annotations.?": "annotations",
+    "spec.predictors.*.svcOrchSpec.env.*.valueFrom.secretKeyRef.name": "secrets",
+    "spec.predictors.*.ssl.certSecretName": "secrets",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +88,27 @@ def is_prepackaged(implementation: Any) -> bool:
     return implementation not in (None, "", "UNKNOWN_IMPLEMENTATION", *BUILT_IN)
 
 
-def units(body: Body) -> Iterator[Unit]:
+def units(body: Any) -> Iterator[Unit]:
     """Yield every graph node, each before its children, and every explainer."""
-    predictors = body["spec"].get("predictors")
-    for index, predictor in enumerate(predictors if isinstance(predictors, list) else []):
-        if not isinstance(predictor, Mapping):
-            continue
-        place: Path = ("spec", "predictors", index)
-        for path, node in _walked(predictor.get("graph"), (*place, "graph")):
-            yield _node_unit(node, predictor, path)
-        if explainer := _mapping(predictor.get("explainer")):
-            yield _unit(explainer, (*place, "explainer"), _explainer_label(predictor), [], [])
+    for place, predictor in found(body, "spec.predictors.*"):
+        pods = mappings(predictor, "componentSpecs.*.spec")
+        for where, graph in found(predictor, "graph", place):
+            for path, node in _walked(graph, where):
+                yield _unit(node, path, _node_label(node), pods)
+        for where, explainer in found(predictor, "explainer", place):
+            if isinstance(explainer, Mapping) and explainer:
+                yield _unit(explainer, where, _explainer_label(predictor), [])
 
 
 def service_accounts(body: Body) -> Iterator[tuple[str, str]]:
     """Yield each ServiceAccount that is named, and who runs as it."""
-    for predictor in _mappings(body["spec"].get("predictors")):
-        users = [(node, _node_label(node)) for node in nodes(predictor.get("graph"))]
-        users.append((_mapping(predictor.get("explainer")), _explainer_label(predictor)))
-        pods = [_mapping(each.get("spec")) for each in _mappings(predictor.get("componentSpecs"))]
-        users += [(pod, f"a pod of predictor {_text(predictor, 'name')}") for pod in pods]
+    for predictor in mappings(body, "spec.predictors.*"):
+        users = [(node, _node_label(node)) for node in nodes(predictor)]
+        users += [(one, _explainer_label(predictor)) for one in mappings(predictor, "explainer")]
+        pods = mappings(predictor, "componentSpecs.*.spec")
+        users += [(pod, f"a pod of predictor {text(predictor, 'name')}") for pod in pods]
         for user, label in users:
-            if account := _text(user, "serviceAccountName"):
+            if account := text(user, "serviceAccountName"):
                 yield account, label
 
 
@@ -103,73 +119,58 @@ def with_uris(node: Any, uris: Mapping[Path, str]) -> Any:
 
 def blanked(body: Any) -> Any:
     """Return a description in which a ``modelUri:`` with nothing behind it is a blank text."""
-    if not isinstance(body, Mapping) or not isinstance(body.get("spec"), Mapping):
-        return body
-    empty = {unit.path: "" for unit in units(body) if unit.stated and not unit.uri.strip()}
-    return with_uris(body, empty) if empty else body
+    return with_uris(body, {unit.path: "" for unit in units(body) if unit.is_blank})
 
 
-def nodes(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield a graph's nodes, each before its children."""
-    return (found for _, found in _walked(node, ()))
+def nodes(predictor: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the nodes of a predictor's graph, each before its children."""
+    return (node for _, node in _walked(predictor.get("graph"), ()))
 
 
 def _walked(node: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    if not isinstance(node, Mapping):
-        return
-    yield path, node
-    children = node.get("children")
-    for index, child in enumerate(children if isinstance(children, list) else []):
-        yield from _walked(child, (*path, "children", index))
+    if isinstance(node, Mapping):
+        yield path, node
+        for where, child in found(node, "children.*", path):
+            yield from _walked(child, where)
 
 
-def _node_unit(node: Mapping[str, Any], predictor: Mapping[str, Any], path: Path) -> Unit:
-    name = _text(node, "name")
-    pods = [_mapping(each.get("spec")) for each in _mappings(predictor.get("componentSpecs"))]
-    inits = [_text(init, "name") for pod in pods for init in _mappings(pod.get("initContainers"))]
-    own = [one for pod in pods for one in _mappings(pod.get("containers"))]
-    own = [one for one in own if name and _text(one, "name") == name]
-    brought = [init for init in inits if init == f"{name}{_INITIALIZER}"]
-    return _unit(node, path, _node_label(node), own, brought)
-
-
-def _unit(
-    node: Mapping[str, Any],
-    path: Path,
-    label: str,
-    containers: list[Mapping[str, Any]],
-    initializers: list[str],
-) -> Unit:
+def _unit(node: Mapping[str, Any], path: Path, label: str, pods: list[Mapping[str, Any]]) -> Unit:
+    name = text(node, "name")
+    containers = [one for pod in pods for one in mappings(pod, "containers.*")]
+    own = [one for one in containers if name and text(one, "name") == name]
+    inits = [text(init, "name") for pod in pods for init in mappings(pod, "initContainers.*")]
     return Unit(
         path=path,
-        name=_text(node, "name"),
+        name=name,
         label=label,
-        uri=_text(node, "modelUri"),
+        uri=text(node, "modelUri"),
         stated="modelUri" in node and isinstance(node["modelUri"], str | None),
-        secret=_text(node, "envSecretRefName"),
-        implementation=_text(node, "implementation"),
-        contained=bool(containers),
-        image=next((_text(one, "image") for one in containers), ""),
-        own_initializer=bool(initializers or _text(node, "storageInitializerImage")),
+        secret=text(node, "envSecretRefName"),
+        implementation=text(node, "implementation"),
+        contained=bool(own),
+        image=next((text(one, "image") for one in own), ""),
+        own_initializer=f"{name}{_INITIALIZER}" in inits
+        or bool(text(node, "storageInitializerImage")),
     )
 
 
 def _node_label(node: Mapping[str, Any]) -> str:
-    return f"graph node {_text(node, 'name')}"
+    return f"graph node {text(node, 'name')}"
 
 
 def _explainer_label(predictor: Mapping[str, Any]) -> str:
-    return f"the explainer of predictor {_text(predictor, 'name')}"
+    return f"the explainer of predictor {text(predictor, 'name')}"
 
 
-def _text(node: Mapping[str, Any], name: str) -> str:
-    value = node.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+def pod_specs(body: Body) -> Iterator[PodSpec | Named]:
+    """Yield each Pod's spec, and what is named beside it; what has a wrong type is passed over."""
+    yield from named(body, (), _BESIDE)
+    for path, spec in found(body, "spec.predictors.*.componentSpecs.*.spec"):
+        if isinstance(spec, dict):
+            yield PodSpec(path, spec)
+    for path, explainer in found(body, "spec.predictors.*.explainer"):
+        if isinstance(explainer, dict):
+            container = {"containerSpec": explainer.get("containerSpec")}
+            yield PodSpec(path, container, singles=("containerSpec",))
+    for unit in units(body):
+        yield from named(reduce(getitem, unit.path, body), unit.path, _OF_UNITS)  # type: ignore[arg-type]

@@ -9,8 +9,7 @@ import pytest
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Key, MlModel, ModelVersion, Selector
 from m2s.platforms.findings import Facts
-from m2s.platforms.seldon import mlflow_server
-from m2s.platforms.seldon.preflight import checked, needs
+from m2s.platforms.seldon.preflight import checked, misfit, needs
 from m2s.platforms.seldon.units import units
 from m2s.sources.mlflow import mlmodel
 from tests.kits.support import seldon
@@ -128,7 +127,7 @@ def test_azures_remote_is_settled_in_every_node_and_only_where_it_is_known() -> 
 def test_which_models_a_server_image_is_sure_to_load(
     mlflow: str, python: str, protocol: str, fits: bool
 ) -> None:
-    told = mlflow_server.misfit(MlModel(("python_function",), mlflow, python), protocol)
+    told = misfit(MlModel(("python_function",), mlflow, python), protocol)
     assert (told == "") is fits
     if not fits and mlflow:
         assert f"MLflow {mlflow}" in told

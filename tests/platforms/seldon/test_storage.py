@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s.platforms.seldon import storage
+from m2s.platforms.common import rclone
 from tests.kits.worlds import World
 
 HOST = "acct.blob.core.windows.net"
@@ -30,8 +30,8 @@ HOST = "acct.blob.core.windows.net"
     ],
 )
 def test_a_uri_as_rclone_reads_it(uri: str, read: str) -> None:
-    assert storage.readable(uri) == read
-    assert storage.readable(read) == read
+    assert rclone.readable(uri) == read
+    assert rclone.readable(read) == read
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_secret_in_an_azure_uri_is_refused_and_hidden(on_folder: World) -> Non
     ],
 )
 def test_the_scheme_is_the_remote(uri: str, remote: str) -> None:
-    assert storage.remote(uri) == remote
+    assert rclone.remote(uri) == remote
 
 
 def keys(*names: str) -> frozenset[str]:
@@ -88,7 +88,7 @@ def keys(*names: str) -> frozenset[str]:
 def test_whether_a_secret_configures_a_remote(
     there: frozenset[str], remote: str, configured: bool
 ) -> None:
-    assert storage.configures(there, remote) is configured
+    assert rclone.configures(there, remote) is configured
 
 
 @pytest.mark.parametrize(
@@ -104,5 +104,5 @@ def test_whether_a_secret_configures_a_remote(
     ],
 )
 def test_azures_remote_is_called_what_the_secret_calls_it(there: frozenset[str], uri: str) -> None:
-    assert storage.renamed("azureblob://c/x", there) == uri
-    assert storage.renamed("s3://c/x", there) == "s3://c/x"
+    assert rclone.renamed("azureblob://c/x", there) == uri
+    assert rclone.renamed("s3://c/x", there) == "s3://c/x"

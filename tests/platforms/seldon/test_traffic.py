@@ -10,7 +10,7 @@ import yaml
 
 from m2s.base.errors import UsageError
 from m2s.domain.versions import Selector
-from m2s.platforms.seldon.traffic import fault
+from m2s.platforms.seldon.description import refusal
 from m2s.settings import split
 from m2s.settings.build import build
 from m2s.settings.split import Share
@@ -95,8 +95,8 @@ def predictors(*items: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_seldon_cores_rules(spec: dict[str, Any], words: str) -> None:
-    assert words in fault(spec)
-    assert bool(words) == bool(fault(spec))
+    assert words in refusal(spec)
+    assert bool(words) == bool(refusal(spec))
 
 
 class Shop:

@@ -1,8 +1,8 @@
-"""Pure: a model's URI as the model server can read it, and the rclone remote that reads it.
+"""Pure: a model's URI as rclone reads it, and the remote that reads it.
 
-Seldon Core's storage initializer runs ``rclone copy MODEL_URI /mnt/models`` (seldon-core,
-components/rclone-storage-initializer/Dockerfile). So a URI's scheme is the name of an rclone
-remote, which the Secret that envSecretRefName names configures in variables,
+Seldon Core's storage initializer, an image of its own that any pod can start with, runs ``rclone
+copy MODEL_URI /mnt/models`` (seldon-core, components/rclone-storage-initializer/Dockerfile). So a
+URI's scheme is the name of an rclone remote, which a Secret configures in variables,
 ``RCLONE_CONFIG_<REMOTE>_<OPTION>`` (seldon-core, doc/source/servers/overview.md).
 """
 
@@ -51,7 +51,7 @@ _BUILT_IN = "gs"
 
 
 def readable(uri: str) -> str:
-    """Return a storage URI as Seldon Core's rclone reads it.
+    """Return a storage URI as rclone reads it.
 
     What only tells where a store is, is the remote's to know and leaves the URI:
 
@@ -74,19 +74,14 @@ def readable(uri: str) -> str:
         raise ValueError(
             f"{uri} does not name both a container and an account: Azure's URIs are "
             "wasbs://CONTAINER@ACCOUNT.blob.core.windows.net/PATH; correct it, or replace it with "
-            + replacement(_origin(uri), "azureblob://CONTAINER")
+            # the URI up to the end of its host, with the slash behind it if it has one
+            + replacement(re.sub(r"(://[^/]*/?).*", r"\1", uri), "azureblob://CONTAINER")
         )
     if found := _AT_ENDPOINT.fullmatch(uri):
         return f"{found['remote']}://{found['bucket']}{found['path'] or ''}"
     if _NO_BUCKET.fullmatch(uri):
         raise ValueError(_no_bucket(uri))
     return _of_web(uri) or uri
-
-
-def _origin(uri: str) -> str:
-    """Return a URI up to the end of its host, with the slash behind it if it has one."""
-    found = re.match(r"[^:]+://[^/]*/?", uri)
-    return found[0] if found else uri
 
 
 def _no_bucket(uri: str) -> str:
@@ -158,9 +153,10 @@ def renamed(uri: str, keys: Collection[str]) -> str:
 def _azure_remote(keys: Collection[str]) -> str:
     there = remotes(keys)
     known = [name for name in _AZURE_REMOTES if name in there]
-    like = [name for name in sorted(there) if _looks_like_azure(name, keys)]
+    like = [
+        name
+        for name in sorted(there)
+        for option in _AZURE_OPTIONS
+        if f"RCLONE_CONFIG_{name.upper()}_{option}" in keys
+    ]
     return (*known, *like, DEFAULT_AZURE_REMOTE)[0]
-
-
-def _looks_like_azure(name: str, keys: Collection[str]) -> bool:
-    return any(f"RCLONE_CONFIG_{name.upper()}_{option}" in keys for option in _AZURE_OPTIONS)
