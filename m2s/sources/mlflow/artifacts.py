@@ -114,8 +114,8 @@ class Store:
         """Raise a StoreError unless "there is none" is to be believed."""
         parent, _, name = model_uri.rstrip("/").rpartition("/")
         if not again and not stored and not _has(self.entries(parent), name):
-            raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{_elsewhere(model_uri)}")
-        if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
+            raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{not_here(model_uri)}")
+        if (why := not_here(run_uri)) and local_path(model_uri) is None:
             raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
 
     def entries(self, uri: str) -> list[FileInfo]:
@@ -189,8 +189,8 @@ def _meant(entries: list[FileInfo], *, deep: bool = False) -> str:
     return next((n for n in names if _NEAR.fullmatch(n) and (deep or n != FILE_NAME)), "")
 
 
-def _elsewhere(uri: str) -> str:
-    """Say that a local path is not on this machine, else ""."""
+def not_here(uri: str) -> str:
+    """Say that ``uri`` is a local path which is not on this machine, else ""."""
     path = local_path(uri) if uri else None
     if path is None or path.exists():
         return ""
