@@ -7,6 +7,11 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+SUBDOMAIN = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
+"""A DNS-1123 subdomain, as which Kubernetes takes the name of an object."""
+
 
 def dns_label(text: str, *, limit: int = 63) -> str:
     """Return ``text`` as a DNS-1123 label of at most ``limit`` characters.

@@ -199,7 +199,7 @@ class _Builder:
                 continue
             key = self._key(key_node)
             if key in own:
-                raise YamlError(_line(key_node), f"the key {key!r} is there twice")
+                raise YamlError(_line(key_node), f"the key {key!r} is given twice")
             own[key] = self.build(value_node)
         return {**merged, **own}
 

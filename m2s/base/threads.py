@@ -59,7 +59,7 @@ class Pulse:
         if late < patience or late < 0:
             return ""
         why = self._why or ": it is stuck"
-        return f"{self.name} has not been well for {late:.0f} s{why}"
+        return f"{self.name} has not worked for {late:.0f} s{why}"
 
 
 def fault(patience: float = 0.0) -> str:

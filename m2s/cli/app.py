@@ -165,8 +165,7 @@ def plan(
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
-    if show_values:
-        flags |= everything_shown(output.value, out)
+    flags |= everything_shown(show_values, output.value, out)
     if explain is not None:
         raise typer.Exit(run.explain(flags, config, output.value, explain))
     code = run.plan(flags, config, output.value, detailed_exitcode, out, accept=accept_registry)
@@ -190,8 +189,7 @@ def apply(
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
-    if show_values:
-        flags |= everything_shown(output.value)
+    flags |= everything_shown(show_values, output.value)
     code = run.apply(flags, config, output.value, plan_file, yes=yes, accept=accept_registry)
     raise typer.Exit(code)
 
@@ -213,8 +211,7 @@ def prune(
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
-    if show_values:
-        flags |= everything_shown(output.value)
+    flags |= everything_shown(show_values, output.value)
     code = run.prune(
         flags, config, output.value, yes=yes, everything=everything, accept=accept_registry
     )
@@ -280,8 +277,7 @@ def rollback(
     from m2s.cli.choosing import everything_shown
     from m2s.cli.rollback import rollback as run
 
-    if show_values:
-        flags |= everything_shown(output.value)
+    flags |= everything_shown(show_values, output.value)
     raise typer.Exit(run(flags, config, output.value, deployment, to, unpin=unpin, yes=yes))
 
 

@@ -7,18 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
-import typer
-
 from m2s.base.errors import M2sError
-from m2s.cli import connect
+from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
-from m2s.cli.run import STRUCTURED
 from m2s.domain import rights
 from m2s.domain.rights import Need
 from m2s.engine import check as checking
 from m2s.engine.check import Checkup, Source, Target
 from m2s.engine.needs import needs
-from m2s.output import check_view, document, tables
+from m2s.output import check_view
 from m2s.settings.groups import Settings
 
 
@@ -29,13 +26,12 @@ def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
     with ThreadPoolExecutor() as pool:  # a side that does not answer takes its time
         source = pool.submit(_source, chosen)
         found = Checkup(needs=wanted, target=_target(chosen, wanted), source=source.result())
-    if output in STRUCTURED:
-        result = {"format_version": document.FORMAT_VERSION, **checking.document(found)}
-        typer.echo(document.text(result, output))
-    elif output == "markdown":
-        typer.echo(check_view.markdown(found))
-    else:
-        tables.console().print(check_view.table(found))
+    streams.put(
+        output,
+        lambda: checking.document(found),
+        lambda: check_view.markdown(found),
+        lambda: check_view.table(found),
+    )
     return 0 if found.ok else M2sError.exit_code
 
 

@@ -18,18 +18,18 @@ from m2s.settings.groups import Settings
 _SHOW_VALUES = "show-values"
 
 
-def everything_shown(output: str, saved: str | None = None) -> dict[str, Any]:
-    """Return the flag that has a table show what is hidden otherwise, secrets apart.
+def everything_shown(wanted: bool, output: str, saved: str | None = None) -> dict[str, Any]:
+    """Return the flag that has a table show what is hidden otherwise, secrets apart, if ``wanted``.
 
     Raises:
         UsageError: not only a person at a terminal would see it.
     """
-    if output != "table" or saved or not sys.stdout.isatty():
+    if wanted and (output != "table" or saved or not sys.stdout.isatty()):
         raise UsageError(
             "--show-values is for a table on a terminal: leave out -o, --out and redirections, or "
             "list with --show-env what may be shown"
         )
-    return {_SHOW_VALUES: True}
+    return {_SHOW_VALUES: True} if wanted else {}
 
 
 def chosen_by(flags: Mapping[str, Any], config: str | None) -> Settings:

@@ -27,7 +27,6 @@ from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 
 CHANGES_PENDING = 2
-STRUCTURED = ("json", "yaml")
 
 
 def plan(
@@ -50,7 +49,7 @@ def plan(
         # MLFLOW_WORKSPACE, too, decided what was planned.
         saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
-    if output in STRUCTURED:
+    if output in streams.STRUCTURED:
         streams.put_document(document.of_plan(made, warnings), output)
     if not detailed_exitcode:
         return 0
@@ -63,13 +62,12 @@ def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str
     """Print which layer gave each field of one planned deployment."""
     chosen = chosen_by(flags, config)
     found = explaining.of(_look(chosen, connect.registry(chosen)), name)
-    if output in STRUCTURED:
-        result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
-        streams.put_document(result, output)
-    elif output == "markdown":
-        typer.echo(explain_view.markdown(found))
-    else:
-        tables.show(explain_view.table(found))
+    streams.put(
+        output,
+        lambda: explaining.document(found),
+        lambda: explain_view.markdown(found),
+        lambda: explain_view.table(found),
+    )
     return 0
 
 
@@ -146,9 +144,9 @@ def prune(
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
     chosen = _settings(flags, config, accept=accept)
     if not chosen.owners:
-        raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
+        raise UsageError("no owner: give --stage, --alias or --owner, whose objects to prune")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
+        raise UsageError("prune asks before it deletes, and there is no terminal: give --yes")
     cluster = connect.cluster(chosen)
     look = None
     if everything:
@@ -301,13 +299,12 @@ def _execute(
 
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
-    if output == "table":
-        tables.show(plan_view.outcomes_table(outcomes, tables.width()))
-    elif output == "markdown":
-        typer.echo(plan_view.outcomes_markdown(outcomes))
-    else:
-        result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
-        streams.put_document({"format_version": document.FORMAT_VERSION, **result}, output)
+    streams.put(
+        output,
+        lambda: {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)},
+        lambda: plan_view.outcomes_markdown(outcomes),
+        lambda: plan_view.outcomes_table(outcomes, tables.width()),
+    )
     return 0 if all(outcome.ok for outcome in outcomes) else M2sError.exit_code
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
-from m2s.cli.run import STRUCTURED
 from m2s.domain.scope import Scope
 from m2s.engine import status
-from m2s.output import document, status_view, tables
+from m2s.output import status_view, tables
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
@@ -23,11 +20,10 @@ def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | 
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
     if name is not None:
         found = status.only(found, name)
-    if output in STRUCTURED:
-        result = {"format_version": document.FORMAT_VERSION, **status.document(found)}
-        streams.put_document(result, output)
-    elif output == "markdown":
-        typer.echo((status_view.details_markdown if name else status_view.markdown)(found))
-    else:
-        tables.show((status_view.details if name else status_view.table)(found, tables.width()))
+    streams.put(
+        output,
+        lambda: status.document(found),
+        lambda: (status_view.details_markdown if name else status_view.markdown)(found),
+        lambda: (status_view.details if name else status_view.table)(found, tables.width()),
+    )
     return 0

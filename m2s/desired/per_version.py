@@ -50,7 +50,7 @@ class Own:
         """Return what a version comes to that a template serves: nothing without a deploy.yaml."""
         described = self.described[want.version]
         if isinstance(described, Unreadable):
-            why = f"a template serves it; has it a deploy.yaml? {described.reason}"
+            why = f"a template serves it; its deploy.yaml cannot be read: {described.reason}"
             return [self._skipped(want, why)]
         return [self.deployment(want)] if described.file else []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -105,7 +106,7 @@ def _plan(
     offered: Mapping[str, int] | None,
 ) -> Plan:
     scope = Scope(settings.owners, settings.models)
-    mine = [item.owner for item in live if scope.includes(item) and not item.deleting]
+    mine = Counter(item.owner for item in live if scope.includes(item) and not item.deleting)
     return Plan(
         registry=registry,
         target=cluster.identity,
@@ -114,7 +115,7 @@ def _plan(
         scope=scope,
         changes=changes,
         skipped=skipped,
-        owned={owner: mine.count(owner) for owner in sorted(scope.owners)},
+        owned={owner: mine[owner] for owner in sorted(scope.owners)},
         offered=offered,
         show_env=settings.show_env,
     )

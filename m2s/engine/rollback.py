@@ -99,8 +99,8 @@ def _chosen(live: LiveDeployment, to: str | None) -> Entry:
     fit = [entry for entry in past if (entry.is_called(to) if to else entry.served != live.served)]
     if fit:
         return fit[0]
-    missing = f"never served {to}" if to else "served nothing else before"
-    raise M2sError(f"{live.key.name} {missing}, as far as its record goes; {_there(live)}")
+    missing = f"does not have {to}" if to else "has nothing that it served before"
+    raise M2sError(f"the record of {live.key.name} {missing}; {_there(live)}")
 
 
 def _there(live: LiveDeployment) -> str:

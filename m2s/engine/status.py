@@ -58,7 +58,7 @@ def only(status: Status, name: str) -> Status:
     if not found:
         others = near(name, (one.key.name for one in status.deployments))
         hint = f"; did you mean {others}?" if others else f": {empty(status)}"
-        raise M2sError(f"{name}: no such deployment of m2s's in {place(status)}{hint}")
+        raise M2sError(f"m2s has no deployment {name} in {place(status)}{hint}")
     return replace(status, deployments=found)
 
 

@@ -30,14 +30,14 @@ class Layer:
     """A partial object, and what to call it.
 
     ``line`` returns where in the layer's file the path of a value stands, in keys and indices;
-    None for a layer that is no file. ``described`` is as in :class:`~m2s.objects.origins.Source`;
-    ``notes`` say what of the file is left out, and why.
+    None for a layer that is no file. ``described`` tells of a path what
+    :class:`~m2s.objects.origins.Source` has; ``notes`` say what of the file is left out, and why.
     """
 
     name: str
     body: Mapping[str, Any]
     line: Callable[..., int] | None = None
-    described: bool = False
+    described: Callable[..., bool] | bool = False
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -125,8 +125,8 @@ class _Given:
     @property
     def source(self) -> Source:
         line = self.layer.line
-        where = line(*self.at) if line else None
-        return Source(self.layer.name, where, self.layer.described)
+        where, own = line(*self.at) if line else None, self.layer.described
+        return Source(self.layer.name, where, own(*self.at) if callable(own) else own)
 
 
 def _merged(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -> Any:
@@ -210,7 +210,7 @@ def _mappings(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given])
     for key in dict.fromkeys(key for given in givens for key in given.value if key != "$patch"):
         inner = [given.child(key) for given in givens if key in given.value]
         if not _stands(inner):
-            if inner[-1].layer.described:
+            if inner[-1].layer.described is True:
                 found[*path, key] = _below(inner[-1], ())
         elif not _only_every(inner, key):
             result[key] = _merged(inner, (*path, key), found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +52,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(self, record),
-            **_extra(record),
+            **getattr(record, _EXTRA, {}),
         }
         return printable.json_text(mask.value(values))
 
@@ -76,11 +75,6 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
-    extra: Mapping[str, Any] = getattr(record, _EXTRA, {})
-    return extra
 
 
 class PassLog:
@@ -106,15 +100,12 @@ class PassLog:
         self._standing = standing
         if unbegun:
             _log.warning("%d changes were not attempted", unbegun)
-        if report.plan:
-            self._note(not_checked(report.plan))
-        self._conclude(report)
-
-    def _note(self, notes: tuple[str, ...]) -> None:
+        notes = not_checked(report.plan) if report.plan else self._notes
         for note in notes:
             if note not in self._notes:
                 _log.warning("%s", note)
         self._notes = notes
+        self._conclude(report)
 
     def _tell(self, outcome: Outcome, trigger: str, standing: set[tuple[Key, str]]) -> None:
         key, told = outcome.change.key, f"{outcome.status.value}: {outcome.message}"

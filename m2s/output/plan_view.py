@@ -1,11 +1,9 @@
-"""Plan and outcomes for people: a rich table that fits 80 columns, or Markdown.
-
-Everything shown passes :mod:`m2s.base.mask`.
-"""
+"""Plan and outcomes for people, masked: a rich table that fits 80 columns, or Markdown."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
@@ -22,7 +20,7 @@ from m2s.engine.execute import Outcome, Status
 from m2s.objects.diff import FieldChange, Step, steps
 from m2s.output import words
 from m2s.output.document import not_checked
-from m2s.output.tables import WIDTH, folded, room
+from m2s.output.tables import WIDTH, folded, masked, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of, summary
 from m2s.platforms import catalogue
@@ -53,18 +51,13 @@ def plan_table(plan: Plan, width: int = WIDTH) -> RenderableType:
         parts.append(Text(f"= {rest} more unchanged, not listed (-o json lists them)", "dim"))
     if plan.skipped:
         parts += [Text(), Text("Skipped:")]
-        parts += [
-            Padding(
-                Text(mask.text(f"{item.version} ({item.selector}): {item.reason}")), (0, 0, 0, 2)
-            )
-            for item in plan.skipped[: words.MAX_QUIET]
-        ]
-        if len(plan.skipped) > words.MAX_QUIET:
-            parts.append(
-                Text(f"  and {len(plan.skipped) - words.MAX_QUIET} more (-o json lists them)")
-            )
+        for item in plan.skipped[: words.MAX_QUIET]:
+            line = f"{item.version} ({item.selector}): {item.reason}"
+            parts.append(Padding(masked(line), (0, 0, 0, 2)))
+        if (more := len(plan.skipped) - words.MAX_QUIET) > 0:
+            parts.append(Text(f"  and {more} more (-o json lists them)"))
     if plan.unchecked:
-        parts += [Text(), *(Text(mask.text(line)) for line in not_checked(plan))]
+        parts += [Text(), *map(masked, not_checked(plan))]
     return Group(*parts, Text(), Text(summary(plan), "bold"))
 
 
@@ -90,15 +83,8 @@ def _table(
         why, below = mask.text(change.reason), details(change, listed, width)
         if len(why) > space:
             why, below = "", [why, *below]  # a long reason reads better over the full width
-        yield _row(
-            widths,
-            space,
-            change.action.value,
-            _title(change),
-            words.version(change),
-            why,
-            style=style,
-        )
+        cells = (change.action.value, _title(change), words.version(change), why)
+        yield _row(widths, space, *cells, style=style)
         yield from (_indented(line, width) for line in below)
 
 
@@ -111,16 +97,12 @@ def _indented(line: str, width: int) -> RenderableType:
 
 def _row(widths: Sequence[int], space: int, *cells: str, style: str) -> RenderableType:
     *styled, last = cells
-    if all(_fits(*pair) for pair in zip(cells, (*widths, space), strict=True)):
-        columns = (
-            set_cell_size(cell, width + 2) for cell, width in zip(styled, widths, strict=True)
-        )
-        return Text.assemble(*((column, style) for column in columns), last)
+    most = zip(cells, (*widths, space), strict=True)
+    if all("\n" not in cell and cell_len(cell) <= width for cell, width in most):
+        pairs = zip(styled, widths, strict=True)
+        columns = ((set_cell_size(cell, width + 2), style) for cell, width in pairs)
+        return Text.assemble(*columns, last)
     return folded(widths, *(Text(cell, style) for cell in styled), Text(last))
-
-
-def _fits(cell: str, width: int) -> bool:
-    return "\n" not in cell and cell_len(cell) <= width
 
 
 def _title(change: Change) -> str:
@@ -130,10 +112,8 @@ def _title(change: Change) -> str:
 def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> list[str]:
     """Return the notes and the fields of one change, a line each; the reason is not among them.
 
-    Args:
-        change: any one of a plan.
-        listed: the variables and arguments whose values may be shown.
-        width: columns that there are; a line that has more is told in several.
+    ``listed`` are the variables and arguments whose values may be shown. A line of more columns
+    than ``width`` is told in several.
     """
     match change:
         case Create(manifest=manifest):
@@ -154,7 +134,8 @@ def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> l
 def _notes(manifest: Manifest) -> Iterator[str]:
     yield from manifest.notes
     yield from _warnings(manifest)
-    yield from _ignored(manifest)
+    for pointer in manifest.ignored:
+        yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
 
 
 def _kept(live: LiveDeployment) -> Iterator[str]:
@@ -165,13 +146,7 @@ def _kept(live: LiveDeployment) -> Iterator[str]:
 
 
 def _warnings(manifest: Manifest) -> Iterator[str]:
-    for warning in manifest.warnings:
-        yield f"warning: {warning}"
-
-
-def _ignored(manifest: Manifest) -> Iterator[str]:
-    for pointer in manifest.ignored:
-        yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
+    return (f"warning: {warning}" for warning in manifest.warnings)
 
 
 def _watched(manifest: Manifest) -> Mapping[tuple[Step, ...], Any]:
@@ -193,10 +168,14 @@ def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[
     told = [field for field in change.fields if not field.bookkeeping]
     for field in told[:MAX_FIELDS]:
         yield from _lines(field, listed, width)
+    # What a policy is about is seen, however much else there is (law 13).
     cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
     for path, value in _watched(change.manifest).items() if cut else ():
-        if any(path[: len(each.path)] == each.path for each in cut):
-            yield from _lines(FieldChange(path, "added", None, value), listed, width)
+        for field in cut:
+            if field.path[: len(path)] == path:
+                yield from _lines(field, listed, width)
+            elif path[: len(field.path)] == field.path:
+                yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:
         yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 
@@ -237,19 +216,16 @@ def outcomes_table(outcomes: Sequence[Outcome], width: int = WIDTH) -> Renderabl
     told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
     for outcome in told:
         style = _STYLES[outcome.change.action] if outcome.ok else "bold red"
-        table.add_row(
-            Text(outcome.status.value, style),
-            Text(mask.text(outcome.change.key.name)),
-            Text(mask.text(outcome.message)),
-        )
+        name, message = masked(outcome.change.key.name), masked(outcome.message)
+        table.add_row(Text(outcome.status.value, style), name, message)
     last = Text(outcomes_summary(outcomes), "bold")
     return Group(table, Text(), last) if told else last
 
 
 def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
     """Return ``Done: 2 created, 1 updated, 1 failed``."""
-    statuses = [outcome.status for outcome in outcomes]
-    counts = [(statuses.count(status), status.value) for status in Status]
+    statuses = Counter(outcome.status for outcome in outcomes)
+    counts = [(statuses[status], status.value) for status in Status]
     parts = [f"{count} {word}" for count, word in counts if count and word != "unchanged"]
     return f"Done: {', '.join(parts)}" if parts else "Done: nothing to do"
 
@@ -261,22 +237,14 @@ def plan_markdown(plan: Plan) -> str:
     if shown:
         lines += ["| | Deployment | Model | Version | Why and what |", "|---|---|---|---|---|"]
     for change in shown:
-        cells = (
-            f"`{change.action.value}`",
-            words.cell(change.key.name),
-            words.cell(models_of(change)[0]),
-            words.cell(words.version(change)),
-            "<br>".join(
-                words.cell(line)
-                for line in (mask.text(change.reason), *details(change, plan.show_env))
-            ),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        why = "\n".join((mask.text(change.reason), *details(change, plan.show_env)))
+        texts = (change.key.name, models_of(change)[0], words.version(change), why)
+        cells = " | ".join(map(words.cell, texts))
+        lines.append(f"| `{change.action.value}` | {cells} |")
     lines += [""] if shown else []
     for item in plan.skipped:
-        lines.append(
-            f"- skipped {words.cell(str(item.version))}: {words.cell(mask.text(item.reason))}"
-        )
+        reason = words.cell(mask.text(item.reason))
+        lines.append(f"- skipped {words.cell(str(item.version))}: {reason}")
     lines += [f"- {words.cell(mask.text(line))}" for line in not_checked(plan)]
     lines += [""] if plan.skipped or plan.unchecked else []
     return "\n".join([*lines, f"**{summary(plan)}**", ""])

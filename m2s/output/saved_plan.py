@@ -65,33 +65,26 @@ def _hidden(plan: Plan, salt: str) -> dict[str, str]:
 
 def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
     root = settings.artifact_root
+    by_alias = [item.name for item in settings.selectors if item.kind == "alias"]
     special = {
         "stage": [item.name for item in settings.selectors if item.kind == "stage"],
-        "alias": _aliases(settings),
+        "alias": [] if settings.split else by_alias,  # which a split names itself
         "split": split.text(settings.split) if settings.split else None,
         "namespace": plan.namespace,
         "model-uri-map": [mask.text(f"{left}={right}") for left, right in settings.uri_map],
         "artifact-root": mask.text(root) if root else None,
     }
     accepted = {"accept-registry": True} if settings.accept_registry else {}
-    plain = {name: _plain(settings, name) for name in _BOUND if name not in special}
-    return {**{name: {**plain, **special}[name] for name in _BOUND}, **accepted}
+    values: dict[str, Any] = {}
+    for name in _BOUND:
+        value = special[name] if name in special else getattr(settings, OPTIONS[name].attribute)
+        values[name] = list(value) if isinstance(value, tuple) else value
+    return {**values, **accepted}
 
 
 def accepts(document: Mapping[str, Any]) -> bool:
     """Whether a saved plan was made with ``--accept-registry``."""
     return document["settings"].get("accept-registry") is True
-
-
-def _plain(settings: Settings, name: str) -> Any:
-    value = getattr(settings, OPTIONS[name].attribute)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _aliases(settings: Settings) -> list[str]:
-    if settings.split:  # which names them itself
-        return []
-    return [item.name for item in settings.selectors if item.kind == "alias"]
 
 
 def load(path: str) -> dict[str, Any]:
@@ -147,8 +140,7 @@ def _is_change(change: Mapping[str, Any]) -> bool:
 def flags_of(document: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags that ``apply PLAN`` works by: its own, and those that do not decide it.
 
-    Raises:
-        UsageError: when a flag on the command line contradicts the plan.
+    UsageError: a flag on the command line contradicts the plan.
     """
     result = dict(flags)
     for name in _BOUND:

@@ -15,7 +15,7 @@ from rich.progress import DownloadColumn, Progress, ProgressColumn, TransferSpee
 from rich.table import Table
 from rich.text import Text
 
-from m2s.base import trace
+from m2s.base import mask, trace
 from m2s.base.workers import Begin, silently
 from m2s.engine.execute import Outcome, Status
 
@@ -33,8 +33,7 @@ def width() -> int:
 def show(renderable: RenderableType) -> None:
     """Print on standard output; what is no terminal gets plain lines without spaces at their ends.
 
-    Raises:
-        OSError: it cannot be written to.
+    OSError: it cannot be written to.
     """
     if sys.stdout.isatty():
         console().print(renderable)
@@ -46,6 +45,11 @@ def show(renderable: RenderableType) -> None:
     for line in captured.get().splitlines():
         sys.stdout.write(f"{line.rstrip()}\n")
     sys.stdout.flush()
+
+
+def masked(text: str, style: str = "") -> Text:
+    """Return a text without any secret (law 7)."""
+    return Text(mask.text(text), style)
 
 
 def room(widths: Sequence[int], width: int = WIDTH) -> int:

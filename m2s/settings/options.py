@@ -195,7 +195,7 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="image-tag", parse=read.text, binds=True, metavar="TAG", rare=True,
-        help="Registered-model tag that names another image than --default-image",
+        help="Registered-model tag whose image replaces --default-image",
         shown="deployment-image", group="Description", commands=_SYNC,
     ),
     Option(
@@ -211,8 +211,8 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="image-pull-secret", parse=read.object_names, default=(), many=True, binds=True,
-        metavar="NAME", rare=True, help="Secret to pull those images with", group="Description",
-        commands=_SYNC, field="image_pull_secrets",
+        metavar="NAME", rare=True, help="Secret to pull --default-image with",
+        group="Description", commands=_SYNC, field="image_pull_secrets",
     ),
     Option(
         name="env-secret", parse=read.object_name, binds=True, metavar="NAME", rare=True,

@@ -55,7 +55,7 @@ class TemplateFolder:
         if self._folder is None:
             return Templates("", (), named)
         with _naming(self._folder):
-            root = _of_one_time(Path(self._folder))
+            root = _real_folder(Path(self._folder))
             names = sorted(_names(root)) if root.is_dir() else []
         if not root.is_dir():
             if root.exists():
@@ -80,7 +80,7 @@ class TemplateFolder:
             raise TemplatesError(f"{origin}:{line}: not UTF-8 text; save it as UTF-8") from error
 
 
-def _of_one_time(folder: Path) -> Path:
+def _real_folder(folder: Path) -> Path:
     """Return the real folder of the files, so that all of them are read in one state.
 
     With git-sync, ``folder`` is a link, and git-sync points it to the next checkout. In a volume

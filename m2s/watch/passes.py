@@ -27,10 +27,6 @@ _UNSEEN = frozenset({LEADER, WEBHOOK})
 """After these the registry may have changed in a way that its stamps do not show."""
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Edges:
     """Both sides; ``close`` ends what was started to look after them.
@@ -41,9 +37,9 @@ class Edges:
 
     registry: Registry
     cluster: Cluster
-    close: Callable[[], None] = _nothing
+    close: Callable[[], None] = lambda: None
     templates: TemplateSource | None = None
-    forget: Callable[[], None] = _nothing
+    forget: Callable[[], None] = lambda: None
     quiet: Quiet | None = None
     memo: Memo = field(default_factory=Memo)
 
@@ -62,7 +58,7 @@ class Pass:
     gate: Gate
     last: PassReport | None = None
     clock: Callable[[], float] = time.monotonic
-    beat: Callable[[], None] = _nothing
+    beat: Callable[[], None] = lambda: None
 
     def make(self) -> PassReport:
         """Make it. What goes wrong is in the report; nothing is raised."""

@@ -38,6 +38,7 @@ def test_each_step_is_told(on_folder: World, where: str) -> None:
 def test_the_variable_tells_too_and_the_next_command_is_quiet_again(
     on_folder: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    on_folder.models.add("iris")
     monkeypatch.setenv("M2S_VERBOSE", "true")
     assert "the registry is" in on_folder("plan").err
     assert on_folder("plan", "--no-verbose").err == ""

@@ -72,21 +72,22 @@ def changes(
     deploy: Mapping[str, Any] | None,
     config: Mapping[str, Any] | None = None,
     base: str = "",
+    file: str = "_base.yaml",
     **version: Any,
 ) -> tuple[Change, ...]:
     """What is planned for one model over an empty folder."""
     with TemporaryDirectory() as path:
         registry = FakeRegistry()
         registry.add("iris", yaml.safe_dump(deploy) if deploy else None, **version)
-        file = Path(path, "m2s.yaml")
-        file.write_text(yaml.safe_dump({"stage": "Staging", **(config or {})}))
+        settings = Path(path, "m2s.yaml")
+        settings.write_text(yaml.safe_dump({"stage": "Staging", **(config or {})}))
         folder = None
         if base:
             Path(path, "templates").mkdir()
-            Path(path, "templates", "_base.yaml").write_text(base)
+            Path(path, "templates", file).write_text(base)
             folder = TemplateFolder(f"{path}/templates")
         cluster = FolderCluster(Path(path, "cluster"), "default")
-        return make_plan(registry, cluster, build({}, {}, str(file)), folder).changes
+        return make_plan(registry, cluster, build({}, {}, str(settings)), folder).changes
 
 
 def reason(deploy: Mapping[str, Any] | None, policy: Any, **more: Any) -> str:
@@ -275,6 +276,33 @@ def test_a_tag_that_names_an_image_is_bound_as_well() -> None:
     assert isinstance(change, Create)
 
 
+TAGGED = """\
+apiVersion: machinelearning.seldon.io/v1
+kind: SeldonDeployment
+spec:
+  predictors:
+    - name: main
+      graph: {name: classifier, type: MODEL, modelUri: "{{ model('iris').uri }}"}
+      componentSpecs:
+        - spec:
+            containers:
+              - {name: classifier, image: "{{ model('iris').tags['image'] }}"}
+              - {name: side, image: "docker.io/ours:{{ model('iris').version }}"}
+"""
+
+
+@pytest.mark.parametrize("file", ["pipeline.yaml", "_base.yaml"])
+def test_a_tag_that_a_template_asks_for_is_bound_as_well(file: str) -> None:
+    policy = {"policy": {"images": ["example/*"]}}
+    base = TAGGED if file == "pipeline.yaml" else TAGGED.replace("model('iris')", "model")
+    (change,) = changes(None, policy, base, file=file, tags={"image": "example/mine"})
+    assert isinstance(change, Create)
+    (change,) = changes(None, policy, base, file=file, tags={"image": "docker.io/miner"})
+    assert isinstance(change, Blocked)
+    assert "containers[classifier].image (docker.io/miner) is not in" in change.reason
+    assert "side" not in change.reason
+
+
 @pytest.mark.parametrize(
     ("where", "path"),
     [
@@ -347,6 +375,31 @@ def test_a_creation_shows_what_a_policy_is_about() -> None:
     )  # fmt: skip
     for line in lines:
         assert line in shown
+
+
+def hidden_in_many() -> tuple[Json, Json]:
+    """Two descriptions: the second adds hostPath behind many changes, and changes one."""
+    before, after = seldon("iris"), seldon("iris")
+    pods = [each["spec"]["predictors"][0]["componentSpecs"][0]["spec"] for each in (before, after)]
+    for pod, value in zip(pods, ("1", "2"), strict=True):
+        pod["containers"][0]["env"] = [{"name": f"A{n}", "value": value} for n in range(40)]
+        pod["volumes"] = [{"name": "old", "hostPath": {"path": f"/{value}"}}]
+    new = {"name": "new", "csi": {"driver": "x" * 200}, "hostPath": {"path": "/etc"}}
+    pods[1]["volumes"] += [new]
+    pods[1] |= {"serviceAccountName": "another", "hostPID": True}
+    return before, after
+
+
+def test_an_update_shows_it_however_much_else_changes(on_folder: World, tmp_path: Path) -> None:
+    config = tmp_path / "free.yaml"
+    config.write_text("policy: {level: privileged}\n")
+    before, after = hidden_in_many()
+    on_folder.models.add("iris", yaml.safe_dump(before))
+    on_folder.apply("--config", str(config))
+    on_folder.models.add("iris", yaml.safe_dump(after))
+    shown = on_folder("plan", "--config", str(config)).out
+    for line in ("volumes[new].hostPath", "volumes[old].hostPath.path", "hostPID", "another"):
+        assert line in "".join(shown.split("\n   "))
 
 
 def with_annotation(name: str, value: str) -> str:

@@ -17,6 +17,7 @@ from m2s.base.names import dns_label
 from m2s.desired.choosing import default_name
 from m2s.desired.documents import TOKEN, Template, is_other, read
 from m2s.desired.documents import templates as documents
+from m2s.desired.judging import judged
 from m2s.desired.layering import over_defaults
 from m2s.desired.manifest import marked, marks, named, warned
 from m2s.desired.templating.names import Catalog
@@ -65,6 +66,15 @@ class Filling:
     def line(self, *path: str | int) -> int:
         """Return the line in the file of ``path``, or of the deepest part of it that exists."""
         return self._template.line(self.document.line(*path))
+
+    def from_tag(self, *path: str | int) -> bool:
+        """Whether what stands at ``path`` was filled in from a tag, which the policy binds."""
+        node = self._template.outline.value
+        for step in path:
+            known = isinstance(node, list) or (isinstance(node, dict) and step in node)
+            node = node[step] if known else None
+        sources = (self._template.placeholders[int(one)].source for one in TOKEN.findall(str(node)))
+        return any("tags" in source for source in sources)
 
     def _fill(self, text: str, plain: bool) -> Any:
         whole = TOKEN.fullmatch(text)
@@ -169,7 +179,9 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
     layer = _layer(platform, filling)
     if not catalog.used:
         where = f"{layer.name}:{filling.line()}"
-        raise Problem(f"{where}: no placeholder names a model: there is nothing to follow")
+        raise Problem(
+            f'{where}: no placeholder names a model: write one, such as {{{{ model("iris").uri }}}}'
+        )
     merged = over_defaults(platform, layer, catalog.settings)
     key, notes = named(merged.body, default)
     known = catalog.uris
@@ -179,7 +191,8 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
     models, name = catalog.used_at(uri), filling.file.name
     bare = Manifest(key, owner, catalog.selector, models, {}, uri, notes, template=name)
     made = marked(bare, body)
-    return replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
+    made = replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
+    return judged(made, catalog.settings.description_policy)
 
 
 def fragment(
@@ -204,7 +217,11 @@ def fragment(
     if not isinstance(filling.document.value, dict):
         where, kind = f"{file.origin}:{filling.line()}", platform.resource.kind
         raise Problem(f"{where}: it must be a {kind}, or a part of one")
-    return platform, Layer(file.origin, filling.document.value, filling.line)
+    return platform, _layer_of(filling, filling.document.value)
+
+
+def _layer_of(filling: Filling, body: Mapping[str, Any]) -> Layer:
+    return Layer(filling.file.origin, body, filling.line, described=filling.from_tag)
 
 
 def _base(file: TemplateFile) -> Template:
@@ -223,4 +240,4 @@ def _layer(platform: Platform, filling: Filling) -> Layer:
     if fault:
         path, words = fault
         raise Problem(f"{origin}:{filling.line(*path)}: {words}")
-    return Layer(origin, platform.blanked(body), filling.line)
+    return _layer_of(filling, platform.blanked(body))

@@ -36,5 +36,5 @@ def pod_specs(body: Body) -> Iterator[PodSpec | Named]:
         if isinstance(explainer, dict):
             container = {"containerSpec": explainer.get("containerSpec")}
             yield PodSpec(path, container, singles=("containerSpec",))
-    for unit in units(body):
+    for unit in units(body) if "spec" in body else ():
         yield from named(reduce(getitem, unit.path, body), unit.path, _OF_UNITS)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def progress(
     """
     metadata, status = live["metadata"], live.get("status") or {}
     if metadata.get("deletionTimestamp"):
-        return Rollout(serving=False, failed=True, message="it is being deleted")
+        return Rollout.fails("it is being deleted")
     if int(metadata.get("generation", 0)) < generation:
         return _waiting(f"generation {generation} is not visible yet", status)
     if not deployments:
@@ -118,14 +118,14 @@ def _rolled_out(
 ) -> Rollout:
     for deployment in deployments:
         if reason := deadline_exceeded(deployment):
-            return Rollout(False, True, _because(reason, deployment, pods))
+            return Rollout.fails(_because(reason, deployment, pods))
     for deployment in deployments:
         if stuck := unfinished(deployment):
             return _waiting(_because(stuck, deployment, pods), status)
     # never Available while a Deployment has no replicas
     scaled_to_zero = any(wanted_replicas(deployment) == 0 for deployment in deployments)
     if status.get("state") == "Available" or scaled_to_zero:
-        return Rollout(serving=True, failed=False, message=note)
+        return Rollout.serves(note)
     return _waiting("its Deployments are rolled out", status)
 
 
@@ -146,8 +146,8 @@ def _unseen(live: Body, before: Body | None) -> str:
     if not found:
         return ""
     return (
-        f"{', '.join(found)} changed: the operator shows no evidence of these; "
-        "all else that was written is in force"
+        f"{', '.join(found)} changed: its Deployments do not show whether these are in "
+        "force; everything else is"
     )
 
 
@@ -165,4 +165,4 @@ def _waiting(what: str, status: Mapping[str, Any]) -> Rollout:
     state = status.get("state") or "empty (is the Seldon Core operator running?)"
     description = f": {status['description']}" if status.get("description") else ""
     message = f"{what}; the operator's state is {state}{description}"
-    return Rollout(serving=False, failed=False, message=message)
+    return Rollout.waits(message)

@@ -61,21 +61,12 @@ def _session(theirs: requests.Session) -> Session:
     session.adapters = theirs.adapters
     adapters: dict[int, Any] = {id(each): each for each in session.adapters.values()}
     for adapter in adapters.values():
-        retries = adapter.max_retries
+        retries = adapter.max_retries.new()
+        retries.__class__ = Patient  # has no fields of its own
         session.tries = (retries.total or 0) + 1
-        adapter.max_retries = Patient(**_fields(retries))
+        adapter.max_retries = retries
         _time(adapter)
     return session
-
-
-def _fields(retries: Retry) -> dict[str, Any]:
-    names = (
-        "total", "connect", "read", "redirect", "status", "other", "allowed_methods",
-        "status_forcelist", "backoff_factor", "backoff_max", "raise_on_redirect",
-        "raise_on_status", "history", "respect_retry_after_header", "remove_headers_on_redirect",
-        "backoff_jitter",
-    )  # fmt: skip
-    return {name: getattr(retries, name) for name in names}
 
 
 def _time(adapter: Any) -> None:

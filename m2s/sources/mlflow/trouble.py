@@ -131,7 +131,7 @@ def _workspace(text: str) -> Trouble | None:
     if found := _WORKSPACE_ABSENT.search(text):
         return Trouble(f"it has no workspace {found[1]!r}", f"check {_WORKSPACE}")
     if "Active workspace is required" in text:
-        return Trouble("it wants to be told a workspace", "give --workspace")
+        return Trouble("it needs a workspace", "give --workspace")
     if _NO_WORKSPACES.search(text):
         start = "start it with --enable-workspaces (MLflow 3.10 and later)"
         return Trouble("it has no workspaces", f"{start}, or leave out {_WORKSPACE}")

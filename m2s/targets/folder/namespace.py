@@ -140,7 +140,7 @@ class FolderCluster:
         before: LiveDeployment | None = None,  # noqa: ARG002 - the Protocol's
     ) -> Rollout:
         """Return that it serves: a folder has no status; whoever applies it has."""
-        return Rollout(serving=True, failed=False, message="")
+        return Rollout.serves()
 
     def _get(self, key: Key) -> LiveDeployment | None:
         found = self._files.find(key)

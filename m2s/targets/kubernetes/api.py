@@ -98,7 +98,7 @@ class Api:
         content_type: str = "application/json",
         gate: Gate = OPEN,
     ) -> Answer:
-        """Return the server's answer: what was ``asked`` for, or why it is not to be had.
+        """Return the server's answer: the object that was ``asked`` for, or the refusal.
 
         A DELETE's answer is the caller's to check, with ``decoder.expect_deleted``. ``path`` is
         from the root, ``body`` what is sent, as JSON values. A write asks the ``gate`` before each

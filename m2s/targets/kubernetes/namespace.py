@@ -201,9 +201,9 @@ class KubernetesCluster:
         """Return how far the platform has come with ``applied``, written over ``before``."""
         live = self.get(applied.key)
         if live is None or live.uid != applied.uid:
-            return Rollout(False, True, "it was deleted after it had been applied")
+            return Rollout.fails("it was deleted after it had been applied")
         if live.deleting:
-            return Rollout(False, True, "it is being deleted")
+            return Rollout.fails("it is being deleted")
         try:
             made = owned_by(live.uid, self._workloads.deployments(live))
             earlier, pods = before.body if before else None, self._workloads.pods

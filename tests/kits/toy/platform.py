@@ -83,15 +83,15 @@ class Toy(Platform):
         pods: Pods,
     ) -> Rollout:
         if not deployments:
-            return Rollout(serving=False, failed=False, message="no Deployment is made yet")
+            return Rollout.waits("no Deployment is made yet")
         (made,) = deployments
         annotations = made["spec"]["template"]["metadata"].get("annotations") or {}
         if annotations.get("modelUri") != live["spec"]["modelUri"]:
-            return Rollout(serving=False, failed=False, message="the Deployment has the old model")
+            return Rollout.waits("the Deployment has the old model")
         if late := deadline_exceeded(made):
-            return Rollout(serving=False, failed=True, message=late)
+            return Rollout.fails(late)
         stuck = unfinished(made)
-        return Rollout(serving=not stuck, failed=False, message=stuck)
+        return Rollout.waits(stuck) if stuck else Rollout.serves()
 
     def state(self, body: Body) -> State:
         status = body.get("status")
