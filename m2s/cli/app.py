@@ -286,6 +286,23 @@ def status(
     raise typer.Exit(show(flags, config, output.value, deployment))
 
 
+@app.command(cls=Late)
+@with_settings("fetch")
+def fetch(
+    flags: dict[str, Any],
+    uri: Annotated[str, typer.Argument(metavar="URI", help="models:/…, runs:/…, s3://…, …")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="A new or an empty folder.")],
+    config: Config = None,
+) -> None:
+    """Bring a model into a folder: all of it, or nothing.
+
+    It is what an init container of Seldon or KServe does; credentials come from the environment.
+    """
+    from m2s.cli.fetch import fetch as run
+
+    raise typer.Exit(run(flags, config, uri, folder))
+
+
 webhook = typer.Typer(
     help="Set up the webhook that tells m2s watch of a change.",
     callback=_help_without_command,

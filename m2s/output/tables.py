@@ -2,12 +2,14 @@
 
 import io
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import Progress
+from rich.progress import DownloadColumn, Progress, ProgressColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -87,8 +89,30 @@ def stages(title: str) -> Iterator[Begin]:
         yield begin
 
 
-def _bar() -> Progress:
-    return Progress(console=console(stderr=True), transient=True, disable=not _has_bar())
+@contextmanager
+def arriving(folder: Path, total: int) -> Iterator[None]:
+    """Show on a terminal how many bytes of ``total`` are in a folder, as long as the block runs."""
+    done = threading.Event()
+    with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
+        task = bar.add_task("Fetching", total=total)
+
+        def look() -> None:
+            while not done.wait(0.2):
+                with suppress(OSError):  # some clients rename a file once it is whole
+                    files = (path for path in folder.rglob("*") if path.is_file())
+                    bar.update(task, completed=sum(path.stat().st_size for path in files))
+
+        if _has_bar():
+            threading.Thread(target=look, daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    shown = (*Progress.get_default_columns(), *columns)
+    return Progress(*shown, console=console(stderr=True), transient=True, disable=not _has_bar())
 
 
 def _has_bar() -> bool:

@@ -84,7 +84,7 @@ _WATCH_TOO = _on("check watch")
 _CLUSTER = _SYNC | _on("rollback status")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
-_TELLING = _EVERY | _on("demo")
+_TELLING = _EVERY | _on("demo fetch")
 
 _ROWS: tuple[Option, ...] = (
     Option(
@@ -126,12 +126,13 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="tracking-uri", parse=read.text, metavar="URI", help="MLflow tracking URI",
-        shown="MLFLOW_TRACKING_URI", group="Connection", commands=_SYNC | _on("check webhook"),
+        shown="MLFLOW_TRACKING_URI", group="Connection",
+        commands=_SYNC | _on("check webhook fetch"),
     ),
     Option(
         name="workspace", parse=read.workspace, binds=True, metavar="NAME", rare=True,
         help="Workspace of an MLflow server that has them", shown="MLFLOW_WORKSPACE",
-        group="Connection", commands=_SYNC | _on("check webhook"),
+        group="Connection", commands=_SYNC | _on("check webhook fetch"),
     ),
     Option(
         name="target", parse=read.target, default="kubernetes", binds=True, metavar="TARGET",
@@ -149,7 +150,8 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="request-timeout", parse=read.duration, default=30.0, metavar="DURATION", rare=True,
-        help="Longest wait for one request", shown="30s", group="Connection", commands=_EVERY,
+        help="Longest wait for one request", shown="30s", group="Connection",
+        commands=_EVERY | _on("fetch"),
     ),
     Option(
         name="concurrency", parse=read.count(99), default=8, metavar="N", rare=True,

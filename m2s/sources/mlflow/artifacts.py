@@ -113,9 +113,9 @@ class Store:
         if not again and not stored:
             parent, _, name = model_uri.rstrip("/").rpartition("/")
             if name not in {_name(entry) for entry in self.entries(parent) if not entry.is_dir}:
-                where = f"{self.scrub(model_uri)}{_elsewhere(model_uri)}"
+                where = f"{self.scrub(model_uri)}{not_here(model_uri)}"
                 raise StoreError(f"nothing is stored at {where}")
-        if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
+        if (why := not_here(run_uri)) and local_path(model_uri) is None:
             raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
 
     def entries(self, uri: str) -> list[FileInfo]:
@@ -185,8 +185,8 @@ def _meant(entries: list[FileInfo], *, deep: bool = False) -> str:
     return next((n for n in names if _NEAR.fullmatch(n) and (deep or n != FILE_NAME)), "")
 
 
-def _elsewhere(uri: str) -> str:
-    """Say that a local path is not on this machine, else ""."""
+def not_here(uri: str) -> str:
+    """Say that ``uri`` is a local path which is not on this machine, else ""."""
     path = local_path(uri) if uri else None
     if path is None or path.exists():
         return ""

@@ -3,6 +3,8 @@
 ``X as X`` says that a name is there to be imported from here.
 """
 
+from pathlib import Path
+
 from m2s.sources.mlflow.environment import prepare
 
 prepare()
@@ -19,6 +21,9 @@ from mlflow.exceptions import MlflowException as MlflowException
 from mlflow.store.artifact.artifact_repository_registry import (
     get_artifact_repository as get_artifact_repository,
 )
+from mlflow.store.artifact.artifact_repository_registry import (
+    get_registered_artifact_repositories as get_registered_artifact_repositories,
+)
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 from mlflow.store.entities.paged_list import PagedList as PagedList
 from mlflow.store.model_registry.rest_store import RestStore as RestStore
@@ -31,6 +36,8 @@ from mlflow.version import VERSION as VERSION
 from m2s.sources.mlflow import transport
 
 transport.install()
+
+OK = 200
 
 
 def is_absent(error: BaseException) -> bool:
@@ -66,6 +73,19 @@ def get(
         credentials, path, "GET", raise_on_status=False, extra_headers=more, **how
     ) as answer:
         return answer.status_code, answer.raw.read(longest, decode_content=True)
+
+
+def save(credentials: MlflowHostCreds, path: str, file: Path) -> int:
+    """Write what a server answers under ``path`` into a file, bit by bit; return the status.
+
+    It is asked as by :func:`get`. Nothing is written unless the status is 200.
+    """
+    how = {"allow_redirects": False, "stream": True}
+    with http_request(credentials, path, "GET", raise_on_status=False, **how) as answer:
+        if answer.status_code == OK:
+            with file.open("wb") as written:
+                written.writelines(answer.iter_content(1024 * 1024))
+        return int(answer.status_code)
 
 
 def nobody(uri: str) -> MlflowHostCreds:

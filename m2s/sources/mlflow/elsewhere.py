@@ -5,20 +5,31 @@ password or token to whatever host it names.
 """
 
 import json
+import posixpath
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit
 
 from m2s.sources.mlflow import client as mlflow
 
-_SERVICE = "/mlflow-artifacts/artifacts"
+SERVICE = "/mlflow-artifacts/artifacts"
 _LONGEST_LIST = 16 * 1024 * 1024
 """Bytes of a listing that are read."""
 _PORTS = {"http": 80, "https": 443}
-_OK = 200
 
 
 class Declined(Exception):
-    """What an artifact server answered instead of what was asked for."""
+    """What an artifact server answered instead of what was asked for, with its ``status``."""
+
+    status = 0
+
+
+def _check(status: int) -> None:
+    if status != mlflow.OK:
+        why = "no credentials are sent there, as it is not the tracking server"
+        declined = Declined(f"it answers {status}; {why}")
+        declined.status = status
+        raise declined
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +42,33 @@ class Elsewhere:
     server: str
     folder: str
 
-    def entries(self) -> list[mlflow.FileInfo]:
-        """Return the files and folders right under it; Declined: the answer is no listing."""
-        content = self._ask(f"{_SERVICE}?path={quote(self.folder, safe='')}", _LONGEST_LIST)
+    def entries(self, below: str = "") -> list[mlflow.FileInfo]:
+        """Return the files and folders right under it, or right under ``below`` in it.
+
+        Their paths begin with ``below``. Declined: the answer is no listing.
+        """
+        folder = quote(f"{self.folder}/{below}".strip("/"), safe="")
+        content = self._ask(f"{SERVICE}?path={folder}", _LONGEST_LIST)
         try:
             files = json.loads(content).get("files", [])
-            return [_entry(each) for each in files]
+            return [_entry(below, each) for each in files]
         except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
             raise Declined("the answer is no listing of MLflow's") from error
 
     def read(self, name: str, longest: int) -> bytes:
         """Return a file right under it, its first ``longest`` bytes; Declined: it is not given."""
-        path = f"{self.folder}/{name}" if self.folder else name
-        return self._ask(f"{_SERVICE}/{quote(path)}", longest)
+        return self._ask(self._file(name), longest)
+
+    def save(self, name: str, to: str) -> None:
+        """Write a file somewhere under it to the path ``to``; Declined: it is not given."""
+        _check(mlflow.save(mlflow.nobody(self.server), self._file(name), Path(to)))
+
+    def _file(self, name: str) -> str:
+        return f"{SERVICE}/{quote(f'{self.folder}/{name}'.lstrip('/'))}"
 
     def _ask(self, path: str, longest: int) -> bytes:
         status, content = mlflow.get(mlflow.nobody(self.server), path, longest)
-        if status != _OK:
-            why = "no credentials are sent there, as it is not the tracking server"
-            raise Declined(f"it answers {status}; {why}")
+        _check(status)
         return content
 
 
@@ -64,7 +83,7 @@ def elsewhere(uri: str, tracking_uri: str) -> Elsewhere | None:
         parts = urlsplit(mlflow.artifacts_url(uri, tracking_uri))
     if parts.scheme not in _PORTS or _origin(parts) == _origin(urlsplit(tracking_uri)):
         return None
-    before, service, folder = parts.path.partition(_SERVICE)
+    before, service, folder = parts.path.partition(SERVICE)
     if not service:
         raise ValueError("it is no artifact service of MLflow's, and not the tracking server")
     return Elsewhere(f"{parts.scheme}://{parts.netloc}{before}", folder.strip("/"))
@@ -74,8 +93,9 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-def _entry(said: dict[str, object]) -> mlflow.FileInfo:
+def _entry(below: str, said: dict[str, object]) -> mlflow.FileInfo:
     path, size = said["path"], said.get("file_size", 0)
     if not isinstance(path, str) or not isinstance(size, int | str):
         raise TypeError
+    path = posixpath.join(below, path)
     return mlflow.FileInfo(path, bool(said.get("is_dir")), int(size))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from m2s.base.errors import UsageError, Withheld
+from m2s.base.errors import M2sError, UsageError, Withheld
 from m2s.base.labels import PAUSED, is_set
 from m2s.domain.versions import (
     Census,
@@ -24,6 +24,7 @@ from m2s.sources.mlflow import database, environment, listing, workspaces
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
+from m2s.sources.mlflow.fetch import Fetch
 from m2s.sources.mlflow.generations import ALIASES, About, Client, Generation, Learned, about
 from m2s.sources.mlflow.incremental import IncrementalRegistry
 from m2s.sources.mlflow.locations import location
@@ -167,6 +168,14 @@ class MlflowRegistry:
             return Unreadable(self._server.scrub(str(error)))
         except Exception as error:  # noqa: BLE001 - mlflow raises anything
             return Unreadable(str(self._models.error(f"look up {uri}", error)))
+
+    def fetching(self, uri: str) -> Fetch:
+        """Return what fetches the model at ``uri``; M2sError: it is not known where that lies."""
+        named = uri.lower().startswith(("models:", "runs:"))
+        where = self.resolve(uri) if named else uri
+        if isinstance(where, Unreadable):
+            raise M2sError(f"cannot fetch {self._server.scrub(uri)}: {where.reason}")
+        return Fetch(where, self._server.uri, self._server.scrub)
 
     def look(self, model: str) -> Model | Unreadable | None:
         """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.look`."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +31,19 @@ if TYPE_CHECKING:
 _SILENCE = 30.0
 """Seconds for one attempt where MLflow sets none."""
 _SESSION = "_get_request_session"
+_SLOWEST = 100_000
+"""Bytes a second below which a large file is not waited for."""
+_more: ContextVar[float] = ContextVar("more", default=0.0)
+
+
+@contextmanager
+def expecting(size: int) -> Iterator[None]:
+    """Give the requests of this block the time that an answer of so many bytes may take."""
+    token = _more.set(size / _SLOWEST)
+    try:
+        yield
+    finally:
+        _more.reset(token)
 
 
 def install() -> None:
@@ -70,8 +86,8 @@ def _time(adapter: Any) -> None:
 class Session(requests.Session):
     """One that ends each request in time, and asks the server that it was told to, nobody else.
 
-    ``tries`` is how many attempts there are. One attempt has MLFLOW_HTTP_REQUEST_TIMEOUT, all of
-    them with the waits in between ``tries`` times as much.
+    ``tries`` is how many attempts there are. One attempt has MLFLOW_HTTP_REQUEST_TIMEOUT, and what
+    :func:`expecting` adds; all of them with the waits in between have ``tries`` times as much.
     """
 
     tries = 1
@@ -79,7 +95,8 @@ class Session(requests.Session):
     def request(self, method: Any, url: Any, **options: Any) -> Any:  # type: ignore[override]
         """Send a request; see :class:`requests.Session`."""
         given = options.get("timeout") or os.environ.get(TIMEOUT) or _SILENCE
-        each = options["timeout"] = float(given)
+        options["timeout"] = float(given)
+        each = float(given) + _more.get()
         whole = after(self.tries * each)
         who = waiting.on(f"MLflow at {_server(url)}")
         with trace.request(method, url) as told, who, deadline.within(whole, each):

@@ -67,7 +67,7 @@ def diagnose(error: BaseException, account: str = "the account") -> Trouble:
 
     ``account`` is who asked, as a person knows it.
     """
-    for link in _chain(error):
+    for link in chain(error):
         if found := _library(link) or _transport(link) or _workspace(str(link)):
             return found
     if _WANTS_TLS.search(str(error)):
@@ -79,7 +79,7 @@ def diagnose(error: BaseException, account: str = "the account") -> Trouble:
 
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status of the answer that led to ``error``, None where there was none."""
-    return next(filter(None, map(_status, _chain(error))), None)
+    return next(filter(None, map(_status, chain(error))), None)
 
 
 def brief(text: str) -> str:
@@ -89,7 +89,7 @@ def brief(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and all that led to it; mlflow raises without ``from``, requests nests."""
     waiting, seen = [error], set[int]()
     while waiting:
@@ -143,7 +143,8 @@ def _tls(error: BaseException) -> str:
 
 def _status(error: BaseException) -> int | None:
     """Return the HTTP status of an answer, or None when there was none or it is not told."""
-    answered = getattr(getattr(error, "response", None), "status_code", None)
+    given = getattr(error, "response", None)
+    answered = getattr(given, "status_code", None) or getattr(error, "status", None)
     if isinstance(answered, int):
         return answered
     if found := _STATUS.search(str(error)):
@@ -186,7 +187,7 @@ def _answer(status: int, said: str, account: str) -> Trouble:
 
 def _said(error: BaseException) -> str:
     """Return the message of a JSON answer, or "": HTML pages and retry records tell nobody."""
-    for link in _chain(error):
+    for link in chain(error):
         body = getattr(getattr(link, "response", None), "text", "")
         try:
             return brief(str(json.loads(body)["message"]))
