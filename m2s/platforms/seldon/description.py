@@ -8,7 +8,7 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.domain.resource import GROUP, KIND, VERSION
 
-API_VERSIONS = frozenset(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", "v1alpha3"))
+API_VERSIONS = tuple(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", "v1alpha3"))
 """One schema under three names (Seldon Core 1.17's CRD); always written as v1."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _SILENCE = 30.0
 """Seconds for one attempt where MLflow sets none."""
+_LARGEST = 128 * 1024 * 1024
+"""Bytes of one answer that MLflow's client gets: a page of 1,000 models has some megabytes."""
 _SESSION = "_get_request_session"
 
 
@@ -90,8 +93,11 @@ class Session(requests.Session):
         given = options.get("timeout") or os.environ.get(TIMEOUT) or _SILENCE
         each = options["timeout"] = float(given)
         whole = after(self.tries * each)
+        streamed = options.pop("stream", False)
         with waiting.on(f"MLflow at {_server(url)}"), deadline.within(whole, each):
-            return super().request(method, url, **options)
+            answer = _bounded(super().request(method, url, stream=True, **options))
+            _ = streamed or answer.content  # which is read as a whole by that
+            return answer
 
     def get_redirect_target(self, resp: Any) -> Any:
         """Return where to go on, None for nowhere.
@@ -110,6 +116,25 @@ class Session(requests.Session):
                 "go to one server only: if that is right, give it with --tracking-uri"
             )
         return target
+
+
+def _bounded(answer: requests.Response) -> requests.Response:
+    """Return an answer of which no more can be read than there may be."""
+    pieces = answer.iter_content
+
+    def read(*how: Any, **options: Any) -> Iterator[bytes]:
+        size = 0
+        for piece in pieces(*how, **options):
+            size += len(piece)
+            if size > _LARGEST:
+                answer.close()
+                raise requests.exceptions.RequestException(
+                    f"{_server(answer.url)} sends more than {_LARGEST} bytes"
+                )
+            yield piece
+
+    answer.iter_content = read  # type: ignore[method-assign]
+    return answer
 
 
 class Patient(Retry):

@@ -63,6 +63,8 @@ def _kind(api: Api) -> str:
     """Say that the server has no SeldonDeployments."""
     asked = Asked(api.server, "get", Key("", ""), "discovery")
     answer = api.ask("GET", f"/apis/{GROUP}/{VERSION}", asked)
+    if answer.ok and answer.body.get("groupVersion") != f"{GROUP}/{VERSION}":
+        return f"{api.server} does not say whether it has {PLURAL}: try again"
     if answer.ok or answer.status == _FORBIDDEN:
         return ""
     return str(refusal(answer, Asked(api.server, "get", Key("", ""), PLURAL)))
@@ -91,7 +93,8 @@ def _account(api: Api) -> str:
     except ClusterError:
         return ""
     user = status.get("userInfo")
-    return str(user.get("username") or "") if isinstance(user, dict) else ""
+    name = user.get("username") if isinstance(user, dict) else ""
+    return name if isinstance(name, str) else ""
 
 
 def _review(api: Api, group: str, kind: str, attributes: dict[str, str] | None) -> dict[str, Any]:
