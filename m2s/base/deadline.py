@@ -50,11 +50,8 @@ _bound: ContextVar[_Bound] = ContextVar("bound", default=_Bound(math.inf, foreve
 def within(whole: Left, each: float = math.inf) -> Iterator[None]:
     """Have requests that this thread makes over :data:`POOLS` in this block end in time.
 
-    An answer that is read after the block still counts against the same deadline.
-
-    Args:
-        whole: the deadline of the request with all its repeats.
-        each: seconds for one attempt.
+    ``whole`` is the deadline of a request with all its repeats, ``each`` the seconds for one
+    attempt. An answer that is read after the block still counts against the same deadline.
     """
     token = _bound.set(_Bound(each, whole))
     try:
@@ -71,10 +68,8 @@ def time_left() -> float:
 class Source(io.RawIOBase):
     """What arrives at a socket, until a deadline or after so many bytes; then reading fails.
 
-    Args:
-        sock: with a timeout, which bounds the silence between two bytes.
-        left: the deadline; it may move while it is waited for.
-        most: bytes that may still come.
+    The socket's timeout bounds the silence between two bytes; the deadline may move while it is
+    waited for; ``most`` is how many bytes may still come.
     """
 
     def __init__(self, sock: Any, left: Left, most: float = math.inf) -> None:
@@ -116,11 +111,6 @@ class Source(io.RawIOBase):
         """Let go of the socket."""
         self._file.close()
         super().close()
-
-
-class _Answer(HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, left: Left, **options: Any) -> None:
-        super().__init__(_File(sock, left), *args, **options)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +158,7 @@ class _Timed(HTTPConnection):
 
     # http.client makes its answers by calling this
     def response_class(self, sock: Any, *args: Any, **options: Any) -> HTTPResponse:  # type: ignore[override]
-        return _Answer(sock, *args, left=self._left, **options)
+        return HTTPResponse(_File(sock, self._left), *args, **options)  # type: ignore[arg-type]
 
 
 class _TimedTls(_Timed, HTTPSConnection):

@@ -3,7 +3,8 @@
 ::
 
     M2sError                    exit 1   anything m2s reports in one line
-    ├── UsageError              exit 64  the command line, the environment or m2s.yaml is wrong
+    ├── UsageError              exit 64  the command line, the environment or m2s.yaml is wrong, or
+    │                                names a file that is not there
     ├── RegistryError           exit 1   MLflow could not be read completely
     │   ├── Withheld                     it answered, and does not give one model or version
     │   └── TagRefused                   it answered, and does not take one tag (--write-back)
@@ -77,5 +78,6 @@ class Refused(M2sError):
 
 def told(error: M2sError) -> str:
     """Return an error's line; where a side could not be read, it says what to run next."""
-    side = isinstance(error, RegistryError | ClusterError) and not isinstance(error, Rejected)
-    return f"{error}; run `m2s check` to see what works" if side else str(error)
+    line, side = str(error), isinstance(error, RegistryError | ClusterError)
+    asks = line.endswith("?") or isinstance(error, Rejected)  # a remedy is there already
+    return f"{line}; run `m2s check` to see what works" if side and not asks else line

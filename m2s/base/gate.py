@@ -12,23 +12,17 @@ _LOOK = 0.2
 """Seconds between two looks at whether the gate was shut, while somebody waits in it."""
 
 
-def _never() -> bool:
-    return False
-
-
 class Gate:
     """Admits writes while it is open, and knows whether any is under way.
 
     Each :meth:`enter` that said yes wants a :meth:`leave`. A write that is repeated asks whether
     the gate is :attr:`shut` before each attempt. Safe to use from several threads.
 
-    Args:
-        shut: whether no further write may begin; by default all may.
-        left: seconds within which a write that is under way has to be over; it is asked again and
-            again. By default it may take as long as it does.
+    ``shut`` says whether no further write may begin; ``left``, which is asked again and again, in
+    how many seconds one that is under way has to be over.
     """
 
-    def __init__(self, shut: Callable[[], bool] = _never, left: Left = forever) -> None:
+    def __init__(self, shut: Callable[[], bool] = lambda: False, left: Left = forever) -> None:
         self._shut, self.left = shut, left
         self._lock = threading.Lock()
         self._inside = 0

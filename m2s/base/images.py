@@ -22,13 +22,9 @@ _WANTS = "wants an image reference such as registry.example.com/team/server:1.2"
 def reference(text: str, registry: str | None = None) -> str:
     """Return ``text`` as an image reference that a container runtime pulls.
 
-    Args:
-        text: a reference, or Neu.ro's URI of one: ``image:NAME:TAG``, ``image:/OWNER/NAME:TAG`` or
-            ``image://CLUSTER/OWNER/NAME:TAG``.
-        registry: what ``image:`` stands for, as ``registry.CLUSTER.org.neu.ro/OWNER``.
-
-    Raises:
-        ValueError: it is neither, or needs a registry.
+    It is one, or Neu.ro's URI of one: ``image:NAME:TAG``, ``image:/OWNER/NAME:TAG`` or
+    ``image://CLUSTER/OWNER/NAME:TAG``; ``registry`` is what ``image:`` stands for, as
+    ``registry.CLUSTER.org.neu.ro/OWNER``. ValueError: it is neither, or needs a registry.
     """
     written = _pulled(text, registry) if text.startswith("image:") else text
     found = _REFERENCE.fullmatch(written)

@@ -5,6 +5,8 @@ from __future__ import annotations
 FIELD_MANAGER = "m2s"
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
+MARKS = "m2s.io/"
+"""How m2s's own labels and annotations begin."""
 OWNER = "m2s.io/owner"
 MODEL = "m2s.io/model"
 MODEL_VERSION = "m2s.io/version"

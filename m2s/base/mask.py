@@ -204,7 +204,7 @@ def within(line: str, *nodes: Any, listed: Sequence[str] = ()) -> str:
     forms = {
         form
         for text in found
-        for form in (text, json.dumps(text, ensure_ascii=False)[1:-1], _flat(text))
+        for form in (text, json.dumps(text, ensure_ascii=False)[1:-1], " ".join(text.split()))
     }
     for form in sorted(forms, key=len, reverse=True):
         line = _without(line, form)
@@ -221,10 +221,6 @@ def _differences(node: Any, shown: Any) -> Iterator[str]:
             yield from _differences(item, other)
     elif node != shown and not isinstance(node, bool):
         yield str(node)
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _without(line: str, secret: str) -> str:

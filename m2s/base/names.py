@@ -7,6 +7,11 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+SUBDOMAIN = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+)
+"""A DNS-1123 subdomain, as which Kubernetes takes the name of an object."""
+
 
 def dns_label(text: str, *, limit: int = 63) -> str:
     """Return ``text`` as a DNS-1123 label of at most ``limit`` characters.
@@ -33,7 +38,9 @@ def meant(name: str, there: Iterable[str], cutoff: float = 0.6) -> str:
     """Return "did you mean …?" if a name in ``there`` is similar to ``name``, else the list."""
     names = list(there)
     like = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
-    return f"did you mean {like[0]}?" if like else f"there are {', '.join(names)}"
+    if like:
+        return f"did you mean {like[0]}?"
+    return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names) or 'none'}"
 
 
 def label_value(text: str) -> str:

@@ -38,11 +38,6 @@ def name(text: str) -> bool:
     return any(word.lower() in _WORDS for word in _WORD.findall(text))
 
 
-def _asks(text: str) -> bool:
-    """Whether what stands behind this name in a text is a secret, not where one is."""
-    return name(text) and not _POINTS.search(text)
-
-
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}?PRIVATE KEY[A-Z ]{0,9}-----(?:[^-]++|-(?!----END))*+"
     r"(?:-----END [A-Z0-9 ]{0,60}-----)?"
@@ -89,12 +84,9 @@ def in_uri(uri: str) -> bool:
     """Whether a URI has a user's password or token, or a signature, in it."""
     if any(_shown_user(found) == f"{HIDDEN}@" for found in _URI.finditer(uri)):
         return True
-    queries = (
-        head
-        for head in _ASSIGNED.finditer(uri)
-        if uri[head.start() - 1 : head.start()] in ("?", "&")
-    )
-    return any(_PART.search(head["name"]) or head["name"].lower() == "sig" for head in queries)
+    heads = _ASSIGNED.finditer(uri)
+    names = [head["name"] for head in heads if uri[head.start() - 1 : head.start()] in ("?", "&")]
+    return any(_PART.search(each) or each.lower() == "sig" for each in names)
 
 
 def _uri(found: re.Match[str]) -> str:
@@ -126,12 +118,13 @@ def _without_values(text: str, heads: re.Pattern[str]) -> str:
     parts: list[str] = []
     end = 0
     for head in heads.finditer(text):
-        if head.start() < end or not _asks(head["name"]):
+        # A name that asks for a secret, and does not tell where one is.
+        asks = name(head["name"]) and not _POINTS.search(head["name"])
+        if head.start() < end or not asks or (value := _behind(head)) is None:
             continue
-        value = _behind(head)
-        if value is not None:
-            parts += text[end : head.end()], _put(value[0])
-            end = value.end()
+        quote = next((mark for mark in ('\\"', '"', "'") if value[0].startswith(mark)), "")
+        parts += text[end : head.end()], f"{quote}{HIDDEN}{quote}"
+        end = value.end()
     return "".join([*parts, text[end:]]) if parts else text
 
 
@@ -141,8 +134,3 @@ def _behind(head: re.Match[str]) -> re.Match[str] | None:
     value = _VALUE.match(head.string, head.end())
     prose = head.re is _FLAG and value and value[0].lower() in _PROSE
     return None if prose else value
-
-
-def _put(value: str) -> str:
-    quote = next((mark for mark in ('\\"', '"', "'") if value.startswith(mark)), "")
-    return f"{quote}{HIDDEN}{quote}"

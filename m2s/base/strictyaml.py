@@ -83,9 +83,8 @@ Fill = Callable[[str, bool], Any]
 def load_all(content: bytes | str, fill: Fill | None = None) -> list[Document]:
     """Return the documents of a file, empty ones left out; ``fill`` replaces each text in them.
 
-    Raises:
-        YamlError: with the line, for a file that is not UTF-8, is not YAML, or says something
-            that has no meaning in JSON (duplicate keys, NaN, a tag of a programming language).
+    YamlError, with the line: it is not UTF-8, not YAML, or says something that has no meaning in
+    JSON (duplicate keys, NaN, a tag of a programming language).
     """
     text = _decode(content) if isinstance(content, bytes) else content
     try:
@@ -101,7 +100,7 @@ def load_all(content: bytes | str, fill: Fill | None = None) -> list[Document]:
     for node in nodes:
         if "*" in text or len(text) > MAX_NODES:  # else there are no aliases, and fewer nodes
             _refuse_bomb(node)
-        value = _Builder(fill or _as_is).build(node)
+        value = _Builder(fill or (lambda text, _: text)).build(node)
         if value is not None:
             documents.append(Document(value, node))
     return documents
@@ -176,10 +175,6 @@ def _children(node: yaml.Node) -> Iterator[yaml.Node]:
             yield value
 
 
-def _as_is(text: str, _plain: bool) -> str:
-    return text
-
-
 class _Builder:
     """Turns nodes into JSON values."""
 
@@ -204,7 +199,7 @@ class _Builder:
                 continue
             key = self._key(key_node)
             if key in own:
-                raise YamlError(_line(key_node), f"the key {key!r} is there twice")
+                raise YamlError(_line(key_node), f"the key {key!r} is given twice")
             own[key] = self.build(value_node)
         return {**merged, **own}
 

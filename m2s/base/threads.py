@@ -26,12 +26,7 @@ _lock = threading.Lock()
 
 
 class Pulse:
-    """A sign of life of one thread, from :meth:`beat` to :meth:`end`.
-
-    Args:
-        name: of the thread, for people.
-        clock: seconds, monotonic.
-    """
+    """A sign of life of one thread, from :meth:`beat` to :meth:`end`; ``name`` is for people."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self._clock = name, clock
@@ -64,7 +59,7 @@ class Pulse:
         if late < patience or late < 0:
             return ""
         why = self._why or ": it is stuck"
-        return f"{self.name} has not been well for {late:.0f} s{why}"
+        return f"{self.name} has not worked for {late:.0f} s{why}"
 
 
 def fault(patience: float = 0.0) -> str:
@@ -77,11 +72,8 @@ def fault(patience: float = 0.0) -> str:
 class Kept:
     """A daemon thread that runs ``work`` until that returns, and again after it raised.
 
-    Args:
-        name: of the thread.
-        work: what it does; it beats the pulse that it is given.
-        stopped: set when the thread is told to end; it is not begun anew then.
-        pause: seconds after the first failure.
+    The work beats the pulse that it is given. When ``stopped`` is set it is not begun anew;
+    ``pause`` is the first one after a failure, in seconds.
     """
 
     def __init__(
@@ -125,18 +117,15 @@ class Kept:
                 except BaseException as error:  # noqa: BLE001 - whatever it is, the thread goes on
                     if time.monotonic() - begun > LONGEST_PAUSE:
                         pause = self._pause
-                    self._failed(error, pause)
+                    name, what = self._pulse.name, brief(error)
+                    self._pulse.fail(what)
+                    _log.error("%s failed and begins anew in %g s: %s", name, pause, what)
                 else:
                     return
                 self._stopped.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
         finally:
             self._pulse.end()
-
-    def _failed(self, error: BaseException, pause: float) -> None:
-        what = brief(error)
-        self._pulse.fail(what)
-        _log.error("%s failed and begins anew in %g s: %s", self._pulse.name, pause, what)
 
 
 def brief(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 AFTER = 1.0
 """Seconds without an answer, after which it is said who is waited for."""
@@ -18,14 +19,11 @@ _AGAIN = 60.0
 """Seconds that pass before the same is said again."""
 
 
+@dataclass
 class _Wait:
-    def __init__(self, what: str) -> None:
-        self._what, self._since = what, time.monotonic()
-        self.why = "no answer yet"
-
-    def look(self, now: float) -> None:
-        if now - self._since >= AFTER:
-            _tell(self._what, self.why)
+    what: str
+    since: float
+    why: str = "no answer yet"
 
 
 _lock = threading.Lock()
@@ -39,7 +37,7 @@ _thread: threading.Thread | None = None
 @contextmanager
 def on(what: str) -> Iterator[None]:
     """Wait for ``what`` in this block, and have it said if that takes long."""
-    wait, outer = _Wait(what), getattr(_mine, "wait", None)
+    wait, outer = _Wait(what, time.monotonic()), getattr(_mine, "wait", None)
     _waits[id(wait)] = _mine.wait = wait
     _wake()
     try:
@@ -99,6 +97,7 @@ def _look() -> None:
         _some.clear()
         pending = list(_waits.values())
         for wait in pending:
-            wait.look(now)
+            if now - wait.since >= AFTER:
+                _tell(wait.what, wait.why)
         if pending:
             _some.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -25,6 +26,19 @@ def minute(time: str) -> str:
     except (ValueError, OverflowError):
         return ""
     return f"{utc:%Y-%m-%d %H:%M} UTC"
+
+
+def dead_proxy(url: str, used: str | None = None) -> str:
+    """Return that the proxy which requests to ``url`` go through does not work, by its name.
+
+    ``used`` is the proxy, None where the environment alone decides.
+    """
+    for name in (f"{url.partition('://')[0].lower()}_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            value = os.environ.get(variable)
+            if value and used in (None, value):
+                return f"the proxy {variable}={value} does not work"
+    return f"the proxy {used or 'of the environment'} does not work"
 
 
 _LONGEST = 600

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from m2s.base import trace
 from m2s.base.bounds import Left, forever
 from m2s.base.errors import M2sError
 
@@ -21,11 +22,7 @@ returns is called after each of them, from any thread."""
 
 def silently(_title: str, _total: int) -> Callable[[], None]:
     """Tell nobody."""
-    return _nothing
-
-
-def _nothing() -> None:
-    pass
+    return lambda: None
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,14 @@ class Workers:
         """Return what ``step`` makes of each item, in their order; the first error ends it.
 
         A task for each worker, not for each item: most items ask nobody, and a task costs more.
-
-        Raises:
-            M2sError: the time is over before everything is done.
+        M2sError: the time is over before everything is done.
         """
         if not items:
             return []
         results: dict[int, _R] = {}
         left, taking = iter(enumerate(items)), threading.Lock()
         failed = threading.Event()
+        trace.step(f"{title}: {len(items)}")
         done = self.begin(title, len(items))
 
         def work() -> None:

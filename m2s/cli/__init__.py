@@ -7,7 +7,9 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from m2s.base import trace
 from m2s.base.errors import M2sError, UsageError, told
 
 _SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
@@ -27,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     theirs = {name: os.environ.get(name) for name in _SHARED}
     threshold = gc.get_threshold()
     try:
-        return _run(argv)
+        with trace.kept():
+            return _run(argv)
     finally:
         gc.enable()
         gc.set_threshold(*threshold)
@@ -57,7 +60,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail(told(error), error.exit_code)
     except typer.TyperException as error:
         # Typer's own 2 for wrong usage would read as "changes pending".
-        return _fail(error.format_message(), UsageError.exit_code)
+        return _fail(_wrong(error), UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; what was begun is finished, run again to carry on", 130)
     except (BrokenPipeError, SystemExit) as error:
@@ -71,6 +74,18 @@ def _run(argv: Sequence[str] | None) -> int:
         streams.abandon()
         return _fail(streams.trouble(error), M2sError.exit_code)
     return int(code or 0)
+
+
+def _wrong(error: Any) -> str:
+    """Return what is wrong with a command line; of several similar options the most similar."""
+    option, like = getattr(error, "option_name", ""), getattr(error, "possibilities", None)
+    if option and like:
+        from m2s.base.names import meant
+
+        return f"{error.message}; {meant(option, like, cutoff=0)}"
+    early = option and error.ctx and error.ctx.parent is None
+    hint = f"; an option of a command stands behind it: m2s COMMAND {option}" if early else ""
+    return str(error.format_message()) + hint
 
 
 def _fail(message: str, code: int) -> int:

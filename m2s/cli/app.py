@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from m2s import __version__
+from m2s.base.errors import UsageError
 from m2s.cli.lazy_options import Late
 from m2s.cli.options import with_settings
 
 app = typer.Typer(
     name="m2s",
     help="Make a Kubernetes cluster serve what an MLflow Model Registry says it should.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: importing rich would double the time it takes
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,12 +44,23 @@ Config = Annotated[
         help="File of settings (default: ./m2s.yaml). [M2S_CONFIG]",
     ),
 ]
+
+
+def _format(raw: str) -> Output:
+    from m2s.base.names import meant
+
+    if raw not in tuple(Output):
+        raise typer.BadParameter(f"there is no format {raw!r}; {meant(raw, tuple(Output))}")
+    return Output(raw)
+
+
 Format = Annotated[
     Output,
     typer.Option(
         "--output",
         "-o",
         metavar="FORMAT",
+        parser=_format,
         envvar="M2S_OUTPUT",
         show_envvar=False,
         show_default=False,
@@ -77,16 +89,29 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _help_without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
+
+
 @app.callback()
 def _main(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback prints
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell each step.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tell each request too.")] = False,
 ) -> None:
-    pass
+    if verbose or debug:
+        from m2s.cli.choosing import tell
+
+        tell(verbose=verbose, debug=debug)
+    _help_without_command(context)
 
 
 @app.command(cls=Late)
@@ -140,8 +165,7 @@ def plan(
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
-    if show_values:
-        flags |= everything_shown(output.value, out)
+    flags |= everything_shown(show_values, output.value, out)
     if explain is not None:
         raise typer.Exit(run.explain(flags, config, output.value, explain))
     code = run.plan(flags, config, output.value, detailed_exitcode, out, accept=accept_registry)
@@ -165,8 +189,7 @@ def apply(
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
-    if show_values:
-        flags |= everything_shown(output.value)
+    flags |= everything_shown(show_values, output.value)
     code = run.apply(flags, config, output.value, plan_file, yes=yes, accept=accept_registry)
     raise typer.Exit(code)
 
@@ -188,8 +211,7 @@ def prune(
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
-    if show_values:
-        flags |= everything_shown(output.value)
+    flags |= everything_shown(show_values, output.value)
     code = run.prune(
         flags, config, output.value, yes=yes, everything=everything, accept=accept_registry
     )
@@ -255,8 +277,7 @@ def rollback(
     from m2s.cli.choosing import everything_shown
     from m2s.cli.rollback import rollback as run
 
-    if show_values:
-        flags |= everything_shown(output.value)
+    flags |= everything_shown(show_values, output.value)
     raise typer.Exit(run(flags, config, output.value, deployment, to, unpin=unpin, yes=yes))
 
 
@@ -282,7 +303,8 @@ def status(
 
 webhook = typer.Typer(
     help="Set up the webhook that tells m2s watch of a change.",
-    no_args_is_help=True,
+    callback=_help_without_command,
+    invoke_without_command=True,
     rich_markup_mode=None,
 )
 app.add_typer(webhook, name="webhook")
@@ -347,7 +369,9 @@ def unregister(
 
 
 @app.command(cls=Late)
+@with_settings("demo")
 def demo(
+    flags: dict[str, Any],
     folder: Annotated[
         str | None,
         typer.Option("--dir", metavar="PATH", help="Keep registry and manifests here."),
@@ -357,6 +381,24 @@ def demo(
 
     The registry is a local SQLite file, and a folder is the cluster.
     """
+    from m2s.cli.choosing import tell
     from m2s.cli.demo import run
 
+    tell(**flags)
     raise typer.Exit(run(folder))
+
+
+@app.command(name="help", cls=Late)
+def show_help(
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[COMMAND]", help="Of this command.")
+    ] = None,
+) -> None:
+    """Show this list of commands, or the help of one."""
+    raise typer.Exit(app([*(command or ()), "--help"], prog_name="m2s", standalone_mode=False))
+
+
+@app.command(name="version", cls=Late)
+def show_version() -> None:
+    """Print the version."""
+    _print_version(True)

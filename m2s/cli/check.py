@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
 
-import typer
-
 from m2s.base.errors import M2sError
-from m2s.cli import connect
-from m2s.cli.run import STRUCTURED
+from m2s.cli import connect, streams
+from m2s.cli.choosing import chosen_by
 from m2s.domain import rights
 from m2s.domain.rights import Need
 from m2s.engine import check as checking
 from m2s.engine.check import Checkup, Source, Target
 from m2s.engine.needs import needs
-from m2s.output import check_view, document, tables
-from m2s.settings import build
-from m2s.settings.build import Settings
+from m2s.output import check_view
+from m2s.settings.groups import Settings
 
 
 def check(flags: Mapping[str, Any], config: str | None, output: str) -> int:
     """Print what m2s finds on both sides; return 1 if something that it needs is missing."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     wanted = needs(chosen)
     with ThreadPoolExecutor() as pool:  # a side that does not answer takes its time
         source = pool.submit(_source, chosen)
         found = Checkup(needs=wanted, target=_target(chosen, wanted), source=source.result())
-    if output in STRUCTURED:
-        result = {"format_version": document.FORMAT_VERSION, **checking.document(found)}
-        typer.echo(document.text(result, output))
-    elif output == "markdown":
-        typer.echo(check_view.markdown(found))
-    else:
-        tables.console().print(check_view.table(found))
+    streams.put(
+        output,
+        lambda: checking.document(found),
+        lambda: check_view.markdown(found),
+        lambda: check_view.table(found),
+    )
     return 0 if found.ok else M2sError.exit_code
 
 

@@ -9,8 +9,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from m2s.base import trace
 from m2s.base.errors import UsageError
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 
@@ -32,6 +33,7 @@ def registry_uri(chosen: Settings) -> str:
     uri = chosen.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
     if not uri:
         raise UsageError("no registry: give --tracking-uri or set MLFLOW_TRACKING_URI")
+    trace.step(f"the registry is {uri}")
     return uri
 
 
@@ -56,8 +58,9 @@ def cluster(chosen: Settings) -> Cluster:
     if chosen.folder:
         from m2s.targets.folder.namespace import FolderCluster
 
+        trace.step(f"the target is the folder {chosen.folder}")
         return FolderCluster(chosen.folder, chosen.namespace or "default")
-    from m2s.targets.deferred import deferred
+    from m2s.targets.cluster import deferred
     from m2s.targets.names import namespace_name
 
     if chosen.namespace:
@@ -69,7 +72,7 @@ def _kubernetes(chosen: Settings) -> Cluster:
     from m2s.targets.kubernetes.namespace import connect
     from m2s.targets.kubernetes.throttle import Throttle
 
-    return connect(
+    made = connect(
         namespace=chosen.namespace,
         kubeconfig=chosen.kubeconfig,
         context=chosen.context,
@@ -78,6 +81,8 @@ def _kubernetes(chosen: Settings) -> Cluster:
         workers=chosen.concurrency,
         throttle=Throttle(chosen.qps, chosen.burst),
     )
+    trace.step(f"the target is namespace {made.namespace} of {made.identity}")
+    return made
 
 
 def templates(chosen: Settings) -> TemplateFolder | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from m2s.base.errors import UsageError
-from m2s.settings import build, config_file
-from m2s.settings.build import Settings
+from m2s.cli.choosing import chosen_by
+from m2s.settings import config_file
+from m2s.settings.groups import Settings
 
 _FIXED = ("listen", "webhook-secret-file", "log-format", "leader-elect", "workspace")
 _ELECTED = ("lease", "namespace", "target", "kubeconfig", "context")
@@ -31,7 +31,7 @@ class Source:
     def read(self) -> Settings:
         """Return the settings as they are now; raises UsageError as :func:`settings.build`."""
         self._known = self._digest()
-        return build.build(self._flags, os.environ, self._config)
+        return chosen_by(self._flags, self._config)
 
     def read_again(self, old: Settings) -> Settings:
         """Return the settings as they are now, where a running process can take them over."""

@@ -12,6 +12,7 @@ import typer
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
+from m2s.base.names import meant
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
 from m2s.engine import live_tags, reconcile
@@ -20,13 +21,12 @@ from m2s.output import document, explain_view, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 
 CHANGES_PENDING = 2
-STRUCTURED = ("json", "yaml")
 
 
 def plan(
@@ -49,22 +49,25 @@ def plan(
         # MLFLOW_WORKSPACE, too, decided what was planned.
         saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
-    if output in STRUCTURED:
+    if output in streams.STRUCTURED:
         streams.put_document(document.of_plan(made, warnings), output)
-    return CHANGES_PENDING if detailed_exitcode and made.pending else 0
+    if not detailed_exitcode:
+        return 0
+    if made.count(Action.BLOCKED):
+        return M2sError.exit_code
+    return CHANGES_PENDING if made.pending else 0
 
 
 def explain(flags: Mapping[str, Any], config: str | None, output: str, name: str) -> int:
     """Print which layer gave each field of one planned deployment."""
     chosen = chosen_by(flags, config)
     found = explaining.of(_look(chosen, connect.registry(chosen)), name)
-    if output in STRUCTURED:
-        result = {"format_version": document.FORMAT_VERSION, **explaining.document(found)}
-        streams.put_document(result, output)
-    elif output == "markdown":
-        typer.echo(explain_view.markdown(found))
-    else:
-        tables.show(explain_view.table(found))
+    streams.put(
+        output,
+        lambda: explaining.document(found),
+        lambda: explain_view.markdown(found),
+        lambda: explain_view.table(found),
+    )
     return 0
 
 
@@ -141,9 +144,9 @@ def prune(
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
     chosen = _settings(flags, config, accept=accept)
     if not chosen.owners:
-        raise UsageError("prune wants --stage, --alias or --owner: whose objects?")
+        raise UsageError("no owner: give --stage, --alias or --owner, whose objects to prune")
     if not yes and not sys.stdin.isatty():
-        raise UsageError("prune deletes: without a terminal to ask on, it wants --yes")
+        raise UsageError("prune asks before it deletes, and there is no terminal: give --yes")
     cluster = connect.cluster(chosen)
     look = None
     if everything:
@@ -183,7 +186,9 @@ def _read(
         made = reconcile.make_plan(registry, cluster, chosen, templates, begin=begin)
     made = made if chosen.prune else made.without_takeovers()
     if not any((made.offered or {}).values()) and not any(made.owned.values()):
-        _raise_if_unknown(chosen, registry)
+        _say_that_none_is_selected(chosen, registry)
+    elif chosen.models and not (made.changes or made.skipped):
+        _say_that_no_model_is(chosen, registry)
     return made
 
 
@@ -202,11 +207,22 @@ def _look(chosen: Settings, registry: Registry) -> Plan:
     return _read(chosen, registry, connect.cluster(chosen), connect.templates(chosen))
 
 
-def _raise_if_unknown(chosen: Settings, registry: Registry) -> None:
+def _say_that_none_is_selected(chosen: Settings, registry: Registry) -> None:
+    """Warn that the selectors name nothing; raises a UsageError where an alias is nowhere."""
     known = registry.offers().aliases
     for selector in chosen.selectors:
-        if selector.kind == "alias" and selector.name not in known:
-            raise UsageError(f"no model has the alias {selector.name!r}; {offers(registry)}")
+        alias = selector.kind == "alias"
+        line = f"no model version {'has' if alias else 'is in'} the {selector.kind} {selector.name}"
+        if alias and selector.name not in known:
+            near = meant(selector.name, known)
+            raise UsageError(f"{line}; {near if near.endswith('?') else offers(registry)}")
+        _warn(f"{line}; {offers(registry)}")
+
+
+def _say_that_no_model_is(chosen: Settings, registry: Registry) -> None:
+    names = {version.model for one in chosen.selectors for version in registry.select(one)}
+    for pattern in chosen.models:
+        _warn(f"--model {pattern} selects nothing; {meant(pattern, sorted(names))}")
 
 
 def offers(registry: Registry) -> str:
@@ -240,7 +256,11 @@ def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     elif output == "markdown":
         typer.echo(plan_view.plan_markdown(made))
     for warning in warnings:
-        typer.echo(f"Warning: {mask.text(warning)}", err=True)
+        _warn(warning)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"Warning: {mask.text(text)}", err=True)
 
 
 def _agreed(made: Plan, deleting: bool, *, yes: bool, write: bool = True) -> bool:
@@ -279,13 +299,12 @@ def _execute(
 
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:
-    if output == "table":
-        tables.show(plan_view.outcomes_table(outcomes, tables.width()))
-    elif output == "markdown":
-        typer.echo(plan_view.outcomes_markdown(outcomes))
-    else:
-        result = {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)}
-        streams.put_document({"format_version": document.FORMAT_VERSION, **result}, output)
+    streams.put(
+        output,
+        lambda: {"plan": document.of_plan(made), "outcomes": document.of_outcomes(outcomes)},
+        lambda: plan_view.outcomes_markdown(outcomes),
+        lambda: plan_view.outcomes_table(outcomes, tables.width()),
+    )
     return 0 if all(outcome.ok for outcome in outcomes) else M2sError.exit_code
 
 
@@ -296,4 +315,4 @@ def _write_back(made: Plan, cluster: Cluster, chosen: Settings) -> None:
         goal = live_tags.wanted(cluster.list(), made.scope)
         live_tags.update(tagging, goal, live_tags.there(tagging, made.scope))
     except M2sError as error:
-        typer.echo(f"Warning: MLflow is not told what is live: {mask.text(str(error))}", err=True)
+        _warn(f"MLflow is not told what is live: {error}")

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-import typer
-
 from m2s.cli import connect, streams
-from m2s.cli.run import STRUCTURED
+from m2s.cli.choosing import chosen_by
 from m2s.domain.scope import Scope
 from m2s.engine import status
-from m2s.output import document, status_view, tables
-from m2s.settings import build
+from m2s.output import status_view, tables
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     cluster = connect.cluster(chosen)
     scope = Scope(chosen.owners, chosen.models)
     found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
     if name is not None:
         found = status.only(found, name)
-    if output in STRUCTURED:
-        result = {"format_version": document.FORMAT_VERSION, **status.document(found)}
-        streams.put_document(result, output)
-    elif output == "markdown":
-        typer.echo((status_view.details_markdown if name else status_view.markdown)(found))
-    else:
-        tables.show((status_view.details if name else status_view.table)(found, tables.width()))
+    streams.put(
+        output,
+        lambda: status.document(found),
+        lambda: (status_view.details_markdown if name else status_view.markdown)(found),
+        lambda: (status_view.details if name else status_view.table)(found, tables.width()),
+    )
     return 0

@@ -6,13 +6,14 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
 
 from m2s.base import printable
 
+STRUCTURED = ("json", "yaml")
 _ESCAPING = ("strict", "surrogateescape", "backslashreplace")
 """Python's own ways with what a stream's encoding cannot say; any other one is the user's wish."""
 
@@ -30,6 +31,23 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", "") in _ESCAPING and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=printable.STANDINS)
+
+
+def put(
+    output: str,
+    values: Callable[[], Mapping[str, Any]],
+    markdown: Callable[[], str],
+    table: Callable[[], Any],
+) -> None:
+    """Print a result in the format that is asked for, of which only that one is made."""
+    from m2s.output import document, tables
+
+    if output in STRUCTURED:
+        put_document({"format_version": document.FORMAT_VERSION, **values()}, output)
+    elif output == "markdown":
+        typer.echo(markdown())
+    else:
+        tables.show(table())
 
 
 def put_document(values: Mapping[str, Any], output: str) -> None:

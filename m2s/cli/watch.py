@@ -20,7 +20,7 @@ from m2s.observers import events, logs, metrics
 from m2s.observers.last_seen import Sight
 from m2s.observers.page import Page
 from m2s.observers.writeback import WriteBack
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch import http_server
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +9,10 @@ import typer
 
 from m2s.base import mask
 from m2s.base.errors import UsageError
+from m2s.cli.choosing import chosen_by
 from m2s.cli.connect import registry_uri
 from m2s.cli.webhook_secret import secret_reader
-from m2s.settings import build
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.mlflow.webhooks import Webhooks
 
 
@@ -26,7 +25,7 @@ def register(
     name: str | None,
 ) -> int:
     """Create the webhook, or bring it up to date."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     read = secret_reader(secret, chosen)
     if read is None:
         raise UsageError(
@@ -43,7 +42,7 @@ def unregister(
     flags: Mapping[str, Any], config: str | None, *, url: str | None, name: str | None
 ) -> int:
     """Delete the webhook, if there is one."""
-    chosen = build.build(flags, os.environ, config)
+    chosen = chosen_by(flags, config)
     called = name or chosen.lease
     gone = _webhooks(chosen).unregister(called, url)
     typer.echo(mask.text(f"webhook {called} {'deleted' if gone else 'is not there'}"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from m2s.base.errors import UsageError
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 
 
 def secret_reader(given: str | None, chosen: Settings) -> Callable[[], str] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from m2s.base.names import dns_label
 from m2s.domain.versions import ModelVersion, Selector
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import Selection
 from m2s.settings.split import Share
 
 
@@ -65,7 +65,7 @@ def default_name(model: str, selector: Selector) -> str:
     return dns_label(f"{model}-{tail}")
 
 
-def check(want: Wanted, settings: Settings) -> None:
+def check(want: Wanted, settings: Selection) -> None:
     """Raise :class:`Problem` when the version may not be served."""
     version = want.version
     if want.others and settings.on_conflict == "block":

@@ -1,23 +1,40 @@
-"""A version's ``deploy.yaml``: one SeldonDeployment, or a reason with file and line."""
+"""A version's ``deploy.yaml``: one deployment, or a reason with file and line."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from m2s.base import strictyaml
+from m2s.base.labels import CHECKSUM, KEEP, MARKS, PAUSED, PINNED
 from m2s.domain.versions import DeployFile
 from m2s.objects.layers import Layer
+from m2s.platforms import catalogue
+from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon.description import fault
-from m2s.platforms.seldon.units import blanked
 
 
-def parse(file: DeployFile, *, alone: bool = True) -> Layer:
-    """Return the SeldonDeployment in a file, as a layer that knows its lines.
+def kinds(file: DeployFile) -> frozenset[str]:
+    """Return the kinds of deployments that a file holds, as far as it can be read."""
+    names = [resource.kind for resource in catalogue.every()]
+    if not any(name.encode() in file.content for name in names[1:]):
+        return frozenset()  # most hold the first one, and need not be read for that
+    try:
+        documents = strictyaml.load_all(file.content)
+    except strictyaml.YamlError:
+        return frozenset()
+    found = (catalogue.of_body(document.value) for document in documents)
+    return frozenset(platform.resource.kind for platform in found if platform)
 
-    Where it is ``alone``, a ``modelUri:`` with nothing behind it is blank; over another description
+
+def parse(file: DeployFile, *, alone: bool = True) -> tuple[Platform, Layer]:
+    """Return what a file describes, as a layer that knows its lines, and the platform it is for.
+
+    Where it is ``alone``, a model's place with nothing behind it is blank; over another description
     it would take away what that one says.
 
     Raises:
-        Problem: naming file and line, for whatever is not one SeldonDeployment.
+        Problem: naming file and line, for whatever is not one deployment of a known kind.
     """
     try:
         documents = strictyaml.load_all(file.content)
@@ -26,10 +43,31 @@ def parse(file: DeployFile, *, alone: bool = True) -> Layer:
     if len(documents) != 1:
         line = documents[1].line() if documents else 1
         found = f"{len(documents)} documents" if documents else "no document"
-        raise Problem(f"{file.origin}:{line}: {found}; it must be one SeldonDeployment")
-    problem = fault(documents[0])
+        kind = catalogue.default().resource.kind
+        raise Problem(f"{file.origin}:{line}: {found}; it must be one {kind}")
+    body = documents[0].value
+    platform = catalogue.of_body(body) or catalogue.default()
+    problem = platform.fault(documents[0])
     if problem:
         path, text = problem
         raise Problem(f"{file.origin}:{documents[0].line(*path)}: {text}")
-    body = documents[0].value
-    return Layer(file.origin, blanked(body) if alone else body, documents[0].line)
+    given, marks = _unmarked(platform.blanked(body) if alone else body)
+    notes = tuple(f"{file.origin}: {mark} has no effect there: {_REMEDY}" for mark in marks)
+    return platform, Layer(file.origin, given, documents[0].line, described=True, notes=notes)
+
+
+_REMEDY = "`kubectl annotate` sets it on the deployment"
+
+
+def _unmarked(body: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return a description without m2s's marks, which are not its to make, and those to tell.
+
+    One that was copied from a deployment has those that m2s wrote there: they are no mistake.
+    """
+    metadata, marks = dict(body.get("metadata") or {}), list[str]()
+    for field in ("labels", "annotations"):
+        given = metadata.get(field) or {}
+        marks += [name for name in given if name.startswith(MARKS)]
+        metadata[field] = {k: v for k, v in given.items() if not k.startswith(MARKS)}
+    told = [mark for mark in marks if CHECKSUM not in marks or mark in (KEEP, PAUSED, PINNED)]
+    return ({**body, "metadata": metadata} if marks else body), told

@@ -14,8 +14,8 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.strictyaml import Document
 from m2s.desired.templating.placeholders import Placeholder
-from m2s.domain.manifests import TemplateFile
-from m2s.domain.resource import GROUP, KIND
+from m2s.domain.manifests import TemplateFile, Templates
+from m2s.platforms import catalogue
 from m2s.platforms.problem import Problem
 
 MAX_DOCUMENTS = 100
@@ -140,19 +140,24 @@ def _uncommented(text: str) -> str:
 
 def _says_other(text: str) -> bool:
     kinds, apis = _KIND.findall(text), _API.findall(text)
-    return bool(kinds and apis) and all(map(_is_other, kinds, apis)) and len(kinds) == len(apis)
+    if not kinds or len(kinds) != len(apis):
+        return False
+    return all(map(catalogue.is_other, kinds, apis))
+
+
+def kinds(given: Templates) -> set[str]:
+    """Return the kinds of deployments that templates say in plain text that they are of."""
+    texts = [file.text for file in (*given.files, *([given.base] if given.base else []))]
+    told = {kind for text in texts for kind in _KIND.findall(text)}
+    return told & {resource.kind for resource in catalogue.every()}
 
 
 def is_other(body: Any) -> bool:
-    """Whether it is an object that is not for Seldon Core, such as a Secret beside the templates.
+    """Whether it is an object of no serving platform, such as a Secret beside the templates.
 
-    What is only half a SeldonDeployment is one with a mistake in it: it must not be passed over.
+    What is only half a deployment is one with a mistake in it: it must not be passed over.
     """
     if not isinstance(body, dict):
         return False
     kind, api = body.get("kind"), body.get("apiVersion")
-    return isinstance(kind, str) and isinstance(api, str) and _is_other(kind, api)
-
-
-def _is_other(kind: str, api: str) -> bool:
-    return kind != KIND and not api.startswith(f"{GROUP}/")
+    return isinstance(kind, str) and isinstance(api, str) and catalogue.is_other(kind, api)

@@ -5,69 +5,62 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from m2s.base.names import meant
-from m2s.desired import deploy_file as file
 from m2s.desired.manifest import ANCHORS
-from m2s.domain.resource import KIND
-from m2s.domain.versions import DeployFile, ModelVersion
+from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer, Merged, merge
+from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon import server, tags
-from m2s.platforms.seldon.completing import check_protocol, with_implied
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 
 def described(
+    platform: Platform,
     version: ModelVersion,
-    deploy_file: DeployFile | None,
+    own: Sequence[Layer],
     uri: str,
-    settings: Settings,
+    settings: Describing,
     model_tags: Mapping[str, Mapping[str, str]],
-    base: Sequence[Layer] = (),
 ) -> Merged:
     """Return a version's deployment: the layers, from the lowest.
 
-    1. m2s's own server, only if there is neither ``base`` nor a deploy.yaml;
+    1. the platform's own server, only if there is no ``own`` layer;
     2. the platform team's ``defaults`` in m2s.yaml;
-    3. ``base``, a template's;
-    4. ``deploy.yaml``;
-    5. tags on the version.
+    3. ``own``: the base template, then the deploy.yaml, as far as there are these;
+    4. tags on the version.
 
     Args:
+        platform: what the deployment is for.
         version: with its tags.
-        deploy_file: its deploy.yaml, if there is one and it counts.
+        own: what describes the version.
         uri: where a model server reads the model.
         settings: the server's options and the defaults.
         model_tags: the tags of registered models, by model, for the server's image.
-        base: partial SeldonDeployments from elsewhere.
 
     Raises:
-        Problem: what keeps it from being one SeldonDeployment.
+        Problem: what keeps it from being one deployment.
     """
-    own = [*base, *([file.parse(deploy_file, alone=not base)] if deploy_file else [])]
+    below = _defaults(settings)
     if not own:
-        image = server.image_of(version, model_tags, settings)
-        below = [server.layer(image, uri, settings), *_defaults(settings)]
-    else:
-        below = _defaults(settings)
-    stack, merged = with_implied([*below, *own])
-    if tagged := tags.layers(version, merged.body):
-        merged = merge([*stack, *tagged])
-    _check(merged)
+        below = [*platform.own_layers(version, model_tags, uri, settings), *below]
+    stack, merged = platform.complete([*below, *own])
+    if tagged := platform.tag_layers(version, merged.body):
+        merged = merge([*stack, *tagged], platform.list_keys)
+    _check(platform, merged)
     return merged
 
 
-def over_defaults(layer: Layer, settings: Settings) -> Merged:
+def over_defaults(platform: Platform, layer: Layer, settings: Describing) -> Merged:
     """Return a template's deployment: it overrides the platform team's ``defaults``.
 
     Raises:
         Problem: what keeps it from being served.
     """
-    _, merged = with_implied([*_defaults(settings), layer])
-    _check(merged)
+    _, merged = platform.complete([*_defaults(settings), layer])
+    _check(platform, merged)
     return merged
 
 
-def _defaults(settings: Settings) -> list[Layer]:
+def _defaults(settings: Describing) -> list[Layer]:
     given = settings.defaults
     return [Layer(given.origin, given.body, given.line)] if given else []
 
@@ -75,14 +68,14 @@ def _defaults(settings: Settings) -> list[Layer]:
 _PARTS = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
-def _check(merged: Merged) -> None:
-    """Refuse what the API server or Seldon Core would: a folder has neither."""
+def _check(platform: Platform, merged: Merged) -> None:
+    """Refuse what the API server or the platform would: a folder has neither."""
     for part in merged.body:
         if part not in _PARTS and not part.startswith(ANCHORS):
             sources = merged.sources().items()
             where = next((f"{source}: " for path, source in sources if path[0] == part), "")
             raise Problem(
-                f"{where}{part} is no field of a {KIND}; {meant(part, _PARTS)} (what begins with "
-                f"{ANCHORS} may hold anchors)"
+                f"{where}{part} is no field of a {platform.resource.kind}; {meant(part, _PARTS)} "
+                f"(what begins with {ANCHORS} may hold anchors)"
             )
-    check_protocol(merged)
+    platform.check(merged)

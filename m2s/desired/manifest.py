@@ -1,4 +1,4 @@
-"""A SeldonDeployment as described becomes the Manifest that m2s writes."""
+"""A deployment as described becomes the Manifest that m2s writes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from m2s.base.labels import (
     MANAGED_BY,
+    MARKS,
     MODEL,
     MODEL_VERSION,
     MODELS,
@@ -21,16 +22,15 @@ from m2s.base.labels import (
 )
 from m2s.base.names import dns_label, label_value
 from m2s.desired.choosing import Wanted
-from m2s.desired.places import Reader, placed
 from m2s.domain.deployments import listing
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
 from m2s.objects.checksum import sealed
 from m2s.objects.layers import named_path
 from m2s.objects.origins import Source, Sources
-from m2s.settings.build import Settings
+from m2s.platforms import catalogue
+from m2s.platforms.common.reader import Reader
 
 
 def manifest_of(
@@ -39,18 +39,18 @@ def manifest_of(
     uri: str,
     owner: str,
     default: Key,
-    settings: Settings,
+    reader: Reader,
     sources: Callable[[], Sources] = dict,
 ) -> Manifest:
-    """Return ``given``, a SeldonDeployment, under its name and with m2s's own marks.
+    """Return ``given``, a deployment, under its name and with m2s's own marks.
 
     Args:
         want: the version.
         given: what all layers of its description come to.
         uri: where the version lies, as a model server reads it.
         owner: whose deployment it is.
-        default: its name, where ``given`` has none, and its namespace.
-        settings: how the locations in ``given`` are read.
+        default: its name, where ``given`` has none, its namespace and its kind.
+        reader: reads the locations in ``given``.
         sources: tells where the fields of ``given`` come from.
 
     Raises:
@@ -58,10 +58,9 @@ def manifest_of(
     """
     key, notes = named(given, default)
     bare = Manifest(key, owner, want.selector, (want.version,), {}, uri, (*_notes(want), *notes))
-    reader = Reader(settings, frozenset({uri}), want.version.run_id)
-    body, places = placed(given, uri, reader)
+    body, places = catalogue.of(key).with_model(given, uri, reader)
     made = marked(bare, body)
-    named_places = [named_path(made.body, (*place, "modelUri")) for place in places]
+    named_places = [named_path(made.body, place) for place in places]
     where = dict.fromkeys(named_places, Source(f"where the registry has {want.version}"))
     return replace(made, sources=lambda: {**sources(), **marks(made.body), **where})
 
@@ -72,11 +71,8 @@ def marks(body: Body) -> Sources:
         ("metadata", field, name): Source("m2s")
         for field in ("labels", "annotations")
         for name in body["metadata"][field]
-        if name == MANAGED_BY or name.startswith(f"{_OURS}/")
+        if name == MANAGED_BY or name.startswith(MARKS)
     }
-
-
-_OURS = "m2s.io"
 
 
 def named(given: Mapping[str, Any], default: Key) -> tuple[Key, tuple[str, ...]]:
@@ -84,7 +80,7 @@ def named(given: Mapping[str, Any], default: Key) -> tuple[Key, tuple[str, ...]]
     metadata = given.get("metadata") or {}
     key, notes = default, []
     if metadata.get("name"):
-        key = Key(default.namespace, dns_label(metadata["name"]))
+        key = replace(default, name=dns_label(metadata["name"]))
         if key.name != metadata["name"]:
             notes.append(f"metadata.name {metadata['name']!r} is written {key.name}")
     if metadata.get("namespace") not in (None, key.namespace):
@@ -93,11 +89,12 @@ def named(given: Mapping[str, Any], default: Key) -> tuple[Key, tuple[str, ...]]
 
 
 def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
-    """Return ``manifest`` with ``given``, a SeldonDeployment, and m2s's own marks as its body."""
+    """Return ``manifest`` with ``given``, a deployment, and m2s's own marks as its body."""
+    resource = catalogue.resource(manifest.key)
     metadata = given.get("metadata") or {}
     body = {
-        "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": KIND,
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
         "metadata": {
             "name": manifest.key.name,
             "namespace": manifest.key.namespace,
@@ -107,6 +104,12 @@ def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
         **{part: value for part, value in given.items() if _is_kept(part)},
     }
     return replace(manifest, body=sealed(body))
+
+
+def warned(manifest: Manifest) -> Manifest:
+    """Return a manifest with a warning for what its text alone shows."""
+    found = catalogue.of(manifest.key).warnings(manifest.body)
+    return replace(manifest, warnings=tuple(dict.fromkeys(found)))
 
 
 def _notes(want: Wanted) -> tuple[str, ...]:

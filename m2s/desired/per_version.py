@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from m2s.desired import splitting
+from m2s.desired import deploy_file, splitting
 from m2s.desired.choosing import Wanted, check, default_name
+from m2s.desired.judging import judged
 from m2s.desired.layering import described as stacked
-from m2s.desired.locating import servable
-from m2s.desired.manifest import manifest_of
+from m2s.desired.manifest import manifest_of, warned
 from m2s.desired.memo import Memo
-from m2s.desired.names import warned
 from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
-from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable
+from m2s.domain.versions import Description, Key, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
+from m2s.platforms import catalogue
+from m2s.platforms.common.reader import Reader
+from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 ModelTags = Mapping[str, Mapping[str, str]]
 
@@ -32,7 +35,7 @@ class Own:
     """
 
     described: Descriptions
-    settings: Settings
+    settings: Describing
     namespace: str
     model_tags: ModelTags
     base: TemplateFile | None = None
@@ -47,7 +50,7 @@ class Own:
         """Return what a version comes to that a template serves: nothing without a deploy.yaml."""
         described = self.described[want.version]
         if isinstance(described, Unreadable):
-            why = f"a template serves it; has it a deploy.yaml? {described.reason}"
+            why = f"a template serves it; its deploy.yaml cannot be read: {described.reason}"
             return [self._skipped(want, why)]
         return [self.deployment(want)] if described.file else []
 
@@ -70,7 +73,9 @@ class Own:
 
     def _warned(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         made = self._deployment(want)
-        return warned(made) if isinstance(made, Manifest) else made
+        if not isinstance(made, Manifest):
+            return made
+        return judged(warned(made), self.settings.description_policy)
 
     def _deployment(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         main = self._alone(want)
@@ -82,7 +87,10 @@ class Own:
             if not isinstance(other, Manifest):
                 return main.refused(f"{share.alias}: {other.reason}")
             beside.append((share, other))
-        return splitting.combined(main, self.settings.split[0], beside)
+        try:
+            return splitting.combined(main, self.settings.split[0], beside)
+        except Problem as problem:
+            return main.refused(str(problem))
 
     def _alone(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         version, owner = want.version, self.settings.owner_of(want.selector)
@@ -106,24 +114,36 @@ class Own:
 
     def _described(self, want: Wanted, described: Description, owner: str, key: Key) -> Manifest:
         version, settings = want.version, self.settings
-        uri = servable(described.uri, settings.uri_map, settings.artifact_root, version.run_id)
-        base = self._base(want.selector, version, described)
+        platform, own = self._own(want, described)
+        reader = Reader(settings, platform.readable, run_id=version.run_id)
+        uri = reader.of_registry(described.uri)
 
         def merged() -> Merged:
-            return stacked(version, described.file, uri, settings, self.model_tags, base)
+            return stacked(platform, version, own, uri, settings, self.model_tags)
 
+        first = merged()
         # Made again where somebody asks: to keep all layers at hand takes half the memory there is.
-        return manifest_of(
-            want, merged().body, uri, owner, key, settings, lambda: merged().sources()
-        )
+        key, reader = replace(key, kind=platform.resource.kind), reader.knowing(uri)
+        made = manifest_of(want, first.body, uri, owner, key, reader, lambda: merged().sources())
+        return replace(made, notes=(*made.notes, *first.notes))
 
-    def _base(
-        self, selector: Selector, version: ModelVersion, described: Description
-    ) -> tuple[Layer, ...]:
-        if self.base is None:
-            return ()
-        names = base_names(selector, version, described, self.settings)
-        return (filling.fragment(self.base, names, whole=described.file is None),)
+    def _own(self, want: Wanted, described: Description) -> tuple[Platform, tuple[Layer, ...]]:
+        """Return what describes a version, and by which platform that is served."""
+        platform, layers = catalogue.default(), list[Layer]()
+        if self.base:
+            names = partial(base_names, want.selector, want.version, described, self.settings)
+            platform, layer = filling.fragment(self.base, names, whole=described.file is None)
+            layers.append(layer)
+        if described.file:
+            own, layer = deploy_file.parse(described.file, alone=not layers)
+            if layers and own is not platform:
+                raise Problem(
+                    f"{layer.name}: a {own.resource.kind} over {layers[0].name}, a base template "
+                    f"for a {platform.resource.kind}; both must be of one kind"
+                )
+            platform = own
+            layers.append(layer)
+        return platform, tuple(layers)
 
 
 def _no_file(near: str) -> str:

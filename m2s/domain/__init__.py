@@ -1,1 +1,1 @@
-"""The nouns, frozen: versions, manifests, deployments and what is known of them."""
+"""Frozen dataclasses: model versions, manifests, deployments, and what m2s knows of them."""

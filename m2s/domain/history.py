@@ -17,8 +17,7 @@ from typing import Any, TypeGuard
 from m2s.base.labels import CHECKSUM, HISTORY, PINNED, REVISIONS
 from m2s.domain.deployments import LiveDeployment, listed, told_by
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, KIND, VERSION
-from m2s.domain.versions import Key, Served
+from m2s.domain.versions import Served
 from m2s.objects.body import Body, comparable, digest
 
 LENGTH = 10
@@ -82,19 +81,19 @@ def _entry(item: Any) -> Entry | None:
 def described(live: LiveDeployment, entry: Entry) -> Body | None:
     """Return the object as it was written for ``entry``, without a record; None if not kept."""
     parts = _unpacked(live.annotations.get(REVISIONS, "")).get(entry.revision)
-    return _whole(live.key, parts) if _has_all(parts) else None
+    return _whole(live, parts) if _has_all(parts) else None
 
 
 def unpinned(live: LiveDeployment) -> Body:
     """Return the object as m2s wrote it, or as it is if that is not on record, without its pin."""
     newest = next(iter(entries(live)), None)
     written = described(live, newest) if newest else None
-    return _whole(live.key, _parts(written or live.body))
+    return _whole(live, _parts(written or live.body))
 
 
-def _whole(key: Key, parts: Body) -> Body:
-    identity = {"name": key.name, "namespace": key.namespace}
-    head = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND}
+def _whole(live: LiveDeployment, parts: Body) -> Body:
+    identity = {"name": live.key.name, "namespace": live.key.namespace}
+    head = {name: live.body.get(name) for name in ("apiVersion", "kind")}
     return {**head, **parts, "metadata": {**parts["metadata"], **identity}}
 
 

@@ -65,6 +65,7 @@ class Manifest:
         notes: what m2s does differently from the description, and why.
         ignored: JSON pointers (``--ignore``) that m2s does not write over a live object.
         warnings: what preflight found that will keep it from serving.
+        violations: what its description asks for against the policy, by path, with the remedy.
         aliases: with ``--split``, the alias of each item of ``models``; else empty.
         template: the file of the templates folder it was made from; "" for a version's own.
         pin: why a pinned deployment differs from what the registry says; "" without a pin.
@@ -80,6 +81,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     template: str = ""
     pin: str = ""

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-GROUP = "machinelearning.seldon.io"
+from dataclasses import dataclass
 
 
-VERSION = "v1"
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of object, as the API server names it.
 
+    Attributes:
+        group: its API group, without a version.
+        version: the one that m2s writes.
+        kind: the name in ``kind:``.
+        plural: the name in URLs and in Roles.
+        product: what is installed for it, in words; "" for what every cluster has.
+        also: other versions of the group that a description may name.
+    """
 
-PLURAL = "seldondeployments"
+    group: str
+    version: str
+    kind: str
+    plural: str
+    product: str = ""
+    also: tuple[str, ...] = ()
 
+    @property
+    def api_version(self) -> str:
+        """``GROUP/VERSION``."""
+        return f"{self.group}/{self.version}"
 
-KIND = "SeldonDeployment"
+    @property
+    def right(self) -> str:
+        """``PLURAL.GROUP``, as a Role and ``kubectl auth can-i`` have it."""
+        return f"{self.plural}.{self.group}"
+
+    def is_of(self, api_version: object) -> bool:
+        """Whether an ``apiVersion`` is one that m2s reads for this kind."""
+        return api_version in [f"{self.group}/{each}" for each in (self.version, *self.also)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """How far a written deployment has come.
 
@@ -17,3 +17,18 @@ class Rollout:
     serving: bool
     failed: bool
     message: str
+
+    @classmethod
+    def serves(cls, note: str = "") -> Rollout:
+        """The written generation serves, and nothing older."""
+        return cls(serving=True, failed=False, message=note)
+
+    @classmethod
+    def fails(cls, why: str) -> Rollout:
+        """It never will serve."""
+        return cls(serving=False, failed=True, message=why)
+
+    @classmethod
+    def waits(cls, why: str) -> Rollout:
+        """It does not serve yet."""
+        return cls(serving=False, failed=False, message=why)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from m2s.base.labels import SELECTOR
 from m2s.domain import history
@@ -12,14 +10,29 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
 from m2s.domain.versions import Key, Served
 
+STATES = ("Failed", "Creating", "Available")
+"""What a deployment is, the word to be looked at first in front."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a serving platform says of one of its objects, "" for what it does not say.
+
+    ``word`` is one of :data:`STATES` where one fits, else the platform's own; ``message`` is its
+    explanation, ``endpoint`` the URL for use inside the cluster.
+    """
+
+    word: str = ""
+    message: str = ""
+    endpoint: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
     """One deployment, as the cluster has it.
 
-    ``selector`` is as its annotation has it (``stage=Staging``). ``state`` and ``message`` are the
-    Seldon operator's word ("Available", "Creating", "Failed"), "" before it said any and in a
-    folder; ``endpoint`` the URL it gives, for use inside the cluster. ``since`` is from when on
+    ``selector`` is as its annotation has it (``stage=Staging``). ``state``, ``message``
+    and ``endpoint`` are the platform's (:class:`State`), "" in a folder. ``since`` is from when on
     these versions are served (RFC 3339, UTC), "" where that is unknown; ``deleting`` from when on
     it is being deleted, "" where it is not, and ``finalizers`` what that waits for.
     """
@@ -39,17 +52,16 @@ class Serving:
     history: tuple[Entry, ...]
 
 
-def of(live: LiveDeployment) -> Serving:
-    """Return what ``live`` serves."""
-    status = _mapping(live.body.get("status"))
+def of(live: LiveDeployment, state: State) -> Serving:
+    """Return what ``live`` serves; ``state`` is what its platform says of it."""
     return Serving(
         key=live.key,
         owner=live.owner or "",
         selector=live.annotations.get(SELECTOR, ""),
         served=live.served,
-        state=_text(status.get("state")),
-        message=live.unreadable or _text(status.get("description")),
-        endpoint=_text(_mapping(status.get("address")).get("url")),
+        state=state.word,
+        message=live.unreadable or state.message,
+        endpoint=state.endpoint,
         since=history.since(live),
         pin=live.pin,
         paused=live.paused,
@@ -62,11 +74,3 @@ def of(live: LiveDeployment) -> Serving:
 def as_json(one: Served) -> dict[str, str | None]:
     """Return a version as JSON values; None is what is not known."""
     return {"model": one.model, "version": one.version or None, "alias": one.alias or None}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

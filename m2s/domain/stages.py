@@ -13,6 +13,6 @@ def canonical_stage(name: str) -> str:
     for stage in STAGES:
         if stage.lower() == name.lower():
             return stage
-    near = difflib.get_close_matches(name.capitalize(), STAGES, n=1)
+    near = difflib.get_close_matches(name.capitalize(), STAGES, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ValueError(f"there is no stage {name!r}: MLflow has {', '.join(STAGES)}{hint}")

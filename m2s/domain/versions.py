@@ -12,10 +12,11 @@ from m2s.base.names import dns_label
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """Which object: a namespace and a name in it."""
+    """Which object: a namespace, a name in it, and the kind of the object."""
 
     namespace: str
     name: str
+    kind: str = "SeldonDeployment"
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

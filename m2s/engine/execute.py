@@ -11,7 +11,7 @@ from enum import Enum
 from functools import partial
 from typing import TypeVar, assert_never
 
-from m2s.base import mask
+from m2s.base import mask, trace
 from m2s.base.errors import ClusterUnavailable, M2sError
 from m2s.base.gate import Gate
 from m2s.base.threads import brief
@@ -52,6 +52,13 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the change came to what the plan said."""
         return self.status not in (Status.BLOCKED, Status.FAILED)
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A rollout that has not ended, and what it waits for."""
+
+    reason: str
 
 
 SecondLook = Callable[[LiveDeployment], Whereabouts]
@@ -125,6 +132,8 @@ class _Steps:
 
     def note(self, number: int, outcome: Outcome) -> None:
         self.done[number] = outcome
+        change, why = outcome.change, outcome.message or outcome.change.reason
+        trace.step(f"{outcome.status.value} {change.key.name}: {why}")
         self._report(outcome)
 
     def carry_out(self, changes: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
@@ -272,13 +281,13 @@ def wait(
     deadline, pause = clock() + timeout, 0.2
     while waiting and clock() < deadline:
         for number in list(waiting):
-            settled = _in_time(deadline - clock(), partial(_look, cluster, results[number]))
-            if isinstance(settled, str):
-                waiting[number] = settled
-            elif settled:
-                results[number] = settled
+            seen = _in_time(deadline - clock(), partial(_look, cluster, results[number]))
+            if isinstance(seen, Stuck):
+                waiting[number] = seen.reason
+            elif seen:
+                results[number] = seen
                 del waiting[number]
-                report(settled)
+                report(seen)
         if waiting:
             sleep(min(pause, max(deadline - clock(), 0)))
             pause = min(pause * 1.5, 3.0)
@@ -311,19 +320,19 @@ def _in_time(seconds: float, step: Callable[[], T]) -> T | None:
         return None
 
 
-def _look(cluster: Cluster, outcome: Outcome) -> Outcome | str:
-    """Return the settled outcome of a rollout, or what it waits for."""
+def _look(cluster: Cluster, outcome: Outcome) -> Outcome | Stuck:
+    """Return how a rollout ended, or what it still waits for."""
     if outcome.applied is None:
         raise AssertionError("nothing was written")
     before = outcome.change.live if isinstance(outcome.change, Update) else None
     try:
         rollout = cluster.rollout(outcome.applied, before)
     except M2sError as error:
-        return str(error)  # the outage may pass before the deadline does
+        return Stuck(str(error))  # the outage may pass before the deadline does
     if rollout.serving:
         same = outcome.status is Status.UNCHANGED
         served = Outcome(outcome.change, Status.SERVING, rollout.message, outcome.applied)
         return outcome if same else served
     if rollout.failed:
         return Outcome(outcome.change, Status.FAILED, rollout.message)
-    return rollout.message
+    return Stuck(rollout.message)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import product
 from typing import TypeVar
 
-from m2s.base.workers import Workers
-from m2s.desired.locating import servable
 from m2s.domain.manifests import Desired, Manifest
 from m2s.domain.versions import Description, MlModel, Unchecked, Unreadable
-from m2s.platforms.findings import Facts, unchecked
+from m2s.engine.sides import Sides
+from m2s.platforms import catalogue
+from m2s.platforms.common.locating import servable
+from m2s.platforms.findings import Facts, Needs, unchecked
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon import preflight
-from m2s.settings.build import Settings
-from m2s.sources.source import Registry
-from m2s.targets.cluster import Cluster
 
 _T = TypeVar("_T")
 
@@ -23,10 +21,7 @@ _T = TypeVar("_T")
 def inspect(
     results: Sequence[Desired],
     described: Iterable[Description | Unreadable],
-    registry: Registry,
-    cluster: Cluster,
-    settings: Settings,
-    workers: Workers,
+    sides: Sides,
 ) -> tuple[tuple[Desired, ...], tuple[str, ...]]:
     """Return ``results`` with their warnings, and what could not be checked, a line each.
 
@@ -36,18 +31,20 @@ def inspect(
     Args:
         results: what :func:`m2s.desired.build` returned.
         described: the descriptions they were made of, for where the models lie.
-        registry: asked for MLmodel files.
-        cluster: asked for Secrets' keys and ServiceAccounts.
-        settings: ``preflight``, ``strict`` and the prefix map.
-        workers: run the reads.
+        sides: the registry is asked for MLmodel files, the cluster for Secrets' keys and
+            ServiceAccounts.
 
     Raises:
         ClusterError: the cluster does not answer.
     """
+    registry, cluster, settings, workers = (
+        sides.registry, sides.cluster, sides.settings, sides.workers,
+    )  # fmt: skip
     if not settings.inspects:
         return tuple(_strictly(item, settings.strict) for item in results), ()
-    needs = preflight.needs(item for item in results if isinstance(item, Manifest))
-    folders = _folders(described, settings.uri_map)
+    made = [(catalogue.of(item.key), item) for item in results if isinstance(item, Manifest)]
+    needs = Needs.of_all(platform.needs(item.body) for platform, item in made)
+    folders = _folders(described, settings.uri_map, {platform.readable for platform, _ in made})
 
     def mlmodel(uri: str) -> MlModel | Unchecked | None:
         return registry.mlmodel(folders[uri])
@@ -62,21 +59,24 @@ def inspect(
         models=read("Reading MLmodel files", mlmodel, needs.uris & folders.keys()),
     )
     judged = (
-        preflight.checked(item, facts) if isinstance(item, Manifest) else item for item in results
+        catalogue.of(item.key).checked(item, facts) if isinstance(item, Manifest) else item
+        for item in results
     )
     strictly = tuple(_strictly(item, settings.strict) for item in judged)
     return strictly, unchecked(facts)
 
 
 def _folders(
-    described: Iterable[Description | Unreadable], uri_map: Iterable[tuple[str, str]]
+    described: Iterable[Description | Unreadable],
+    uri_map: Iterable[tuple[str, str]],
+    words: Iterable[Callable[[str], str]],
 ) -> Mapping[str, str]:
     """Return, by the URI that a model server reads, the folder that the registry knows."""
     folders = {}
-    for item in described:
-        if isinstance(item, Description):
-            with suppress(Problem):  # no manifest came of such a one
-                folders[servable(item.uri, uri_map)] = item.uri
+    uris = [item.uri for item in described if isinstance(item, Description)]
+    for readable, uri in product(words, uris):
+        with suppress(Problem):  # no manifest came of such a one
+            folders[servable(uri, uri_map, None, None, readable)] = uri
     return folders
 
 

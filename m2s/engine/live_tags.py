@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from m2s.base import mask
 from m2s.base.errors import TagRefused
 from m2s.base.labels import LIVE
-from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
+from m2s.engine.status import serving_of
 from m2s.sources.source import Tagging
 
 UNKNOWN = "-"
@@ -40,7 +40,7 @@ def wanted(deployments: Iterable[LiveDeployment], scope: Scope) -> Tags:
     the order of ``deployments``.
     """
     found: dict[tuple[Served, str], list[Serving]] = {}
-    for one in map(serving.of, deployments):
+    for one in map(serving_of, deployments):
         for version in _versions(one, scope):
             found.setdefault((version, one.owner), []).append(one)
     tags: Tags = {}

@@ -11,14 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from m2s.base.workers import Workers
-from m2s.desired.locating import UNRESOLVED, scheme, servable
-from m2s.desired.places import dotted
 from m2s.domain.manifests import Desired, Manifest, Undeployable
 from m2s.domain.versions import Unreadable
+from m2s.objects.body import replaced
 from m2s.objects.checksum import sealed
+from m2s.objects.layers import dotted
+from m2s.platforms import catalogue
+from m2s.platforms.common.locating import UNRESOLVED, scheme
+from m2s.platforms.common.reader import Reader
+from m2s.platforms.platform import ModelUri
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon.units import Unit, units, with_uris
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 
 Found = Mapping[str, str | Unreadable]
@@ -32,7 +35,7 @@ def resolved(
     A manifest with one that cannot be told becomes :class:`~m2s.domain.manifests.Undeployable`.
     """
     manifests = [item for item in results if isinstance(item, Manifest)]
-    asked = sorted({unit.uri for item in manifests for unit in _unresolved(item)})
+    asked = sorted({place.uri for item in manifests for place in _unresolved(item)})
     if not asked:
         return tuple(results)
     found = dict(
@@ -43,24 +46,25 @@ def resolved(
     )
 
 
-def _unresolved(item: Manifest) -> Iterator[Unit]:
-    for unit in units(item.body):
-        if scheme(unit.uri) in UNRESOLVED and not unit.own_initializer:
-            yield unit
+def _unresolved(item: Manifest) -> Iterator[ModelUri]:
+    for place in catalogue.of(item.key).model_uris(item.body):
+        if scheme(place.uri) in UNRESOLVED and not place.opaque:
+            yield place
 
 
 def _resolved(item: Manifest, found: Found, settings: Settings) -> Manifest | Undeployable:
     uris = {}
-    for unit in _unresolved(item):
+    reader = Reader(settings, catalogue.of(item.key).readable)
+    for place in _unresolved(item):
         try:
-            uris[unit.path] = _servable(unit.uri, found[unit.uri], settings)
+            uris[place.path] = _servable(place.uri, found[place.uri], reader)
         except Problem as problem:
-            return item.refused(f"{dotted(item.body, unit.path)}: {problem}")
-    return replace(item, body=sealed(with_uris(item.body, uris))) if uris else item
+            return item.refused(f"{dotted(item.body, place.path)}: {problem}")
+    return replace(item, body=sealed(replaced(item.body, uris))) if uris else item
 
 
-def _servable(uri: str, found: str | Unreadable, settings: Settings) -> str:
+def _servable(uri: str, found: str | Unreadable, reader: Reader) -> str:
     if isinstance(found, Unreadable):
         raise Problem(f"{uri}: {found.reason}")
     run = re.match(r"runs:/+([^/]+)", uri)
-    return servable(found, settings.uri_map, settings.artifact_root, run[1] if run else None)
+    return replace(reader, run_id=run[1] if run else None).of_registry(found)

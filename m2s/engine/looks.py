@@ -23,7 +23,7 @@ from m2s.domain.versions import (
 )
 from m2s.plan import ties
 from m2s.plan.second_look import Looked
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 
 _FEW = 20

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from m2s import desired
+from m2s.base import trace
 from m2s.base.bounds import after
 from m2s.base.errors import UsageError
 from m2s.base.workers import Begin, Workers, silently
@@ -14,13 +16,14 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Skipped, Templates
 from m2s.domain.scope import Scope
 from m2s.engine.looks import locate
-from m2s.engine.making import Making, now, preview
 from m2s.engine.selection import choose
-from m2s.plan import removals, writes
+from m2s.engine.sides import Sides
+from m2s.engine.stages import build, compare, describe, know, now, preview
+from m2s.plan import removals
 from m2s.plan.changes import Change
-from m2s.plan.orders import overruled
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.platforms import catalogue
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 
@@ -48,32 +51,42 @@ def make_plan(
         M2sError: it took longer than an hour.
         UsageError: there is no folder of templates, and there never was one.
     """
-    scope = Scope(settings.owners, settings.models)
+    trace.step(f"reading {', '.join(map(str, settings.selectors))} of {registry.identity}")
     templates = folder.read() if folder else Templates("")
     with ThreadPoolExecutor(settings.concurrency) as pool:
         workers = Workers(pool, settings.concurrency, begin, after(LONGEST))
+        sides = Sides(
+            registry=registry, cluster=cluster, settings=settings, workers=workers,
+            folder=folder, templates=templates, memo=memo,
+        )  # fmt: skip
         reading = pool.submit(cluster.list)
-        chosen = choose(registry, settings, scope)
-        live = {item.key: item for item in reading.result()}
-        run = Making(registry, cluster, settings, folder, templates, scope, live, workers)
-        built, unchecked = run.build(chosen, memo)
-        narrowed = writes.narrowed(built, live, scope)
-        manifests = overruled(narrowed, live.values(), scope, registry.paused())
-        changes = run.compare(manifests)
-    skipped = tuple(item for item in manifests if isinstance(item, Skipped))
-    made = _plan(
-        registry.identity, cluster, settings, changes, skipped, live.values(), chosen.offered
-    )
-    question = removals.untemplated(templates, built, live.values(), scope)
+        chosen = choose(registry, settings, sides.scope)
+        lives = reading.result()
+        described = describe(sides, chosen)
+        lives += _of_other_kinds(cluster, described.kinds, lives)
+        known = know(sides, lives)
+        built = build(sides, described, known)
+        changes = compare(sides, built, known)
+    skipped = tuple(item for item in built.wanted if isinstance(item, Skipped))
+    made = _plan(registry.identity, cluster, settings, changes, skipped, lives, chosen.offered)
+    question = removals.untemplated(templates, built.every, lives, sides.scope)
     if templates.missing and not question:
         raise UsageError(f"--templates {templates.folder}: there is no such folder; correct it")
     return replace(
         made,
-        unchecked=(*unchecked, *cluster.unread()),
+        unchecked=(*built.unchecked, *cluster.unread()),
         untemplated=question,
-        doubt=run.ties.doubt,
+        doubt=known.ties.doubt,
         accepted=settings.accept_registry,
     )
+
+
+def _of_other_kinds(
+    cluster: Cluster, kinds: Collection[str], lives: Iterable[LiveDeployment]
+) -> tuple[LiveDeployment, ...]:
+    """Return what there is of the kinds that only descriptions name."""
+    others = set(kinds) - {catalogue.default().resource.kind} - {one.key.kind for one in lives}
+    return cluster.list(others) if others else ()
 
 
 def make_teardown(cluster: Cluster, settings: Settings) -> Plan:
@@ -93,7 +106,7 @@ def _plan(
     offered: Mapping[str, int] | None,
 ) -> Plan:
     scope = Scope(settings.owners, settings.models)
-    mine = [item.owner for item in live if scope.includes(item) and not item.deleting]
+    mine = Counter(item.owner for item in live if scope.includes(item) and not item.deleting)
     return Plan(
         registry=registry,
         target=cluster.identity,
@@ -102,7 +115,7 @@ def _plan(
         scope=scope,
         changes=changes,
         skipped=skipped,
-        owned={owner: mine.count(owner) for owner in sorted(scope.owners)},
+        owned={owner: mine[owner] for owner in sorted(scope.owners)},
         offered=offered,
         show_env=settings.show_env,
     )

@@ -20,7 +20,7 @@ from m2s.engine.reconcile import now, preview
 from m2s.plan import orders, reasons, writes
 from m2s.plan.changes import Change, Unchanged, Update
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.targets.cluster import Cluster
 
 
@@ -99,8 +99,8 @@ def _chosen(live: LiveDeployment, to: str | None) -> Entry:
     fit = [entry for entry in past if (entry.is_called(to) if to else entry.served != live.served)]
     if fit:
         return fit[0]
-    missing = f"never served {to}" if to else "served nothing else before"
-    raise M2sError(f"{live.key.name} {missing}, as far as its record goes; {_there(live)}")
+    missing = f"does not have {to}" if to else "has nothing that it served before"
+    raise M2sError(f"the record of {live.key.name} {missing}; {_there(live)}")
 
 
 def _there(live: LiveDeployment) -> str:

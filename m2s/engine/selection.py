@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from m2s import desired
 from m2s.domain.manifests import Templates
 from m2s.domain.scope import Scope
 from m2s.domain.versions import ModelVersion, Selector
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 
 
@@ -32,12 +33,11 @@ class Chosen:
 
 def choose(registry: Registry, settings: Settings, scope: Scope) -> Chosen:
     """Return what the selectors name; raises RegistryError where a list is not complete."""
-    offered: dict[str, int] = {}
+    offered: Counter[str] = Counter()
     every: list[desired.Wanted] = []
     for selector in settings.selectors:
         versions = registry.select(selector)
-        owner = settings.owner_of(selector)
-        offered[owner] = offered.get(owner, 0) + len(versions)
+        offered[settings.owner_of(selector)] += len(versions)
         every += desired.choose(selector, versions)
     others = [
         (share, registry.select(Selector("alias", share.alias)))

@@ -18,11 +18,10 @@ from m2s.domain.scope import Scope
 from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
 from m2s.plan import reasons
+from m2s.platforms import catalogue
 
 UNKNOWN = "-"
 """What stands for what nobody noted, and for a folder's state."""
-STATES = ("Failed", "Creating", "Available")
-"""The Seldon operator's words, the one to be looked at first."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,12 @@ def of(target: str, namespace: str, listed: Iterable[LiveDeployment], scope: Sco
     everything = sorted(listed, key=lambda live: live.key)
     owners = scope.owners or frozenset(live.owner for live in everything if live.owner)
     mine = filter(replace(scope, owners=owners).includes, everything)
-    return Status(target, namespace, scope.owners, scope.models, tuple(map(serving.of, mine)))
+    return Status(target, namespace, scope.owners, scope.models, tuple(map(serving_of, mine)))
+
+
+def serving_of(live: LiveDeployment) -> Serving:
+    """Return what a deployment serves, and what its platform says of it."""
+    return serving.of(live, catalogue.of(live.key).state(live.body))
 
 
 def only(status: Status, name: str) -> Status:
@@ -54,7 +58,7 @@ def only(status: Status, name: str) -> Status:
     if not found:
         others = near(name, (one.key.name for one in status.deployments))
         hint = f"; did you mean {others}?" if others else f": {empty(status)}"
-        raise M2sError(f"{name}: no such deployment of m2s's in {place(status)}{hint}")
+        raise M2sError(f"m2s has no deployment {name} in {place(status)}{hint}")
     return replace(status, deployments=found)
 
 
@@ -81,7 +85,7 @@ def summary(deployments: Iterable[Serving]) -> str:
 
 def urgency(state: str) -> int:
     """Return a state's place in what is to be looked at first; an unknown one is in the middle."""
-    return STATES.index(state) if state in STATES else 1
+    return serving.STATES.index(state) if state in serving.STATES else 1
 
 
 def notes(one: Serving) -> Iterator[str]:

@@ -19,6 +19,20 @@ def digest(value: Any) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def replaced(node: Any, values: Mapping[tuple[str | int, ...], Any]) -> Any:
+    """Return a JSON value with other values in some places, by their paths of keys and indices."""
+    if () in values:
+        return values[()]
+    below: dict[str | int, dict[tuple[str | int, ...], Any]] = {}
+    for path, value in values.items():
+        below.setdefault(path[0], {})[path[1:]] = value
+    if not below:
+        return node
+    if isinstance(node, list):
+        return [replaced(item, below.get(index, {})) for index, item in enumerate(node)]
+    return {**node, **{step: replaced(node.get(step), inner) for step, inner in below.items()}}
+
+
 def comparable(body: Body) -> dict[str, Any]:
     """Return the part of an object that a person or m2s writes.
 

@@ -1,17 +1,16 @@
-"""Partial SeldonDeployments, one over the other, by Kubernetes' strategic rules; pure.
+"""Partial objects, one over the other, by Kubernetes' strategic rules; pure.
 
 The rules are those of "Update API Objects in Place Using kubectl patch" and of the Go tags
-``patchMergeKey`` in k8s.io/api, as far as a SeldonDeployment has such fields:
+``patchMergeKey`` in k8s.io/api, as far as a deployment has such fields:
 
 - mappings merge, to any depth; the higher layer wins a scalar; ``null`` removes what is lower;
-- the lists of :data:`KEYS` merge item by item: the lower layer's order stays, new items follow;
+- lists whose items have keys merge item by item: the lower layer's order stays, new ones follow;
 - every other list is replaced whole, and so is one whose items cannot be told apart;
 - ``$patch: replace`` in a mapping forgets the lower layers', ``$patch: delete`` removes it.
 
-Two rules are m2s's own. ``componentSpecs``, which have no names, are told apart by the names of
-their containers; one without containers is the first, to which Seldon Core adds the containers
-that the graph implies. An item named ``*`` is said of every item of its list, whichever layer has
-it.
+Two rules are m2s's own. Items without a name are told apart by what a platform says, such as their
+containers' names; one without any is the first. An item named ``*`` is said of every item of its
+list, whichever layer has it.
 """
 
 from __future__ import annotations
@@ -21,22 +20,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from m2s.objects.diff import Name, Step, named
-from m2s.objects.list_keys import EVERY, KEYS, NAMELESS, identities
+from m2s.objects.diff import FieldChange, Name, Step, named
+from m2s.objects.list_keys import EVERY, KEYS, NAMELESS, ListKey, identities
 from m2s.objects.origins import Source, Sources
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A partial SeldonDeployment, and what to call it.
+    """A partial object, and what to call it.
 
     ``line`` returns where in the layer's file the path of a value stands, in keys and indices;
-    None for a layer that is no file.
+    None for a layer that is no file. ``described`` tells of a path what
+    :class:`~m2s.objects.origins.Source` has; ``notes`` say what of the file is left out, and why.
     """
 
     name: str
     body: Mapping[str, Any]
     line: Callable[..., int] | None = None
+    described: Callable[..., bool] | bool = False
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def plain(self) -> bool:
@@ -50,9 +52,13 @@ class Merged:
 
     body: dict[str, Any]
     found: Mapping[_Path, _Given]
+    notes: tuple[str, ...] = ()
 
     def sources(self) -> Sources:
-        """Return where every leaf of ``body`` comes from; lines are looked up only here."""
+        """Return where every leaf of ``body`` comes from; lines are looked up only here.
+
+        Of what a description took out of a mapping it is told, too.
+        """
         return {
             named_path(self.body, (*path, *below)): _below(given, below).source
             for path, given in self.found.items()
@@ -60,14 +66,18 @@ class Merged:
         }
 
 
-def merge(layers: Sequence[Layer]) -> Merged:
-    """Return ``layers``, the lowest first, as one SeldonDeployment; none of them is changed."""
+def merge(layers: Sequence[Layer], keys: Mapping[str, ListKey] = KEYS) -> Merged:
+    """Return ``layers``, the lowest first, as one object; none of them is changed.
+
+    ``keys`` tell the items of lists apart, by the list's field.
+    """
     found: dict[_Path, _Given] = {}
-    givens = [_Given(layer, (), dict(layer.body)) for layer in layers]
+    givens = [_Given(layer, (), dict(layer.body), keys) for layer in layers]
+    notes = tuple(note for layer in layers for note in layer.notes)
     if len(layers) == 1 and layers[0].plain:
-        return Merged(givens[0].value, {(): givens[0]})
+        return Merged(givens[0].value, {(): givens[0]}, notes)
     body = _merged(givens, (), found) if givens else {}
-    return Merged(body, found)
+    return Merged(body, found, notes)
 
 
 def named_path(body: Any, path: Sequence[str | int]) -> tuple[Step, ...]:
@@ -75,9 +85,14 @@ def named_path(body: Any, path: Sequence[str | int]) -> tuple[Step, ...]:
     result: list[Step] = []
     for step in path:
         by_name = isinstance(step, int) and named(body)
-        body = body[step]
+        body = body.get(step) if isinstance(body, Mapping) else body[step]
         result.append(Name(body["name"]) if by_name else step)
     return tuple(result)
+
+
+def dotted(body: Any, path: Sequence[str | int]) -> str:
+    """Return a path, the last step of which may be missing, as a person writes it."""
+    return str(FieldChange((*named_path(body, path[:-1]), path[-1]), "added"))
 
 
 _Path = tuple[str | int, ...]
@@ -90,17 +105,28 @@ class _Given:
     layer: Layer
     at: _Path
     value: Any
+    keys: Mapping[str, ListKey]
 
     def child(self, step: str | int) -> _Given:
-        return _Given(self.layer, (*self.at, step), self.value[step])
+        return _Given(self.layer, (*self.at, step), self.value[step], self.keys)
 
     def without(self, key: str) -> _Given:
-        return _Given(self.layer, self.at, {k: v for k, v in self.value.items() if k != key})
+        kept = {name: value for name, value in self.value.items() if name != key}
+        return _Given(self.layer, self.at, kept, self.keys)
+
+    def name(self, field: str) -> str | None:
+        """Return the field that names the items of a list, where there is one."""
+        key = self.keys.get(field)
+        return key if isinstance(key, str) else None
+
+    def items(self, field: str) -> list[frozenset[Any]] | None:
+        return identities(field, self.value, self.keys)
 
     @property
     def source(self) -> Source:
         line = self.layer.line
-        return Source(self.layer.name, line(*self.at) if line else None)
+        where, own = line(*self.at) if line else None, self.layer.described
+        return Source(self.layer.name, where, own(*self.at) if callable(own) else own)
 
 
 def _merged(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given]) -> Any:
@@ -133,7 +159,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _below(given: _Given, path: _Path) -> _Given:
-    return _Given(given.layer, (*given.at, *path), None)
+    return _Given(given.layer, (*given.at, *path), None, given.keys)
 
 
 def _leaves(value: Any, path: _Path = ()) -> Iterator[_Path]:
@@ -157,7 +183,7 @@ def _kind(given: _Given, field: str) -> _Kind:
         return "nothing"
     if isinstance(value, dict):
         return "nothing" if value.get("$patch") == "delete" else "mapping"
-    return "items" if identities(field, value) is not None else "whole"
+    return "items" if given.items(field) is not None else "whole"
 
 
 def _standing(givens: Sequence[_Given], field: str) -> list[_Given]:
@@ -183,7 +209,10 @@ def _mappings(givens: Sequence[_Given], path: _Path, found: dict[_Path, _Given])
     result = {}
     for key in dict.fromkeys(key for given in givens for key in given.value if key != "$patch"):
         inner = [given.child(key) for given in givens if key in given.value]
-        if _stands(inner) and not _only_every(inner, key):
+        if not _stands(inner):
+            if inner[-1].layer.described is True:
+                found[*path, key] = _below(inner[-1], ())
+        elif not _only_every(inner, key):
             result[key] = _merged(inner, (*path, key), found)
     return result
 
@@ -192,7 +221,7 @@ def _only_every(givens: Sequence[_Given], field: str) -> bool:
     """Whether lists have nothing but what is said of every item: of none, then."""
     if not isinstance(givens[-1].value, list):
         return False
-    lists = [identities(field, given.value) for given in _standing(givens, field)]
+    lists = [given.items(field) for given in _standing(givens, field)]
     return all(ids and all(names == {EVERY} for names in ids) for ids in lists)
 
 
@@ -200,7 +229,7 @@ def _items(
     givens: Sequence[_Given], field: str, path: _Path, found: dict[_Path, _Given]
 ) -> list[Any]:
     groups = [group for group in _groups(givens, field) if _stands(group)]
-    named_once = [_named_once(_standing(group, ""), KEYS.get(field)) for group in groups]
+    named_once = [_named_once(_standing(group, ""), group[0].name(field)) for group in groups]
     return [_merged(group, (*path, index), found) for index, group in enumerate(named_once)]
 
 
@@ -220,10 +249,11 @@ def _groups(givens: Sequence[_Given], field: str) -> list[list[_Given]]:
     every: dict[int, list[_Given]] = {}
     groups: list[_Group] = []
     for level, given in enumerate(givens):
-        for index, names in enumerate(identities(field, given.value) or ()):
+        for index, names in enumerate(given.items(field) or ()):
             item = given.child(index)
             if names == {EVERY}:
-                every[level] = [item.without(KEYS[field]) if field in KEYS else item]
+                name = given.name(field)
+                every[level] = [item.without(name) if name else item]
                 continue
             group = next((one for one in groups if one[0] & names), None) or _first(groups, names)
             if group is None:

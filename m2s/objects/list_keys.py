@@ -1,50 +1,46 @@
-"""Identities of list items in a SeldonDeployment, so that the lists of two layers can merge.
+"""Identities of list items in an object, so that the lists of two layers can merge.
 
-Kubernetes' own keys are the Go tags ``patchMergeKey`` of k8s.io/api. A SeldonDeployment's
-predictors, graph nodes and parameters have names; its componentSpecs have their containers' names.
+These keys are Kubernetes' own, the Go tags ``patchMergeKey`` of k8s.io/api; a serving platform adds
+those of its kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 EVERY = "*"
 """The name of an item that applies to all items of its list."""
 
-KEYS = {
-    "predictors": "name", "children": "name", "parameters": "name", "containers": "name",
-    "initContainers": "name", "env": "name", "volumes": "name", "imagePullSecrets": "name",
-    "volumeMounts": "mountPath", "ports": "containerPort", "hostAliases": "ip",
+ListKey = str | Callable[[Mapping[str, Any]], list[Any]]
+"""The field that names an item, or what returns the names of one that has no such field."""
+
+KEYS: Mapping[str, ListKey] = {
+    "containers": "name", "initContainers": "name", "env": "name", "volumes": "name",
+    "imagePullSecrets": "name", "volumeMounts": "mountPath", "ports": "containerPort",
+    "hostAliases": "ip",
 }  # fmt: skip
 
 NAMELESS: frozenset[Any] = frozenset({""})
-"""The identity of a componentSpec without containers."""
+"""The identity of an item without any name."""
 
 
-def told_apart(field: str, value: Any) -> bool:
+def told_apart(field: str, value: Any, keys: Mapping[str, ListKey]) -> bool:
     """Whether the items of a list merge with those of another layer's list, by name."""
-    return identities(field, value) is not None
+    return identities(field, value, keys) is not None
 
 
-def identities(field: str, value: Any) -> list[frozenset[Any]] | None:
+def identities(field: str, value: Any, keys: Mapping[str, ListKey]) -> list[frozenset[Any]] | None:
     """Return the identity of each item of a list; None if the items have none."""
-    key = KEYS.get(field)
-    if not isinstance(value, list) or (key is None and field != "componentSpecs"):
+    key = keys.get(field)
+    if not isinstance(value, list) or key is None:
         return None
     if not all(isinstance(item, dict) for item in value):
         return None
-    names = [[item.get(key)] if key else _containers(item) for item in value]
+    names = [[item.get(key)] if isinstance(key, str) else key(item) for item in value]
     flat = [name for each in names for name in each]
     if not all(isinstance(name, str | int) for name in flat) or len(set(flat)) < len(flat):
         return None
     if len(names) > 1 and [] in names:
         return None
     return [frozenset(each) or NAMELESS for each in names]
-
-
-def _containers(spec: Mapping[str, Any]) -> list[Any]:
-    pod = spec.get("spec")
-    containers = pod.get("containers") if isinstance(pod, Mapping) else None
-    items = containers if isinstance(containers, list) else []
-    return [item.get("name") for item in items if isinstance(item, Mapping)]

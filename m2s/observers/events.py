@@ -17,8 +17,7 @@ _TOLD = (Status.CREATED, Status.UPDATED, Status.DELETED, *_BAD)
 class Notices:
     """Records an Event for each change, and one when something begins to be in its way.
 
-    Args:
-        events: where they go; None, of a folder, is nowhere.
+    ``events`` is where they go; None, of a folder, is nowhere.
     """
 
     def __init__(self, events: Events | None) -> None:

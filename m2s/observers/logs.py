@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from m2s.base import mask, printable, waiting
+from m2s.base import mask, printable, trace, waiting
 from m2s.domain.versions import Key
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
@@ -36,6 +35,9 @@ def configure(form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("m2s").setLevel(logging.INFO)
+    traced = logging.getLogger("m2s.trace")
+    traced.setLevel(logging.DEBUG)
+    trace.say(traced.debug)
     logging.captureWarnings(True)
     waiting.say(logging.getLogger("m2s.waiting").info)
 
@@ -50,7 +52,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(self, record),
-            **_extra(record),
+            **getattr(record, _EXTRA, {}),
         }
         return printable.json_text(mask.value(values))
 
@@ -73,11 +75,6 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
-    extra: Mapping[str, Any] = getattr(record, _EXTRA, {})
-    return extra
 
 
 class PassLog:
@@ -103,15 +100,12 @@ class PassLog:
         self._standing = standing
         if unbegun:
             _log.warning("%d changes were not attempted", unbegun)
-        if report.plan:
-            self._note(not_checked(report.plan))
-        self._conclude(report)
-
-    def _note(self, notes: tuple[str, ...]) -> None:
+        notes = not_checked(report.plan) if report.plan else self._notes
         for note in notes:
             if note not in self._notes:
                 _log.warning("%s", note)
         self._notes = notes
+        self._conclude(report)
 
     def _tell(self, outcome: Outcome, trigger: str, standing: set[tuple[Key, str]]) -> None:
         key, told = outcome.change.key, f"{outcome.status.value}: {outcome.message}"

@@ -18,7 +18,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from m2s.base.labels import SELECTOR
-from m2s.domain.deployments import LiveDeployment
 from m2s.engine.execute import NOT_ATTEMPTED
 from m2s.plan.changes import Action, Create, Delete, Update
 from m2s.watch.report import PassReport, Result
@@ -36,9 +35,8 @@ Served = tuple[str, str, str, str]
 class Metrics:
     """An observer that counts passes, and the application that shows the counts.
 
-    Args:
-        leading: whether this process may write now.
-        deliveries: how many webhook requests came, by result; None without a webhook.
+    ``leading`` says whether this process may write now, ``deliveries`` how many webhook requests
+    came, by result; None without a webhook.
     """
 
     def __init__(
@@ -48,9 +46,7 @@ class Metrics:
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
-        self._passes = Counter(
-            "m2s_reconcile", "Passes, by what they came to.", ["result"], registry=registry
-        )
+        self._passes = Counter("m2s_reconcile", "Passes, by result.", ["result"], registry=registry)
         self._seconds = Histogram(
             "m2s_reconcile_duration_seconds",
             "How long a pass took.",
@@ -108,7 +104,7 @@ class _State(Collector):
         if self._succeeded is not None:
             yield GaugeMetricFamily(
                 "m2s_last_success_timestamp_seconds",
-                "When the last pass ended in which all was well.",
+                "Unix time at which the last pass without an error ended.",
                 self._succeeded,
             )
         if self._read and leads:
@@ -124,7 +120,7 @@ class _State(Collector):
 
 def _deployments(blocked: int, deployments: tuple[Served, ...]) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "m2s_blocked_deployments", "Deployments that are wanted and cannot be had.", blocked
+        "m2s_blocked_deployments", "Blocked deployments in the last complete pass.", blocked
     )
     info = GaugeMetricFamily(
         "m2s_served_model_info",
@@ -139,11 +135,10 @@ def _deployments(blocked: int, deployments: tuple[Served, ...]) -> Iterator[Metr
 def served(report: PassReport) -> tuple[Served, ...]:
     """Return what our deployments serve after a pass that could read both sides."""
     owners = report.plan.scope.owners if report.plan else ()
-    ours = (live for live in report.left().values() if live.owner in owners)
-    return tuple(sorted({line for live in ours for line in _lines(live)}))
-
-
-def _lines(live: LiveDeployment) -> Iterator[Served]:
-    selector = live.annotations.get(SELECTOR, "")
-    for one in live.served:
-        yield one.model, one.version, selector, live.key.name
+    lines = {
+        (one.model, one.version, live.annotations.get(SELECTOR, ""), live.key.name)
+        for live in report.left().values()
+        if live.owner in owners
+        for one in live.served
+    }
+    return tuple(sorted(lines))

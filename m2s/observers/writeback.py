@@ -49,10 +49,7 @@ class WriteBack:
 
     It writes in a daemon thread of its own, some tenths of a second after a change; nothing waits
     for it or fails with it. What goes wrong is logged once, until the tags could be written again.
-
-    Args:
-        look: returns our deployments as they are now.
-        leading: whether this process may write now.
+    ``look`` returns our deployments as they are now.
     """
 
     def __init__(

@@ -1,7 +1,4 @@
-"""A checkup for people: one screen of 80 columns, or Markdown.
-
-Everything shown passes :mod:`m2s.mask`.
-"""
+"""A checkup for people: one screen of 80 columns, or Markdown; all passes :mod:`m2s.base.mask`."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from m2s.base import mask
 from m2s.domain.rights import told
 from m2s.engine.check import Checkup, Part, Source, Target
 from m2s.output import words
-from m2s.output.tables import folded
+from m2s.output.tables import folded, masked
 
 _GOOD, _BAD, _MINOR = "green", "bold red", "yellow"
 
@@ -31,10 +28,10 @@ def table(checkup: Checkup) -> RenderableType:
     rows = [row for block in _blocks(checkup) for row in (*block, None)]
     width = max(len(row.name) for row in rows if row)
     shown = (
-        folded((width,), Text(row.name, "bold"), _text(row.text, row.style)) if row else Text()
+        folded((width,), Text(row.name, "bold"), masked(row.text, row.style)) if row else Text()
         for row in rows
     )
-    return Group(*shown, _text(verdict(checkup), "bold"))
+    return Group(*shown, masked(verdict(checkup), "bold"))
 
 
 def markdown(checkup: Checkup) -> str:
@@ -48,22 +45,22 @@ def markdown(checkup: Checkup) -> str:
 def verdict(checkup: Checkup) -> str:
     """Return the last line."""
     count = len(checkup.problems)
-    if not count:
-        return "Check: all that is needed is there"
-    return f"Check: {count} problem{'s' * (count > 1)}"
+    found = f"{count} problem{'s' * (count > 1)}" if count else "all that is needed is there"
+    return f"Check: {found}"
 
 
 def _blocks(checkup: Checkup) -> Iterator[list[_Row]]:
     yield list(_source(checkup.source))
     yield list(_target(checkup.target))
     if checkup.parts:
-        yield [*map(_part, checkup.parts), *_lacking(checkup)]
+        lacking = [_Row("Problem", checkup.lacking, _BAD)] if checkup.lacking else []
+        yield [*map(_part, checkup.parts), *lacking]
 
 
 def _source(source: Source) -> Iterator[_Row]:
     yield _Row("Registry", source.identity or "none")
     if source.version or source.offers:
-        yield _Row("Version", f"MLflow {source.version or 'of a version that it does not tell'}")
+        yield _Row("Version", f"MLflow {source.version or 'of unknown version'}")
     if source.workspace or source.workspaces:
         there = f"; the server has {', '.join(source.workspaces)}" if source.workspaces else ""
         yield _Row("Workspace", f"{source.workspace or 'none is asked for'}{there}")
@@ -95,11 +92,6 @@ def _target(target: Target) -> Iterator[_Row]:
         yield _Row("Problem", problem, _BAD)
 
 
-def _lacking(checkup: Checkup) -> Iterator[_Row]:
-    if checkup.lacking:
-        yield _Row("Problem", checkup.lacking, _BAD)
-
-
 def _part(part: Part) -> _Row:
     if not part.missing:
         return _Row(part.need.what, "works", _GOOD)
@@ -107,7 +99,3 @@ def _part(part: Part) -> _Row:
     if part.need.needed:
         return _Row(part.need.what, missing, _BAD)
     return _Row(part.need.what, f"{missing} (not needed: {part.need.without})", _MINOR)
-
-
-def _text(text: str, style: str = "") -> Text:
-    return Text(mask.text(text), style)

@@ -29,12 +29,9 @@ DigestOf = Callable[[Manifest | LiveDeployment], str]
 def of_plan(
     plan: Plan, warnings: Iterable[str] = (), digest_of: DigestOf | None = None
 ) -> dict[str, Any]:
-    """Return a plan as JSON values, without any secret (law 7).
+    """Return a plan as JSON values, without any secret (law 7), with lines that are shown with it.
 
-    Args:
-        plan: what is planned.
-        warnings: lines that are shown with it.
-        digest_of: how its objects are told apart; :func:`shown_digest` unless given.
+    ``digest_of`` is how its objects are told apart; :func:`shown_digest` unless given.
     """
     digest_of = digest_of or shown_digest
     return {

@@ -1,7 +1,4 @@
-"""An explanation for people: a table, or Markdown.
-
-Everything shown passes :mod:`m2s.base.mask`.
-"""
+"""An explanation for people: a table, or Markdown; all passes :mod:`m2s.base.mask`."""
 
 from __future__ import annotations
 
@@ -12,6 +9,7 @@ from rich.text import Text
 from m2s.base import mask, printable
 from m2s.output import words
 from m2s.output.plan_view import short
+from m2s.output.tables import masked
 from m2s.plan.explain import Explanation
 
 
@@ -25,7 +23,7 @@ def table(explained: Explanation) -> RenderableType:
         for field in fields:
             line = "" if field.source.line is None else f":{field.source.line}"
             grid.add_row(line, Text(printable.line(f"{field.path}: {short(field.value)}")))
-        parts += [Text(), Text(mask.text(layer), "bold"), grid]
+        parts += [Text(), masked(layer, "bold"), grid]
     return Group(*parts)
 
 

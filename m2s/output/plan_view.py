@@ -1,12 +1,10 @@
-"""Plan and outcomes for people: a rich table that fits 80 columns, or Markdown.
-
-Everything shown passes :mod:`m2s.base.mask`.
-"""
+"""Plan and outcomes for people, masked: a rich table that fits 80 columns, or Markdown."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, assert_never
 
 from rich.cells import cell_len, set_cell_size
@@ -19,12 +17,14 @@ from m2s.base import mask, wording
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.engine.execute import Outcome, Status
-from m2s.objects.diff import FieldChange, steps
+from m2s.objects.diff import FieldChange, Step, steps
 from m2s.output import words
 from m2s.output.document import not_checked
-from m2s.output.tables import WIDTH, folded, room
+from m2s.output.tables import WIDTH, folded, masked, room
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of, summary
+from m2s.platforms import catalogue
+from m2s.platforms.common import pod_security
 
 _STYLES = {
     Action.CREATE: "green", Action.UPDATE: "yellow", Action.DELETE: "red",
@@ -32,6 +32,8 @@ _STYLES = {
 }  # fmt: skip
 MAX_FIELDS = 12
 """How many fields of one change the table lists; JSON lists them all."""
+LONGEST = 120
+"""Characters of a value that the table shows."""
 _BESIDE_NAMES = 46
 """Columns that names leave for the rest of a row, at least."""
 _INDENT = 3
@@ -49,18 +51,13 @@ def plan_table(plan: Plan, width: int = WIDTH) -> RenderableType:
         parts.append(Text(f"= {rest} more unchanged, not listed (-o json lists them)", "dim"))
     if plan.skipped:
         parts += [Text(), Text("Skipped:")]
-        parts += [
-            Padding(
-                Text(mask.text(f"{item.version} ({item.selector}): {item.reason}")), (0, 0, 0, 2)
-            )
-            for item in plan.skipped[: words.MAX_QUIET]
-        ]
-        if len(plan.skipped) > words.MAX_QUIET:
-            parts.append(
-                Text(f"  and {len(plan.skipped) - words.MAX_QUIET} more (-o json lists them)")
-            )
+        for item in plan.skipped[: words.MAX_QUIET]:
+            line = f"{item.version} ({item.selector}): {item.reason}"
+            parts.append(Padding(masked(line), (0, 0, 0, 2)))
+        if (more := len(plan.skipped) - words.MAX_QUIET) > 0:
+            parts.append(Text(f"  and {more} more (-o json lists them)"))
     if plan.unchecked:
-        parts += [Text(), *(Text(mask.text(line)) for line in not_checked(plan))]
+        parts += [Text(), *map(masked, not_checked(plan))]
     return Group(*parts, Text(), Text(summary(plan), "bold"))
 
 
@@ -86,15 +83,8 @@ def _table(
         why, below = mask.text(change.reason), details(change, listed, width)
         if len(why) > space:
             why, below = "", [why, *below]  # a long reason reads better over the full width
-        yield _row(
-            widths,
-            space,
-            change.action.value,
-            _title(change),
-            words.version(change),
-            why,
-            style=style,
-        )
+        cells = (change.action.value, _title(change), words.version(change), why)
+        yield _row(widths, space, *cells, style=style)
         yield from (_indented(line, width) for line in below)
 
 
@@ -107,16 +97,12 @@ def _indented(line: str, width: int) -> RenderableType:
 
 def _row(widths: Sequence[int], space: int, *cells: str, style: str) -> RenderableType:
     *styled, last = cells
-    if all(_fits(*pair) for pair in zip(cells, (*widths, space), strict=True)):
-        columns = (
-            set_cell_size(cell, width + 2) for cell, width in zip(styled, widths, strict=True)
-        )
-        return Text.assemble(*((column, style) for column in columns), last)
+    most = zip(cells, (*widths, space), strict=True)
+    if all("\n" not in cell and cell_len(cell) <= width for cell, width in most):
+        pairs = zip(styled, widths, strict=True)
+        columns = ((set_cell_size(cell, width + 2), style) for cell, width in pairs)
+        return Text.assemble(*columns, last)
     return folded(widths, *(Text(cell, style) for cell in styled), Text(last))
-
-
-def _fits(cell: str, width: int) -> bool:
-    return "\n" not in cell and cell_len(cell) <= width
 
 
 def _title(change: Change) -> str:
@@ -126,16 +112,14 @@ def _title(change: Change) -> str:
 def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> list[str]:
     """Return the notes and the fields of one change, a line each; the reason is not among them.
 
-    Args:
-        change: any one of a plan.
-        listed: the variables and arguments whose values may be shown.
-        width: columns that there are; a line that has more is told in several.
+    ``listed`` are the variables and arguments whose values may be shown. A line of more columns
+    than ``width`` is told in several.
     """
     match change:
         case Create(manifest=manifest):
             lines = [*_notes(manifest), *_facts(change, listed, width)]
-        case Update(manifest=manifest, fields=fields):
-            lines = [*_notes(manifest), *_field_lines(fields, listed, width)]
+        case Update(manifest=manifest):
+            lines = [*_notes(manifest), *_field_lines(change, listed, width)]
         case Unchanged(manifest=manifest):
             lines = [*manifest.notes, *_warnings(manifest)] if manifest else []
         case Blocked(live=live):
@@ -150,7 +134,8 @@ def details(change: Change, listed: Sequence[str] = (), width: int = WIDTH) -> l
 def _notes(manifest: Manifest) -> Iterator[str]:
     yield from manifest.notes
     yield from _warnings(manifest)
-    yield from _ignored(manifest)
+    for pointer in manifest.ignored:
+        yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
 
 
 def _kept(live: LiveDeployment) -> Iterator[str]:
@@ -161,32 +146,38 @@ def _kept(live: LiveDeployment) -> Iterator[str]:
 
 
 def _warnings(manifest: Manifest) -> Iterator[str]:
-    for warning in manifest.warnings:
-        yield f"warning: {warning}"
+    return (f"warning: {warning}" for warning in manifest.warnings)
 
 
-def _ignored(manifest: Manifest) -> Iterator[str]:
-    for pointer in manifest.ignored:
-        yield f"{'.'.join(steps(pointer))} is left to others (--ignore)"
-
-
-_FACTS = ("image", "replicas", "modelUri", "traffic", "shadow")
+def _watched(manifest: Manifest) -> Mapping[tuple[Step, ...], Any]:
+    parts = catalogue.of(manifest.key).pod_specs(manifest.body)
+    return pod_security.watched(manifest.body, parts)
 
 
 def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
-    """What a data scientist looks for in a new deployment: images, replicas, model URIs."""
+    """What a data scientist looks for in a new deployment, and what a policy is about (law 13)."""
+    watched, facts = _watched(change.manifest), catalogue.of(change.key).facts
     for field in change.fields:
-        if field.path[0] == "spec" and field.path[-1] in _FACTS:
+        fact = field.path[0] == "spec" and field.path[-1] in facts
+        if fact or any(field.path[: len(path)] == path for path in watched):
             yield from _lines(field, listed, width, added="")
 
 
-def _field_lines(fields: Sequence[FieldChange], listed: Sequence[str], width: int) -> list[str]:
+def _field_lines(change: Update, listed: Sequence[str], width: int) -> Iterator[str]:
     # m2s's own labels and annotations only say again what the row's version says.
-    told = [field for field in fields if not field.bookkeeping]
-    lines = [line for field in told[:MAX_FIELDS] for line in _lines(field, listed, width)]
+    told = [field for field in change.fields if not field.bookkeeping]
+    for field in told[:MAX_FIELDS]:
+        yield from _lines(field, listed, width)
+    # What a policy is about is seen, however much else there is (law 13).
+    cut = [field for field in told if len(short(field.new)) == LONGEST] + told[MAX_FIELDS:]
+    for path, value in _watched(change.manifest).items() if cut else ():
+        for field in cut:
+            if field.path[: len(path)] == path:
+                yield from _lines(field, listed, width)
+            elif path[: len(field.path)] == field.path:
+                yield from _lines(FieldChange(path, "added", None, value), listed, width)
     if len(told) > MAX_FIELDS:
-        lines.append(f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)")
-    return lines
+        yield f"and {len(told) - MAX_FIELDS} more fields (-o json lists them)"
 
 
 def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "+ ") -> list[str]:
@@ -210,7 +201,7 @@ def _lines(field: FieldChange, listed: Sequence[str], width: int, added: str = "
     return [path, *(f"  {line}" for line in ([joined] if len(joined) < space - 2 else values))]
 
 
-def short(value: Any, limit: int = 120) -> str:
+def short(value: Any, limit: int = LONGEST) -> str:
     """Return a JSON value as text of so many characters at most."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
@@ -225,19 +216,16 @@ def outcomes_table(outcomes: Sequence[Outcome], width: int = WIDTH) -> Renderabl
     told = [outcome for outcome in outcomes if outcome.status is not Status.UNCHANGED]
     for outcome in told:
         style = _STYLES[outcome.change.action] if outcome.ok else "bold red"
-        table.add_row(
-            Text(outcome.status.value, style),
-            Text(mask.text(outcome.change.key.name)),
-            Text(mask.text(outcome.message)),
-        )
+        name, message = masked(outcome.change.key.name), masked(outcome.message)
+        table.add_row(Text(outcome.status.value, style), name, message)
     last = Text(outcomes_summary(outcomes), "bold")
     return Group(table, Text(), last) if told else last
 
 
 def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
     """Return ``Done: 2 created, 1 updated, 1 failed``."""
-    statuses = [outcome.status for outcome in outcomes]
-    counts = [(statuses.count(status), status.value) for status in Status]
+    statuses = Counter(outcome.status for outcome in outcomes)
+    counts = [(statuses[status], status.value) for status in Status]
     parts = [f"{count} {word}" for count, word in counts if count and word != "unchanged"]
     return f"Done: {', '.join(parts)}" if parts else "Done: nothing to do"
 
@@ -249,22 +237,14 @@ def plan_markdown(plan: Plan) -> str:
     if shown:
         lines += ["| | Deployment | Model | Version | Why and what |", "|---|---|---|---|---|"]
     for change in shown:
-        cells = (
-            f"`{change.action.value}`",
-            words.cell(change.key.name),
-            words.cell(models_of(change)[0]),
-            words.cell(words.version(change)),
-            "<br>".join(
-                words.cell(line)
-                for line in (mask.text(change.reason), *details(change, plan.show_env))
-            ),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        why = "\n".join((mask.text(change.reason), *details(change, plan.show_env)))
+        texts = (change.key.name, models_of(change)[0], words.version(change), why)
+        cells = " | ".join(map(words.cell, texts))
+        lines.append(f"| `{change.action.value}` | {cells} |")
     lines += [""] if shown else []
     for item in plan.skipped:
-        lines.append(
-            f"- skipped {words.cell(str(item.version))}: {words.cell(mask.text(item.reason))}"
-        )
+        reason = words.cell(mask.text(item.reason))
+        lines.append(f"- skipped {words.cell(str(item.version))}: {reason}")
     lines += [f"- {words.cell(mask.text(line))}" for line in not_checked(plan)]
     lines += [""] if plan.skipped or plan.unchecked else []
     return "\n".join([*lines, f"**{summary(plan)}**", ""])

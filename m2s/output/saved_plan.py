@@ -15,7 +15,7 @@ from m2s.base.errors import PlanFileError, UsageError
 from m2s.output.document import FORMAT_VERSION, of_plan, sides, text, whole_digest
 from m2s.plan.plan import Plan
 from m2s.settings import split
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.settings.options import OPTIONS
 
 # Bound is what decides a plan, and so is taken from it when it is applied. Where the two sides are
@@ -30,7 +30,8 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
     """Write a plan to be applied later; atomically, readable by its owner only.
 
     Raises:
-        PlanFileError: when it cannot be written.
+        UsageError: there is no such folder.
+        PlanFileError: it cannot be written.
     """
     bound = {"settings": _bound(plan, settings), "hidden": _hidden(plan, secrets.token_hex(16))}
     document = {**of_plan(plan, warnings), **bound}
@@ -44,6 +45,8 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if not target.parent.exists():
+            raise UsageError(f"--out {path}: no such folder {target.parent}") from error
         raise PlanFileError(f"--out {path}: {error.strerror}") from error
 
 
@@ -62,17 +65,21 @@ def _hidden(plan: Plan, salt: str) -> dict[str, str]:
 
 def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
     root = settings.artifact_root
+    by_alias = [item.name for item in settings.selectors if item.kind == "alias"]
     special = {
         "stage": [item.name for item in settings.selectors if item.kind == "stage"],
-        "alias": _aliases(settings),
+        "alias": [] if settings.split else by_alias,  # which a split names itself
         "split": split.text(settings.split) if settings.split else None,
         "namespace": plan.namespace,
         "model-uri-map": [mask.text(f"{left}={right}") for left, right in settings.uri_map],
         "artifact-root": mask.text(root) if root else None,
     }
     accepted = {"accept-registry": True} if settings.accept_registry else {}
-    plain = {name: _plain(settings, name) for name in _BOUND if name not in special}
-    return {**{name: {**plain, **special}[name] for name in _BOUND}, **accepted}
+    values: dict[str, Any] = {}
+    for name in _BOUND:
+        value = special[name] if name in special else getattr(settings, OPTIONS[name].attribute)
+        values[name] = list(value) if isinstance(value, tuple) else value
+    return {**values, **accepted}
 
 
 def accepts(document: Mapping[str, Any]) -> bool:
@@ -80,25 +87,17 @@ def accepts(document: Mapping[str, Any]) -> bool:
     return document["settings"].get("accept-registry") is True
 
 
-def _plain(settings: Settings, name: str) -> Any:
-    value = getattr(settings, OPTIONS[name].attribute)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _aliases(settings: Settings) -> list[str]:
-    if settings.split:  # which names them itself
-        return []
-    return [item.name for item in settings.selectors if item.kind == "alias"]
-
-
 def load(path: str) -> dict[str, Any]:
     """Return a saved plan's document.
 
     Raises:
-        PlanFileError: when it is not readable, not a saved plan, or of another format version.
+        UsageError: there is no such file.
+        PlanFileError: it is not readable, not a saved plan, or of another format version.
     """
     try:
         document = json.loads(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file; `m2s plan --out {path}` writes one") from error
     except OSError as error:
         raise PlanFileError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -141,8 +140,7 @@ def _is_change(change: Mapping[str, Any]) -> bool:
 def flags_of(document: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags that ``apply PLAN`` works by: its own, and those that do not decide it.
 
-    Raises:
-        UsageError: when a flag on the command line contradicts the plan.
+    UsageError: a flag on the command line contradicts the plan.
     """
     result = dict(flags)
     for name in _BOUND:

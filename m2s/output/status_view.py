@@ -1,12 +1,10 @@
-"""A status for people: tables that fit 80 columns, or Markdown.
-
-Everything shown passes :mod:`m2s.base.mask`.
-"""
+"""A status for people: tables that fit 80 columns, or Markdown; all passes :mod:`m2s.base.mask`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -17,7 +15,7 @@ from m2s.domain.serving import Serving
 from m2s.engine import status
 from m2s.engine.status import UNKNOWN, Status
 from m2s.output import words
-from m2s.output.tables import WIDTH, folded, room
+from m2s.output.tables import WIDTH, folded, masked, room
 
 _STYLES = {"Available": "green", "Creating": "yellow", "Failed": "bold red"}
 _WIDEST = 20
@@ -29,19 +27,13 @@ _PAST = ("Version", "Since", "Revision")
 def table(found: Status, width: int = WIDTH) -> RenderableType:
     """Return what is served, below its selector and owner, and the count line."""
     if not found.deployments:
-        return _text(f"{status.empty(found)} at {found.target}")
-    parts: list[RenderableType] = [_text(status.place(found))]
-    for whose, group in groupby(sorted(found.deployments, key=_by_owner), key=_whose):
-        parts += [Text(), _text(whose, "bold"), *_rows(tuple(group), width)]
+        return masked(f"{status.empty(found)} at {found.target}")
+    parts: list[RenderableType] = [masked(status.place(found))]
+    whose = attrgetter("owner", "selector")  # the order of names is kept below that
+    for (owner, selector), group in groupby(sorted(found.deployments, key=whose), key=whose):
+        title = ", ".join(filter(None, (selector, f"owner {owner}")))
+        parts += [Text(), masked(title, "bold"), *_rows(tuple(group), width)]
     return Group(*parts, Text(), Text(status.summary(found.deployments), "bold"))
-
-
-def _by_owner(one: Serving) -> tuple[str, str]:
-    return one.owner, one.selector  # the order of names is kept below that
-
-
-def _whose(one: Serving) -> str:
-    return ", ".join(filter(None, (one.selector, f"owner {one.owner}")))
 
 
 def _rows(deployments: Sequence[Serving], width: int) -> Iterator[RenderableType]:
@@ -54,12 +46,9 @@ def _rows(deployments: Sequence[Serving], width: int) -> Iterator[RenderableType
     for one, (title, *rest) in zip(deployments, cells, strict=True):
         version, state, since = rest
         shown = Text(state, _STYLES.get(one.state, ""))
-        yield folded(grid, Text(title), _text(version), shown, Text(since))
-        yield from (_indented(line) for line in status.notes(one))
-
-
-def _indented(line: str) -> Padding:
-    return Padding(_text(line), (0, 0, 0, 2), expand=False)
+        yield folded(grid, Text(title), masked(version), shown, Text(since))
+        for line in status.notes(one):
+            yield Padding(masked(line), (0, 0, 0, 2), expand=False)
 
 
 def _cells(one: Serving) -> tuple[str, str, str, str]:
@@ -71,8 +60,8 @@ def _cells(one: Serving) -> tuple[str, str, str, str]:
 def details(found: Status, width: int = WIDTH) -> RenderableType:
     """Return all that is known of the only deployment of a status, and its history."""
     (one,) = found.deployments
-    title = _text(f"{one.key.name} in {status.place(found)}")
-    facts = (folded((8,), Text(name, "bold"), _text(value)) for name, value in _facts(one))
+    title = masked(f"{one.key.name} in {status.place(found)}")
+    facts = (folded((8,), Text(name, "bold"), masked(value)) for name, value in _facts(one))
     return Group(title, Text(), *facts, *_history(one, width))
 
 
@@ -97,7 +86,7 @@ def _history(one: Serving, width: int) -> Iterator[RenderableType]:
     yield Text()
     yield folded(widths, *(Text(cell, "bold") for cell in _PAST))
     for row in rows:
-        yield folded(widths, *map(_text, row))
+        yield folded(widths, *map(masked, row))
 
 
 def markdown(found: Status) -> str:
@@ -139,7 +128,3 @@ def _grid(head: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     return words.cell(mask.text(text))
-
-
-def _text(text: str, style: str = "") -> Text:
-    return Text(mask.text(text), style)

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from m2s.base import mask, trace
 from m2s.base.workers import Begin, silently
 from m2s.engine.execute import Outcome, Status
 
@@ -30,8 +31,7 @@ def width() -> int:
 def show(renderable: RenderableType) -> None:
     """Print on standard output; what is no terminal gets plain lines without spaces at their ends.
 
-    Raises:
-        OSError: it cannot be written to.
+    OSError: it cannot be written to.
     """
     if sys.stdout.isatty():
         console().print(renderable)
@@ -43,6 +43,11 @@ def show(renderable: RenderableType) -> None:
     for line in captured.get().splitlines():
         sys.stdout.write(f"{line.rstrip()}\n")
     sys.stdout.flush()
+
+
+def masked(text: str, style: str = "") -> Text:
+    """Return a text without any secret (law 7)."""
+    return Text(mask.text(text), style)
 
 
 def room(widths: Sequence[int], width: int = WIDTH) -> int:
@@ -71,7 +76,7 @@ def progress(title: str, total: int) -> Iterator[Callable[[Outcome], None]]:
 @contextmanager
 def stages(title: str) -> Iterator[Begin]:
     """Show the same for work in stages, of which the first is of nobody knows how many things."""
-    if not sys.stderr.isatty():
+    if not _has_bar():
         yield silently
         return
     with _bar() as bar:
@@ -85,7 +90,12 @@ def stages(title: str) -> Iterator[Begin]:
 
 
 def _bar() -> Progress:
-    return Progress(console=console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    return Progress(console=console(stderr=True), transient=True, disable=not _has_bar())
+
+
+def _has_bar() -> bool:
+    """Whether standard error can show a bar: a terminal on which nothing else is told meanwhile."""
+    return sys.stderr.isatty() and not trace.level()
 
 
 _PLAIN: Mapping[str, Any] = {

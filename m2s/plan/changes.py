@@ -134,8 +134,8 @@ class Blocked:
     """A wanted change that m2s cannot make. The live deployment stays as it is.
 
     ``models`` and ``template`` name what else stays as it is, as in
-    :class:`~m2s.domain.manifests.Undeployable`. ``manifest`` is set if the cluster refused it.
-    ``unread`` is set if m2s could not see whether ``live`` may go.
+    :class:`~m2s.domain.manifests.Undeployable`. ``manifest`` is set if the cluster or the
+    policy refused it. ``unread`` is set if m2s could not see whether ``live`` may go.
     """
 
     action: ClassVar[Action] = Action.BLOCKED

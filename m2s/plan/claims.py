@@ -72,8 +72,8 @@ def _contested(
         mine = remedy.replace("one", "this one", 1)
         leaves = "is taken away" if live.template else f"leaves {holder.selector.name}"
         return manifest.refused(
-            f"the name {live.key.name} is that of {what}; {mine}, or wait until that {leaves}: "
-            f"{allowed(manifest)} then"
+            f"{what} has the name {live.key.name}; {mine}, or wait: once {what} {leaves}, "
+            f"{allowed(manifest)}"
         )
     return manifest.refused(f"{' and '.join(map(_title, rivals))} wants the same name; {remedy}")
 

@@ -24,7 +24,7 @@ from m2s.objects.body import Body
 from m2s.objects.diff import Step
 from m2s.objects.origins import Source
 from m2s.plan import reasons
-from m2s.platforms.seldon.units import first_uri
+from m2s.platforms import catalogue
 
 _Item = Manifest | Undeployable
 
@@ -181,7 +181,7 @@ def manifest(
         selector=_selector(live),
         models=tuple(_version(one, metadata["annotations"].get(RUN_ID)) for one in entry.served),
         body={**body, "metadata": {**metadata, "annotations": annotations}},
-        uri=first_uri(body),
+        uri=catalogue.of(live.key).first_uri(body),
         aliases=aliases if any(aliases) else (),
         template=live.template,
         pin=why,

@@ -108,9 +108,9 @@ class Plan:
             return ""
         names = told(one.model for live in gone for one in live.served)
         return (
-            f"the registry has no registered model {names} any more, which {len(gone)} of the "
-            f"{owned} deployments here serve: is it the right one, and whole? If that is meant, "
-            "--accept-registry deletes them"
+            f"{len(gone)} of the {owned} deployments serve models that the registry no longer "
+            f"has ({names}); check that --tracking-uri names the right registry, and that it is "
+            "complete; if you mean to delete them, --accept-registry does"
         )
 
     def raise_if_unsafe(self, max_delete: MaxDelete, *, deleting: bool) -> None:

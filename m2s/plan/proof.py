@@ -18,7 +18,6 @@ from typing import Any
 from m2s.base.labels import FIELD_MANAGER
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, VERSION
 from m2s.objects.body import Body
 
 _IDENTITY = frozenset({"apiVersion", "kind"})
@@ -33,16 +32,16 @@ def changes_nothing(manifest: Manifest, live: LiveDeployment) -> bool:
     or that the server stores otherwise than written (``ports[].protocol`` is filled in).
     """
     entries = [each for each in live.managed_fields if each.get("manager") == FIELD_MANAGER]
-    if len(entries) != 1 or not _is_apply(entries[0]):
+    if len(entries) != 1 or not _is_apply(entries[0], manifest.body):
         return False
     body = _said(manifest.body)
     return entries[0].get("fieldsV1") == _field_set(body) and _is_there(body, live.body)
 
 
-def _is_apply(entry: Mapping[str, Any]) -> bool:
+def _is_apply(entry: Mapping[str, Any], body: Body) -> bool:
     """Whether an entry of managedFields is of server-side apply, in the version m2s writes."""
     kind = (entry.get("operation"), entry.get("apiVersion"), entry.get("fieldsType"))
-    return kind == ("Apply", f"{GROUP}/{VERSION}", "FieldsV1") and not entry.get("subresource")
+    return kind == ("Apply", body["apiVersion"], "FieldsV1") and not entry.get("subresource")
 
 
 def _said(body: Body) -> dict[str, Any]:

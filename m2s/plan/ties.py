@@ -180,9 +180,9 @@ def _doubt(ties: Sequence[_Tie], census: Census, identity: str) -> str:
     ahead = [f"{tie.birth.model} v{tie.birth.version}" for tie in ties if _is_ahead(tie, census)]
     if ahead:
         return (
-            f"the registry {identity} does not know {told(ahead)}, deployed here, and has "
-            "changed nothing there since that was registered: it looks restored from an older "
-            f"backup; if that is meant, {ACCEPT}"
+            f"the registry {identity} does not have {told(ahead)}, which is deployed, and "
+            "the model did not change since that was registered: the registry looks restored from "
+            f"an older backup; if that is meant, {ACCEPT}"
         )
     lost = [tie for tie in ties if tie.counts(identity)]
     if not lost or any(not tie.is_lost for tie in ties) or _is_registered_anew(lost, identity):
@@ -190,7 +190,7 @@ def _doubt(ties: Sequence[_Tie], census: Census, identity: str) -> str:
     gone = dict.fromkeys(tie.birth.model for tie in lost if tie.how == "missing")
     other = dict.fromkeys(tie.birth.model for tie in lost if tie.how == "other")
     what = [f"it does not have {told(gone)}"] if gone else []
-    what += [f"what it calls {told(other)} is not what was deployed"] if other else []
+    what += [f"its {told(other)} is not the model that was deployed"] if other else []
     froms = dict.fromkeys(tie.registry for tie in lost if tie.registry not in (None, identity))
     come = f", which come from {told(map(str, froms))}" if froms else ""
     return (
@@ -223,8 +223,8 @@ def _foreign(ties: Sequence[_Tie], identity: str) -> dict[Key, str]:
     """Return the deployments of other registries that nothing shows to be the same as this one."""
     ours = {tie.registry for tie in ties if not tie.is_lost}
     return {
-        tie.live.key: f"it comes from the registry {tie.registry}, and nothing of that is known "
-        f"here; if this is the same one, or takes its place, {ACCEPT}"
+        tie.live.key: f"it comes from the registry {tie.registry}, and this registry has nothing "
+        f"of that one; if it is the same registry, or its successor, {ACCEPT}"
         for tie in ties
         if tie.registry not in (None, identity) and tie.registry not in ours
     }

@@ -17,8 +17,9 @@ from m2s.objects.body import Body
 from m2s.plan import holds, reasons
 from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update, blocked
 from m2s.plan.holds import NO_ONE, Held, Renamed
+from m2s.plan.policy import enforced
 from m2s.plan.ties import NONE, Ties
-from m2s.settings.build import Settings
+from m2s.settings.groups import Safety
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,18 @@ class Write:
     live: LiveDeployment | None
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That the cluster would not take what would be written, and why."""
+
+    reason: str
+
+
 def writes(
     desired: Sequence[Desired],
     live: Mapping[Key, LiveDeployment],
     scope: Scope,
-    settings: Settings,
+    settings: Safety,
     now: str,
     renamed: Renamed = NO_ONE,
 ) -> tuple[Write | Blocked, ...]:
@@ -53,7 +61,7 @@ def _write(
     manifest: Manifest,
     live: LiveDeployment | None,
     scope: Scope,
-    settings: Settings,
+    settings: Safety,
     held: Held,
     now: str,
 ) -> Write | Blocked:
@@ -67,7 +75,8 @@ def _write(
         problem = f"{live.key.name} {why}; it is created again once it is gone"
     if problem:
         return blocked(manifest, problem, live)
-    return write(manifest, live, settings.ignore, now)
+    allowed = enforced(manifest, live, settings.description_policy)
+    return allowed if isinstance(allowed, Blocked) else write(allowed, live, settings.ignore, now)
 
 
 def write(
@@ -118,7 +127,7 @@ def _lost(live: LiveDeployment, pointer: str) -> bool:
 
 def judge(
     items: Iterable[Write | Blocked],
-    previews: Mapping[Key, Body | str],
+    previews: Mapping[Key, Body | Refusal],
     ignore: Sequence[str],
     ties: Ties = NONE,
 ) -> tuple[Change, ...]:
@@ -126,7 +135,7 @@ def judge(
 
     Args:
         items: what :func:`writes` returned.
-        previews: for each Write, the object as the cluster would have it, or why it refuses.
+        previews: for each Write, the object as the cluster would have it, or its refusal.
         ignore: JSON pointers that are not compared.
         ties: what ties the deployments to the registry.
     """
@@ -139,10 +148,10 @@ def judge(
     return holds.keeping(changes, ties.renamed)
 
 
-def _judged(item: Write, merged: Body | str, ignore: Sequence[str], ties: Ties) -> Change:
+def _judged(item: Write, merged: Body | Refusal, ignore: Sequence[str], ties: Ties) -> Change:
     manifest, live = item.manifest, item.live
-    if isinstance(merged, str):
-        return replace(blocked(manifest, merged, live), manifest=manifest)
+    if isinstance(merged, Refusal):
+        return replace(blocked(manifest, merged.reason, live), manifest=manifest)
     if live is None:
         fields = diff.leaves(merged, "added")
         return Create(manifest, merged, fields, reasons.of_create(manifest))

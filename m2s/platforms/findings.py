@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from m2s.domain.versions import MlModel, Unchecked
@@ -16,11 +16,21 @@ UNKNOWN = Unchecked("")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What to read for some manifests: names in their namespace, and model URIs."""
+    """What to read for a manifest: names in its namespace, and model URIs."""
 
-    secrets: frozenset[str]
-    accounts: frozenset[str]
-    uris: frozenset[str]
+    secrets: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    uris: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of_all(every: Iterable[Needs]) -> Needs:
+        """Return what several manifests need, each name once."""
+        given = tuple(every)
+        return Needs(
+            frozenset().union(*(each.secrets for each in given)),
+            frozenset().union(*(each.accounts for each in given)),
+            frozenset().union(*(each.uris for each in given)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

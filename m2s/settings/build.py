@@ -8,120 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from m2s.base import strictyaml
 from m2s.base.errors import UsageError
-from m2s.base.names import dns_label, meant
-from m2s.domain.budget import MaxDelete
+from m2s.base.names import meant
+from m2s.domain.policy import Policy
 from m2s.domain.versions import Selector
-from m2s.settings import config_file, defaults, neuro
-from m2s.settings.defaults import Fragment
+from m2s.settings import config_file, defaults, neuro, policy
+from m2s.settings.groups import Settings
 from m2s.settings.options import OPTIONS
-from m2s.settings.split import Split
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything a command works by; see ``OPTIONS`` for each option's meaning.
-
-    ``accept_registry`` is said on the command line alone, since it is meant once.
-    """
-
-    selectors: tuple[Selector, ...]
-    split: Split | None
-    templates: str | None
-    base_template: str | None
-    owner: str | None
-    models: tuple[str, ...]
-    namespace: str | None
-    tracking_uri: str | None
-    workspace: str | None
-    kubeconfig: str | None
-    context: str | None
-    target: str
-    uri_map: tuple[tuple[str, str], ...]
-    on_conflict: str
-    adopt: bool
-    force_conflicts: bool
-    show_env: tuple[str, ...]
-    ignore: tuple[str, ...]
-    preflight: bool | None
-    strict: bool
-    max_delete: MaxDelete
-    request_timeout: float
-    concurrency: int
-    qps: float
-    burst: int
-    cache: bool
-    prune: bool
-    wait: bool
-    timeout: float
-    write_back: bool
-    interval: float
-    resync: float
-    policy: str | None
-    prune_after: int
-    leader_elect: bool
-    lease_name: str | None
-    listen: tuple[str, int] | None
-    webhook_secret_file: str | None
-    log_format: str
-    deploy_file: str | None
-    default_image: str | None
-    image_tag: str | None
-    image_registry: str | None
-    init_image: str
-    image_pull_secrets: tuple[str, ...]
-    env_secret: str | None
-    service_account: str | None
-    protocol: str | None
-    artifact_root: str | None
-    defaults: Fragment | None
-    accept_registry: bool = False
-
-    @property
-    def describing(self) -> str:
-        """What a deploy.yaml is to a version: ``required``, ``optional`` or ``ignored``.
-
-        Naming an image for models without one asks for them to be served.
-        """
-        images = self.default_image or self.image_tag
-        return self.deploy_file or ("optional" if images else "required")
-
-    @property
-    def syncs(self) -> bool:
-        """Whether ``watch`` deletes too: ``--policy sync``, for which ``--prune`` is short."""
-        return self.policy == "sync" if self.policy else self.prune
-
-    @property
-    def lease(self) -> str:
-        """The name of the Lease that replicas with the same scope contend for."""
-        scope = [*sorted(self.owners), *sorted(self.models)]
-        return self.lease_name or dns_label("-".join(["m2s", *scope]))
-
-    @property
-    def inspects(self) -> bool:
-        """Whether preflight looks: ``--preflight``, by default against a Kubernetes cluster."""
-        return self.folder is None if self.preflight is None else self.preflight
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder of a ``dir:PATH`` target."""
-        return Path(self.target[4:]) if self.target.startswith("dir:") else None
-
-    def owner_of(self, selector: Selector) -> str:
-        """The owner label of what ``selector`` deploys."""
-        return self.owner or selector.owner
-
-    @property
-    def owners(self) -> frozenset[str]:
-        """The owners whose objects this run may touch."""
-        if self.owner:
-            return frozenset({self.owner})
-        return frozenset(self.owner_of(selector) for selector in self.selectors)
 
 
 def build(
@@ -142,7 +39,10 @@ def build(
         name: _parsed(name, raw, f"--{name}") for name, raw in flags.items() if raw is not None
     }
     layers = (_from_neuro(environ), _from_file(config), _from_environment(environ), given)
-    values = {name: option.default for name, option in OPTIONS.items()} | {defaults.KEY: None}
+    values = {name: option.default for name, option in OPTIONS.items()} | {
+        defaults.KEY: None,
+        policy.FIELD: Policy(),
+    }
     for layer in layers:
         if _selecting(layer):
             # A selector of a higher layer replaces a lower one's, whichever kind either is.
@@ -193,8 +93,8 @@ def _from_file(config: str | None) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, raw in document.value.items():
         where = f"{path}:{document.line(key)}: {key}"
-        if key == defaults.KEY:
-            values[key] = _defaults(path, document)
+        if key in (defaults.KEY, policy.KEY):
+            values |= _nested(path, document, key)
             continue
         if key not in OPTIONS:
             known = [*OPTIONS, defaults.KEY]
@@ -204,8 +104,10 @@ def _from_file(config: str | None) -> dict[str, Any]:
     return values
 
 
-def _defaults(path: Path, document: strictyaml.Document) -> Fragment:
+def _nested(path: Path, document: strictyaml.Document, key: str) -> dict[str, Any]:
     try:
-        return defaults.fragment(str(path), document)
+        if key == policy.KEY:
+            return policy.read(document.value[key])
+        return {key: defaults.fragment(str(path), document)}
     except defaults.Misplaced as error:
-        raise UsageError(f"{path}:{document.line(defaults.KEY, *error.path)}: {error}") from error
+        raise UsageError(f"{path}:{document.line(key, *error.path)}: {error}") from error

@@ -13,11 +13,8 @@ DEFAULT_CONFIG = "m2s.yaml"
 def read(config: str | None) -> tuple[Path, strictyaml.Document] | None:
     """Return the file's path and its one document; None without a file, or with an empty one.
 
-    Args:
-        config: the path, which must be there; None reads ``./m2s.yaml`` where there is one.
-
-    Raises:
-        UsageError: it cannot be read, or is not one mapping.
+    ``config`` is the path, which must be there; None reads ``./m2s.yaml`` where there is one.
+    UsageError: it cannot be read, or is not one mapping.
     """
     path = Path(config or DEFAULT_CONFIG)
     try:

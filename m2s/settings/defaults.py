@@ -1,7 +1,7 @@
-"""Pure: the platform team's ``defaults`` in m2s.yaml, a fragment of a SeldonDeployment.
+"""Pure: the platform team's ``defaults`` in m2s.yaml, a part of a deployment.
 
 m2s merges it into every deployment that it makes. The API server judges the merged deployment.
-This module refuses only what cannot be a default of every deployment.
+This module refuses what has not the shape of one; a platform refuses what cannot be a default.
 """
 
 from __future__ import annotations
@@ -14,19 +14,13 @@ from m2s.base.names import meant
 from m2s.base.strictyaml import Document
 
 KEY = "defaults"
-_PARTS = {
-    (): ("metadata", "spec"),
-    ("metadata",): ("labels", "annotations"),
-    ("spec",): (
-        "annotations", "name", "predictors", "protocol", "replicas", "serverType", "transport",
-    ),
-}  # fmt: skip
-"""What each mapping may have; a spec's fields are those of the CRD but OAuth's secrets."""
+_PARTS = {(): ("metadata", "spec"), ("metadata",): ("labels", "annotations"), ("spec",): None}
+"""What each mapping may have; None: a platform says."""
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """A partial SeldonDeployment in a file; ``line`` returns the line of a path in it."""
+    """A part of a deployment in a file; ``line`` returns the line of a path in it."""
 
     body: Mapping[str, Any]
     origin: str
@@ -61,17 +55,17 @@ def _problems(body: Any) -> Iterator[Misplaced]:
             node = node.get(step, {})
         if not isinstance(node, Mapping):
             text = ".".join((KEY, *path))
-            yield Misplaced(path, f"{text} wants a mapping, a part of a SeldonDeployment")
+            yield Misplaced(path, f"{text} wants a mapping, a part of a deployment")
         yield from _unknown(path, node)
     for field in ("labels", "annotations"):
         yield from _not_texts(("metadata", field), body.get("metadata", {}).get(field, {}))
-    yield from _of_one_predictor(body.get("spec", {}).get("predictors", []))
 
 
 def _unknown(path: tuple[str, ...], node: Mapping[str, Any]) -> Iterator[Misplaced]:
-    for key in node:
-        if key not in _PARTS[path]:
-            words = f"{'.'.join((KEY, *path, key))} is no default; {meant(key, _PARTS[path])}"
+    known = _PARTS[path]
+    for key in node if known else ():
+        if known and key not in known:
+            words = f"{'.'.join((KEY, *path, key))} is no default; {meant(key, known)}"
             yield Misplaced((*path, key), words)
 
 
@@ -83,15 +77,3 @@ def _not_texts(path: tuple[str, ...], node: Any) -> Iterator[Misplaced]:
     for key, value in node.items():
         if not isinstance(value, str):
             yield Misplaced((*path, key), f"{where}[{key}] wants a text: quote it")
-
-
-def _of_one_predictor(predictors: Any) -> Iterator[Misplaced]:
-    # A predictor of a name that a description does not have would be one more predictor.
-    path: tuple[str | int, ...] = ("spec", "predictors")
-    if not isinstance(predictors, list):
-        yield Misplaced(path, f"{KEY}.spec.predictors wants a list")
-        return
-    for index, predictor in enumerate(predictors):
-        if not isinstance(predictor, Mapping) or predictor.get("name") != "*":
-            text = "a default is said of every predictor: name: '*'"
-            yield Misplaced((*path, index), f"{KEY}.spec.predictors[{index}]: {text}")

@@ -84,6 +84,7 @@ _WATCH_TOO = _on("check watch")
 _CLUSTER = _SYNC | _on("rollback status")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
+_TELLING = _EVERY | _on("demo")
 
 _ROWS: tuple[Option, ...] = (
     Option(
@@ -192,7 +193,7 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="image-tag", parse=read.text, binds=True, metavar="TAG", rare=True,
-        help="Registered-model tag that names another image than --default-image",
+        help="Registered-model tag whose image replaces --default-image",
         shown="deployment-image", group="Description", commands=_SYNC,
     ),
     Option(
@@ -208,8 +209,8 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="image-pull-secret", parse=read.object_names, default=(), many=True, binds=True,
-        metavar="NAME", rare=True, help="Secret to pull those images with", group="Description",
-        commands=_SYNC, field="image_pull_secrets",
+        metavar="NAME", rare=True, help="Secret to pull --default-image with",
+        group="Description", commands=_SYNC, field="image_pull_secrets",
     ),
     Option(
         name="env-secret", parse=read.object_name, binds=True, metavar="NAME", rare=True,
@@ -319,6 +320,14 @@ _ROWS: tuple[Option, ...] = (
         name="write-back", parse=read.flag, default=False, rare=True,
         help="Tell MLflow what is live, by tags on model versions", group="Output",
         commands=_WRITE,
+    ),
+    Option(
+        name="verbose", parse=read.flag, default=False, short="-v", help="Tell each step",
+        group="Output", commands=_TELLING,
+    ),
+    Option(
+        name="debug", parse=read.flag, default=False, group="Output", commands=_TELLING,
+        help="Tell each request too: method, URL, status and time",
     ),
     Option(
         name="log-format", parse=read.word("console", "json"), default="console",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from m2s.base.images import reference
-from m2s.base.names import dns_label
+from m2s.base.names import SUBDOMAIN, dns_label
 from m2s.domain.budget import MaxDelete
 from m2s.domain.stages import canonical_stage
 
@@ -38,20 +38,33 @@ def texts(raw: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text(item) for item in items))
 
 
-_SHOWN = re.compile(r"[A-Za-z_*?-][\w.*?-]{0,254}", re.ASCII)
+def _none_or_like(pattern: str, wants: str) -> Callable[[Any], tuple[str, ...]]:
+    """A parser of texts that a pattern matches; none is allowed."""
+    like = re.compile(pattern, re.ASCII)
+
+    def parse(raw: Any) -> tuple[str, ...]:
+        items = () if raw in ([], (), "") else texts(raw)
+        wrong = next((item for item in items if not like.fullmatch(item)), None)
+        if wrong is not None:
+            raise ValueError(f"{wants}; not {wrong!r}")
+        return items
+
+    return parse
 
 
-def shown_names(raw: Any) -> tuple[str, ...]:
-    """Names of environment variables and options, or patterns of them; none is allowed."""
-    if raw in ([], (), ""):
-        return ()
-    for name in texts(raw):
-        if not _SHOWN.fullmatch(name):
-            raise ValueError(
-                "wants names of environment variables such as LOG_LEVEL, or patterns such as "
-                f"MLSERVER_*; not {name!r}"
-            )
-    return texts(raw)
+shown_names = _none_or_like(
+    r"[A-Za-z_*?-][\w.*?-]{0,254}",
+    "wants names of environment variables such as LOG_LEVEL, or patterns such as MLSERVER_*",
+)
+"""Names of environment variables and options, or patterns of them."""
+
+# What m2s finds its own objects by must stay its own, and an object needs its metadata and spec.
+pointers = _none_or_like(
+    r"/(spec|metadata/(labels|annotations))/(?!m2s\.io~1|app\.kubernetes\.io~1managed-by$).+",
+    "wants a JSON pointer below /spec, /metadata/labels or /metadata/annotations, such as "
+    "/spec/replicas, and none to m2s's own labels",
+)
+"""JSON pointers (RFC 6901) that may be left to others."""
 
 
 def stages(raw: Any) -> tuple[str, ...]:
@@ -84,10 +97,8 @@ def target(raw: Any) -> str:
 def uri_map(raw: Any) -> tuple[tuple[str, str], ...]:
     """Prefixes and their replacements, as a mapping or as ``PREFIX=REPLACEMENT``."""
     if isinstance(raw, Mapping):
-        pairs = [(text(key), text(value)) for key, value in raw.items()]
-    else:
-        pairs = [_uri_pair(item) for item in texts(raw)]
-    return tuple(pairs)
+        return tuple((text(key), text(value)) for key, value in raw.items())
+    return tuple(map(_uri_pair, texts(raw)))
 
 
 def _uri_pair(item: str) -> tuple[str, str]:
@@ -104,25 +115,6 @@ def _uri_pair(item: str) -> tuple[str, str]:
     if not (left and right):
         raise ValueError(f"wants PREFIX=REPLACEMENT, not {item!r}")
     return left, right
-
-
-# What m2s finds its own objects by must stay its own, and an object needs its metadata and spec.
-_POINTER = re.compile(
-    r"/(spec|metadata/(labels|annotations))/(?!m2s\.io~1|app\.kubernetes\.io~1managed-by$).+"
-)
-
-
-def pointers(raw: Any) -> tuple[str, ...]:
-    """JSON pointers (RFC 6901) that may be left to others; none is allowed."""
-    if raw in ([], (), ""):
-        return ()
-    for pointer in texts(raw):
-        if not _POINTER.fullmatch(pointer):
-            raise ValueError(
-                "wants a JSON pointer below /spec, /metadata/labels or /metadata/annotations, such "
-                f"as /spec/replicas, and none to m2s's own labels; not {pointer!r}"
-            )
-    return texts(raw)
 
 
 def max_delete(raw: Any) -> MaxDelete:
@@ -227,9 +219,7 @@ def image_registry(raw: Any) -> str:
 
 def object_name(raw: Any) -> str:
     """The name of a Kubernetes object: a DNS-1123 subdomain."""
-    if not re.fullmatch(
-        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", text(raw)
-    ):
+    if not SUBDOMAIN.fullmatch(text(raw)):
         raise ValueError(f"{raw!r} is no name of a Kubernetes object (a-z, 0-9, '-' and '.')")
     return str(raw)
 

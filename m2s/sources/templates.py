@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from m2s.base.errors import TemplatesError
+from m2s.base.errors import TemplatesError, UsageError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.domain.versions import Whereabouts
@@ -19,11 +19,9 @@ MAX_SIZE = 1024 * 1024
 
 
 class TemplateFolder:
-    """A folder of templates, and the base template in it or elsewhere.
+    """A folder of templates (None for a base template alone), and the path of the base template.
 
-    Args:
-        folder: None for a base template alone.
-        base: path of the base template; None takes ``_base.yaml`` of the folder, if it is there.
+    None as ``base`` takes ``_base.yaml`` of the folder, if it is there.
     """
 
     def __init__(self, folder: str | None, base: str | None = None) -> None:
@@ -35,16 +33,13 @@ class TemplateFolder:
 
         Raises:
             TemplatesError: something that is there cannot be read.
+            UsageError: the base template is not there.
         """
         self._last = self._read()
         return self._last
 
     def look(self, live: LiveDeployment) -> Whereabouts:
-        """Look a second time, before what was made from a template is deleted.
-
-        Raises:
-            TemplatesError: as :meth:`read`.
-        """
+        """Look a second time, before what was made from a template is deleted; as :meth:`read`."""
         if self._folder is None:
             return Whereabouts(True, "no --templates is given")
         if self._last is None or self._read() != self._last:
@@ -54,14 +49,18 @@ class TemplateFolder:
         return Whereabouts(False, f"its template {live.template} {became}")
 
     def _read(self) -> Templates:
+        if self._base and not Path(self._base).exists():
+            raise UsageError(f"--base-template {self._base}: no such file")
         named = self._text(Path(self._base), self._base) if self._base else None
         if self._folder is None:
             return Templates("", (), named)
         with _naming(self._folder):
-            root = _of_one_time(Path(self._folder))
+            root = _real_folder(Path(self._folder))
             names = sorted(_names(root)) if root.is_dir() else []
         if not root.is_dir():
-            _refuse_file(root, self._folder)
+            if root.exists():
+                why = "not a folder; --templates wants a folder of templates"
+                raise TemplatesError(f"{self._folder}: {why}")
             return Templates(self._folder, (), named, missing=True)
         if named is None and BASE in names:
             named = self._text(root / BASE, f"{self._folder}/{BASE}")
@@ -81,7 +80,7 @@ class TemplateFolder:
             raise TemplatesError(f"{origin}:{line}: not UTF-8 text; save it as UTF-8") from error
 
 
-def _of_one_time(folder: Path) -> Path:
+def _real_folder(folder: Path) -> Path:
     """Return the real folder of the files, so that all of them are read in one state.
 
     With git-sync, ``folder`` is a link, and git-sync points it to the next checkout. In a volume
@@ -97,11 +96,6 @@ def _names(root: Path) -> Iterator[str]:
         mine = path.name == BASE or not path.name.startswith(("_", "."))
         if mine and path.suffix in (".yaml", ".yml") and not path.is_dir():
             yield path.name
-
-
-def _refuse_file(root: Path, origin: str) -> None:
-    if root.exists():
-        raise TemplatesError(f"{origin}: not a folder; --templates wants a folder of templates")
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+import threading
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol, cast
 
 from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
@@ -15,7 +16,7 @@ from m2s.objects.body import Body
 
 
 class Cluster(Protocol):
-    """One namespace's SeldonDeployments.
+    """One namespace's deployments, of each kind that is in use.
 
     Every method may raise :class:`~m2s.base.errors.ClusterError` when the cluster as a whole cannot
     be read or asked (no server, no credentials, no permission, no CRD, no namespace), and its
@@ -31,8 +32,12 @@ class Cluster(Protocol):
     def namespace(self) -> str:
         """The namespace all objects are in."""
 
-    def list(self) -> tuple[LiveDeployment, ...]:
-        """Return every SeldonDeployment of the namespace, anybody's: all of them, or an error."""
+    def list(self, kinds: Collection[str] = ()) -> tuple[LiveDeployment, ...]:
+        """Return every deployment of the namespace, anybody's: all of them, or an error.
+
+        Args:
+            kinds: which kinds of objects; without any, those in use.
+        """
 
     def unread(self) -> tuple[str, ...]:
         """Return what the last :meth:`list` could not read, a line each; none of it is m2s's."""
@@ -85,3 +90,24 @@ class Cluster(Protocol):
 
         ``before`` is what it was written over, if anything.
         """
+
+
+def deferred(connect: Callable[[], Cluster]) -> Cluster:
+    """Return what ``connect`` returns, called when it is first used, and once.
+
+    So its client is imported while the registry's first answer is awaited. What ``connect`` raises,
+    the first use does.
+    """
+    return cast(Cluster, _Deferred(connect))
+
+
+class _Deferred:
+    def __init__(self, connect: Callable[[], Cluster]) -> None:
+        self._connect, self._connecting = connect, threading.Lock()
+        self._cluster: Cluster | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        with self._connecting:
+            if self._cluster is None:
+                self._cluster = self._connect()
+        return getattr(self._cluster, name)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 
 from m2s.base.errors import Rejected, UsageError
+from m2s.base.names import SUBDOMAIN
 
-_SUBDOMAIN = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-)
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -31,7 +29,7 @@ def object_name(text: str) -> str:
     Raises :class:`~m2s.base.errors.Rejected` otherwise: an API server takes ``x/status``, however
     its slash is encoded, for a part of ``x``.
     """
-    if _SUBDOMAIN.fullmatch(text):
+    if SUBDOMAIN.fullmatch(text):
         return text
     raise Rejected(
         f"metadata.name: {text!r} is no Kubernetes name (lower-case letters, digits, '-' and '.', "

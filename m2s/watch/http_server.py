@@ -46,27 +46,20 @@ _PLAIN = ("Content-Type", "text/plain; charset=utf-8")
 class Httpd:
     """Listens from the constructor on; :meth:`start` serves in a daemon thread.
 
-    Args:
-        address: host, "" for every one, and port, 0 for a free one.
-        routes: WSGI application by exact path; anything else is 404.
-
-    Raises:
-        M2sError: the port is in use, or the address is not this machine's.
+    ``address`` is a host, "" for every one, and a port, 0 for a free one; ``routes`` are WSGI
+    applications by exact path, anything else is 404. M2sError: the port is in use, or the address
+    is not this machine's.
     """
 
     def __init__(self, address: tuple[str, int], routes: Mapping[str, WSGIApplication]) -> None:
         host, port = address
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            kind = _Server6 if ":" in host else _Server
-            self._server = kind(address, _Handler)
+            self._server = _Server(address, _Handler)
         except OSError as error:
-            remedy = (
-                "choose another port"
-                if error.errno == errno.EADDRINUSE
-                else "choose another address"
-            )
-            raise M2sError(f"--listen {shown}: {error.strerror}: {remedy}") from error
+            what = "port" if error.errno == errno.EADDRINUSE else "address"
+            told = f"--listen {shown}: {error.strerror}: choose another {what}"
+            raise M2sError(told) from error
         self._server.set_app(_dispatch(routes))
         self._closed = threading.Event()
         self._thread = Kept("m2s-http", self._serve, self._closed)
@@ -133,12 +126,13 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.looked: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         # whether each connection under way was told to end, the oldest first
         self._under_way: dict[Any, bool] = {}
-        super().__init__(*args)
+        super().__init__(address, handler)
 
     def server_bind(self) -> None:
         # http.server's asks the DNS for this host's full name, which may take long.
@@ -175,10 +169,6 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up or took too long is its own affair."""
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
 
 
 class _Handler(WSGIRequestHandler):

@@ -11,7 +11,7 @@ from m2s.base.bounds import Left, forever
 from m2s.base.errors import M2sError
 from m2s.base.gate import Gate
 from m2s.base.threads import Pulse, brief
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.pace import FIRST_PAUSE, LONGEST_PAUSE, Pace, Window
 from m2s.watch.passes import Edges, Pass
@@ -30,27 +30,13 @@ Raises :class:`~m2s.base.errors.M2sError` when they are broken; the old ones sta
 Observer = Callable[[PassReport], None]
 
 
-def _always() -> bool:
-    return True
-
-
-def _name(observer: Observer) -> str:
-    return type(observer).__name__
-
-
 class Loop:
     """Makes passes; whatever looks on reads its properties, from any thread.
 
-    Args:
-        settings: to begin with.
-        edges: connected by them.
-        load: reads and connects again, on the trigger ``reload``.
-        triggers: what asks for a pass before its time.
-        leading: whether this process may write now.
-        left: seconds within which a write under way has to be over.
-        observers: called with each pass's report, in this order.
-        pace: when passes begin.
-        clock: seconds, monotonic.
+    It begins with ``settings`` and the ``edges`` connected by them; ``load`` connects again, on
+    the trigger ``reload``. ``leading`` says whether this process may write now, ``left`` in how
+    many seconds a write under way has to be over. The ``observers`` are called with each pass's
+    report, in this order. ``clock``: seconds, monotonic.
     """
 
     def __init__(
@@ -60,7 +46,7 @@ class Loop:
         *,
         load: Load,
         triggers: Triggers,
-        leading: Callable[[], bool] = _always,
+        leading: Callable[[], bool] = lambda: True,
         left: Left = forever,
         observers: Sequence[Observer] = (),
         pace: Pace | None = None,
@@ -71,7 +57,8 @@ class Loop:
         self._pace, self._clock = pace or Pace(), clock
         self._absences = Absences()
         self._stopped = threading.Event()
-        self._gate, self._pulse = Gate(self._barred, left), Pulse("m2s-loop")
+        self._gate = Gate(lambda: self._stopped.is_set() or not self._leading(), left)
+        self._pulse = Pulse("m2s-loop")
         self._led = False
         self._beat = clock()
         self._last: PassReport | None = None
@@ -131,15 +118,18 @@ class Loop:
             try:
                 observer(report)
             except Exception as error:  # noqa: BLE001 - one who looks on is in nobody's way
-                _log.error("%s cannot take note of a pass: %s", _name(observer), brief(error))
+                name = type(observer).__name__
+                _log.error("%s cannot take note of a pass: %s", name, brief(error))
 
     def passes(self, *, once: bool = False) -> Iterator[PassReport]:
         """Yield each pass as it ends, until stopped."""
         why = "start"
         while not self._stopped.is_set():
-            self._beat = self._clock()
+            self._move_on()
             if not self._lead():
-                self._stand_by()
+                if RELOAD in self._triggers.take():
+                    self._reload()
+                self._triggers.wait(_STANDBY)
                 why = LEADER
                 continue
             began, taken = self._clock(), self._triggers.take()
@@ -164,17 +154,9 @@ class Loop:
         self._led = leading
         return leading
 
-    def _stand_by(self) -> None:
-        if RELOAD in self._triggers.take():
-            self._reload()
-        self._triggers.wait(_STANDBY)
-
     def _pass(self, why: str) -> PassReport:
-        last = self._last
-        one = Pass(
-            self._edges, self._settings, self._absences, why, self._gate, last, beat=self._move_on
-        )
-        report = one.make()
+        by = (self._edges, self._settings, self._absences, why, self._gate, self._last)
+        report = Pass(*by, beat=self._move_on).make()
         if not report.repeats:
             self._triggers.left(report, self._settings.ignore)
         self._complete = self._complete or report.plan is not None
@@ -183,9 +165,6 @@ class Loop:
 
     def _move_on(self) -> None:
         self._beat = self._clock()
-
-    def _barred(self) -> bool:
-        return self._stopped.is_set() or not self._leading()
 
     def _await(self, window: Window) -> str:
         """Wait for the next pass and return what sets it off."""

@@ -40,14 +40,10 @@ class Pace:
         self._triggered: deque[float] = deque()
 
     def next(self, began: float, now: float, interval: float, *, ok: bool, early: bool) -> Window:
-        """Return when the next pass begins.
+        """Return when the next pass begins; all in seconds, on the clock.
 
-        Args:
-            began: when the last pass began, in seconds on the clock.
-            now: when it ended.
-            interval: seconds from begin to begin when all is well.
-            ok: whether both sides could be read.
-            early: whether a trigger had started it, before its time.
+        The last one ``began`` and has ended ``now``. It was ``ok`` if both sides could be read, and
+        ``early`` if a trigger had started it, before the ``interval`` from begin to begin was over.
         """
         if not ok:
             pause = self._jittered(min(FIRST_PAUSE * 2**self._errors, self._longest(interval)))

@@ -15,7 +15,7 @@ from m2s.desired import Memo
 from m2s.engine import reconcile
 from m2s.engine.execute import Outcome, Status, execute
 from m2s.plan.plan import Plan
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 from m2s.targets.cluster import Cluster
 from m2s.watch.absences import Absences
@@ -25,10 +25,6 @@ from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
 
 _UNSEEN = frozenset({LEADER, WEBHOOK})
 """After these the registry may have changed in a way that its stamps do not show."""
-
-
-def _nothing() -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,9 @@ class Edges:
 
     registry: Registry
     cluster: Cluster
-    close: Callable[[], None] = _nothing
+    close: Callable[[], None] = lambda: None
     templates: TemplateSource | None = None
-    forget: Callable[[], None] = _nothing
+    forget: Callable[[], None] = lambda: None
     quiet: Quiet | None = None
     memo: Memo = field(default_factory=Memo)
 
@@ -62,7 +58,7 @@ class Pass:
     gate: Gate
     last: PassReport | None = None
     clock: Callable[[], float] = time.monotonic
-    beat: Callable[[], None] = _nothing
+    beat: Callable[[], None] = lambda: None
 
     def make(self) -> PassReport:
         """Make it. What goes wrong is in the report; nothing is raised."""

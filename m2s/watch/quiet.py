@@ -18,8 +18,7 @@ class Unmoved(Protocol):
     def unmoved(self, selectors: Iterable[Selector]) -> bool:
         """Begin a pass, and say whether all that was asked before would be answered alike.
 
-        Raises:
-            RegistryError: the registry cannot be read.
+        RegistryError: the registry cannot be read.
         """
 
 
@@ -28,12 +27,8 @@ class Quiet:
 
     The registry is asked. The cluster tells by itself: as long as one watch on our objects lasts,
     no edit of them goes unnoticed. What neither shows, such as a Secret that is gone, waits for
-    the registry's resync, when everything is looked at again.
-
-    Args:
-        registry: the one that the passes read.
-        unbroken: tells one unbroken watch from another; None while there is none.
-        templates: the folder of templates, if there is one.
+    the registry's resync, when everything is looked at again. ``unbroken`` tells one unbroken
+    watch from another; None while there is none.
     """
 
     def __init__(

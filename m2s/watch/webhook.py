@@ -53,13 +53,7 @@ def sign(secret: str, delivery_id: str, timestamp: str, body: bytes) -> str:
 
 
 def fault(secret: str, delivery: Delivery, now: float) -> str:
-    """Return why a delivery is not to be trusted, in one line, or "".
-
-    Args:
-        secret: what both sides know.
-        delivery: what came.
-        now: seconds since 1970.
-    """
+    """Return in one line why a delivery is not to be trusted, or ""; ``now`` is a Unix time."""
     if not (delivery.delivery_id and delivery.timestamp and delivery.signature):
         return (
             "it is not signed: X-MLflow-Signature, -Timestamp or -Delivery-Id is missing; "
@@ -101,12 +95,8 @@ class Receiver:
 
     204 for a genuine delivery, 401 for any other; a repeated delivery id, and a delivery about
     m2s's own tags (``--write-back``), is answered alike and pokes nobody. ``poked`` and ``refused``
-    count since the start.
-
-    Args:
-        secret: read for each delivery, so that a changed Secret needs no restart.
-        poke: asks for a pass.
-        clock: seconds since 1970.
+    count since the start. The ``secret`` is read for each delivery, so that a changed Secret needs
+    no restart; ``poke`` asks for a pass; ``clock`` is in seconds since 1970.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ def test_leaves_empty_documents_out() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("a: 1\na: 2", 2, "the key 'a' is there twice"),
+        ("a: 1\na: 2", 2, "the key 'a' is given twice"),
         ("a:\n\t- b", 2, "a tab"),
         ("a: 1\n b: 2", 2, "mapping values are not allowed"),
         ("a: [1", 1, ""),

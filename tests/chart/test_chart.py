@@ -192,3 +192,22 @@ def test_m2s_takes_the_settings_that_are_rendered(
     assert chosen.namespace == release.settings["namespace"]
     assert chosen.listen == ("", release.one("Service")["spec"]["ports"][0]["port"])
     assert chosen.leader_elect is ("lease-name" in release.settings)
+
+
+@pytest.mark.parametrize("deletions", [None, "sync", "upsert-only"])
+def test_what_descriptions_may_ask_for_reaches_m2s(
+    helm: Helm, deletions: str | None, tmp_path: Path
+) -> None:
+    rules = {
+        "level": "restricted", "mode": "warn", "images": ["example/*"], "serviceAccounts": [],
+        "secrets": ["a"], "annotations": ["b/*"], "kinds": ["SeldonDeployment"],
+    }  # fmt: skip
+    values = {"policy": {**rules, **({"deletions": deletions} if deletions else {})}}
+    (config := tmp_path / "m2s.yaml").write_text(helm.template(values).config)
+    chosen = build.build({}, {}, str(config))
+    assert chosen.syncs is (deletions != "upsert-only")
+    assert chosen.description_policy.level == "restricted"
+    assert chosen.description_policy.mode == "warn"
+    assert {name: list(patterns) for name, patterns in chosen.description_policy.lists} == {
+        name: value for name, value in rules.items() if isinstance(value, list)
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from m2s.domain.resource import GROUP, PLURAL
+from tests.kits.kind import GROUP, PLURAL
 from tests.kits.support import description
 from tests.kits.worlds import World
 from tests.servers import ApiServer

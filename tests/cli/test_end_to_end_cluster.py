@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from m2s.base.labels import OWNER
-from m2s.domain.resource import GROUP
+from tests.kits.kind import GROUP
 from tests.kits.support import description, seldon
 from tests.kits.worlds import World
 from tests.servers import ApiServer, wait_for

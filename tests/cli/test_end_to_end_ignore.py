@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from m2s.domain.resource import GROUP, PLURAL, VERSION
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.kits.support import description
 from tests.kits.worlds import World
 

@@ -217,19 +217,18 @@ def test_a_file_that_is_no_plan_of_ours(
 
 
 def test_a_file_that_is_not_there_or_a_folder(on_cluster: World, tmp_path: Path) -> None:
-    for path, says in ((tmp_path / "none.json", "no such file"), (tmp_path, "is a directory")):
-        result = carry_out(on_cluster, path)
-        assert result.code == 1
-        assert f"{path}: {says}" in result.error.replace("No such", "no such").replace(
-            "Is a", "is a"
-        )
+    absent = carry_out(on_cluster, tmp_path / "none.json")
+    assert (absent.code, f"{tmp_path}/none.json: no such file" in absent.error) == (64, True)
+    folder = carry_out(on_cluster, tmp_path)
+    assert (folder.code, f"{tmp_path}: Is a directory" in folder.error) == (1, True)
 
 
 @pytest.mark.parametrize(
-    "path", ["no/such/plan.json", "/proc/plan.json", ".", "Makefile/plan.json"]
+    ("path", "code"),
+    [("no/such/plan.json", 64), ("/proc/plan.json", 1), (".", 1), ("Makefile/plan.json", 1)],
 )
-def test_a_plan_that_cannot_be_saved(on_cluster: World, path: str) -> None:
+def test_a_plan_that_cannot_be_saved(on_cluster: World, path: str, code: int) -> None:
     on_cluster.models.add("iris")
     result = on_cluster("plan", "--out", path)
-    assert result.code == 1
+    assert result.code == code
     assert result.error.startswith(f"--out {path}: ")

@@ -134,7 +134,7 @@ def test_traffic_that_nothing_shows_is_said_and_not_waited_for(
     result = on_cluster("apply", "--wait")
     assert result.code == 0
     said = " ".join(result.out.split())
-    assert "traffic shares changed: the operator shows no evidence of these" in said
+    assert "traffic shares changed: its Deployments do not show whether these are in" in said
     assert said.endswith("Done: 1 serving")
 
 
@@ -148,7 +148,7 @@ class Hanging(FolderCluster):
     def rollout(self, applied: LiveDeployment, before: LiveDeployment | None = None) -> Rollout:
         if applied.model == "iris":
             self.answered.wait(60)
-        return Rollout(serving=False, failed=False, message="it is being looked at")
+        return Rollout.waits("it is being looked at")
 
 
 def test_the_timeout_is_for_all_rollouts_and_what_they_take(tmp_path: Path) -> None:

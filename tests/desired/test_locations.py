@@ -9,9 +9,17 @@ from mlflow.store.artifact.artifact_repository_registry import (
     get_registered_artifact_repositories,
 )
 
-from m2s.desired.locating import scheme, servable
+from m2s.platforms.common import locating
+from m2s.platforms.common.locating import UriMap, scheme
 from m2s.platforms.problem import Problem
+from m2s.platforms.seldon.storage import readable
 from m2s.settings.build import build
+
+
+def servable(uri: str, uri_map: UriMap) -> str:
+    """Where a model lies, in the words of Seldon Core's rclone."""
+    return locating.servable(uri, uri_map, None, None, readable)
+
 
 MAP = [("mlflow-artifacts:/", "s3://bucket/mlflow")]
 BEHIND = "s3://bucket/mlflow/1/abc/artifacts/model"

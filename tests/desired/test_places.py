@@ -400,6 +400,7 @@ spec:
 """
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("target", ["folder", "cluster"])
 def test_top_level_keys_are_judged_alike_on_both_targets(
     target: str, request: pytest.FixtureRequest

@@ -75,7 +75,7 @@ def test_one_that_is_forgotten_between_two_is_a_mistake(platform: Platform) -> N
     platform.write(all=SECRET + template("first", "iris"))
     (change,) = (c for c in platform.plan().values() if c["template"])
     assert change["action"] == "blocked"
-    assert "all.yaml:5: the key 'apiVersion' is there twice" in change["reason"]
+    assert "all.yaml:5: the key 'apiVersion' is given twice" in change["reason"]
 
 
 def test_two_of_one_name_and_a_pause_of_one(platform: Platform) -> None:

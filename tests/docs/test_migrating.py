@@ -15,7 +15,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.engine.reconcile import make_plan
 from m2s.plan.changes import Create, Update
 from m2s.settings import build, options
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.folder.namespace import FolderCluster
 from tests.kits.chart_kit import CHART

@@ -113,7 +113,7 @@ def test_the_last_ten_are_kept(world: World) -> None:
     assert served(world) == [str(number) for number in range(12, 2, -1)]
     gone = rollback(world, NAME, "--to", "2")
     assert gone.code == 1
-    assert gone.error.startswith(f"{NAME} never served 2, as far as its record goes; there is")
+    assert gone.error.startswith(f"the record of {NAME} does not have 2; there is")
     assert rollback(world, NAME, "--to", "3").code == 0
     assert replicas(world) == 3
 
@@ -237,7 +237,7 @@ def test_what_cannot_be_rolled_back_is_one_line(world: World) -> None:
         (
             "nope",
         ): f"no deployment nope in namespace {given(world).get('-n', 'default')}; did you mean",
-        (NAME,): f"{NAME} served nothing else before, as far as its record goes",
+        (NAME,): f"the record of {NAME} has nothing that it served before",
         (
             NAME,
             "--owner",

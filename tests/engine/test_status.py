@@ -139,7 +139,7 @@ def test_one_deployment_is_told_with_what_it_served_before(serving: World) -> No
 def test_an_unknown_deployment_is_one_line_with_what_is_near(serving: World) -> None:
     result = show(serving, "iriss")
     assert result.code == 1
-    assert result.error.startswith("iriss: no such deployment of m2s's in namespace ")
+    assert result.error.startswith("m2s has no deployment iriss in namespace ")
     assert result.error.endswith("; did you mean iris?")
     assert "iris, wine-live" in show(serving, "by-hand").error
 

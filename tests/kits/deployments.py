@@ -11,8 +11,8 @@ from kubernetes import client
 from m2s.base.labels import MANAGED_BY, OWNER
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.domain.versions import Key, Selector
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.servers import ApiServer
 
 SELECTOR = Selector("stage", "Staging")

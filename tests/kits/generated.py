@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from m2s.domain.resource import GROUP, KIND
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from tests.kits.fakes import FakeRegistry
+from tests.kits.kind import GROUP, KIND
 
 # Few, so that names collide, swap and move; odd, because they become names, labels and files.
 _ODD = [

@@ -26,6 +26,9 @@ selector (`stage`, `alias` or `split`) replaces every selector of a lower place.
 An option that can be repeated is a list in `m2s.yaml`, and its variable separates the values by
 commas or line ends. `--no-NAME` turns a switch off. `m2s COMMAND --help` shows the common options,
 `--help-all` shows all.
+
+Two keys of `m2s.yaml` are mappings that no flag has: [`defaults`](../describing.md#layers) and
+[`policy`](../policy.md), which as a word is the option below.
 """
 
 

@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from m2s.cli import main
-from m2s.domain.resource import GROUP, KIND, VERSION
+from tests.kits.kind import GROUP, KIND, VERSION
 
 
 def tried(count: int, *, sharing: bool = False) -> hypothesis.settings:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kubernetes import client
 
-from m2s.domain.resource import GROUP, PLURAL, VERSION
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.kits.support import Models, Result, m2s
 from tests.servers import ApiServer, FaultProxy, MlflowServer
 

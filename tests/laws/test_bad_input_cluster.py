@@ -24,9 +24,9 @@ def deployed(on_cluster: World) -> Iterator[World]:
     assert on_cluster.objects.snapshot() == before
 
 
-def assert_refused(result: Result, *words: str) -> None:
+def assert_refused(result: Result, *words: str, code: int = 1) -> None:
     assert result.error
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (code, "")
     lines = [line for line in result.err.splitlines() if not line.startswith("Waiting for ")]
     assert len(lines) == 1
     for word in words:
@@ -112,7 +112,8 @@ def test_a_kubeconfig_that_is_none(deployed: World, tmp_path: Path, kind: str) -
     path = tmp_path / "config"
     if content is not None:
         path.write_text(content)
-    assert_refused(deployed("apply", "--prune", "--kubeconfig", str(path)), str(path), says)
+    result = deployed("apply", "--prune", "--kubeconfig", str(path))
+    assert_refused(result, str(path), says, code=64 if content is None else 1)
 
 
 def test_a_context_that_is_not_there(deployed: World) -> None:

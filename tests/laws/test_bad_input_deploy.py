@@ -38,7 +38,7 @@ FILES: dict[str, tuple[str | bytes, int | None, str]] = {
     ),
     "a tab": (f"{HEAD}spec:\n\tpredictors: []\n", 4, "a tab where YAML wants spaces"),
     "broken YAML": (f"{HEAD}spec: [\n", None, ""),
-    "a key that is there twice": (f"{HEAD}kind: x\n", 3, "the key 'kind' is there twice"),
+    "a key that is given twice": (f"{HEAD}kind: x\n", 3, "the key 'kind' is given twice"),
     "an alias bomb": (f"b0: &b0 lol\n{BOMB}", None, "aliases expand to over"),
     "an alias of itself": ("a: &a\n  b: *a\n", None, "alias"),
     "a depth of 100,000": ("[" * 100_000, 1, "levels deep"),

@@ -69,7 +69,7 @@ CONFIGS = {
     "two documents": ("stage: Staging\n---\nalias: a\n", "m2s.yaml:3: ", "second document"),
     "broken YAML": ("stage: [\n", "m2s.yaml:", ""),
     "a tab": ("stage:\n\t- Staging\n", "m2s.yaml:2: ", "a tab"),
-    "a key twice": ("stage: Staging\nstage: None\n", "m2s.yaml:2: ", "'stage' is there twice"),
+    "a key twice": ("stage: Staging\nstage: None\n", "m2s.yaml:2: ", "'stage' is given twice"),
     "null": ("stage:\n", "m2s.yaml:1: stage: ", "text"),
     "a mapping": ("stage: {a: b}\n", "m2s.yaml:1: stage: ", "text"),
     "a number": ("namespace: 7\n", "m2s.yaml:1: namespace: ", "text"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from m2s.engine import reconcile
 from m2s.engine.execute import Status, execute
 from m2s.plan.changes import Blocked, Unchanged
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.sources.source import Registry
 from m2s.targets.cluster import Cluster
 from m2s.targets.folder.namespace import FolderCluster

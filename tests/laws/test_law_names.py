@@ -67,8 +67,8 @@ def test_a_copied_description_blocks_the_newcomer_alone(
     assert (plan["a"]["action"], plan["a"]["reason"]) == ("update", "promoted v1 → v2")
     assert (plan["b"]["action"], plan["b"]["name"]) == ("blocked", "fraud")
     assert plan["b"]["reason"] == (
-        "the name fraud is that of a v1; give this one another metadata.name in its deploy.yaml, or"
-        " wait until that leaves Staging: `m2s apply --prune` gives the name to b v1 then"
+        "a v1 has the name fraud; give this one another metadata.name in its deploy.yaml, or wait: "
+        "once a v1 leaves Staging, `m2s apply --prune` gives the name to b v1"
     )
     assert copied("apply", *argv).code == 1
     assert serving(copied) == {"fraud": "a v2", "other-staging": "other v1"}

@@ -17,7 +17,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.engine.execute import execute
 from m2s.engine.rollback import make_rollback, make_unpin
 from m2s.objects.yaml_writer import dump
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.targets.folder.namespace import FolderCluster
 from tests.kits.generated import Version, all_settings, filled, histories
 from tests.kits.support import tried

@@ -161,7 +161,7 @@ def test_another_registry_is_refused(company: Company) -> None:
 @BOTH
 def test_so_is_one_with_models_of_the_same_names(company: Company) -> None:
     other = company.another(*DEPLOYED)
-    refused(company.at(other), company, "is not what was deployed")
+    refused(company.at(other), company, "is not the model that was deployed")
 
 
 @pytest.mark.parametrize("models", [("wine",), DEPLOYED], ids=["others", "same names"])

@@ -95,7 +95,7 @@ def test_one_that_is_silent_is_a_fault_and_later_a_deadly_one() -> None:
     try:
         assert not threads.fault()
         clock.now += 31
-        assert threads.fault() == "m2s-test has not been well for 1 s: it is stuck"
+        assert threads.fault() == "m2s-test has not worked for 1 s: it is stuck"
         assert not threads.fault(threads.DEAD)
         clock.now += threads.DEAD
         assert threads.fault(threads.DEAD)
@@ -361,7 +361,7 @@ def test_a_thread_that_fails_takes_readiness_along_and_then_the_process(
     watch.await_line("created iris")
     for path in ("readyz", "healthz"):
         wait_for(lambda: probed(f"{url}/{path}")[0] == 503, path)  # noqa: B023 - at once
-        assert "m2s-lease has not been well" in probed(f"{url}/{path}")[1]
+        assert "m2s-lease has not worked" in probed(f"{url}/{path}")[1]
     watch.await_line("m2s-lease failed and begins anew in 1 s: TypeError: a bug")
     assert "Traceback" not in watch.text
     assert watch.end() == 0

@@ -47,6 +47,7 @@ def ends(script: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow  # takes seconds of one core
 def test_masking_takes_linear_time() -> None:
     ends(_MASKED.format(units=UNITS, size=100_000))
 

@@ -14,7 +14,6 @@ from kubernetes import client
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
-from m2s.domain.resource import GROUP, PLURAL, VERSION
 from m2s.engine import reconcile
 from m2s.engine.execute import execute
 from m2s.objects import diff
@@ -23,10 +22,12 @@ from m2s.objects.diff import dropped
 from m2s.plan.changes import Blocked, Create, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.plan.proof import changes_nothing
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from m2s.targets.kubernetes.namespace import connect
 from tests.kits.fakes import FakeRegistry
 from tests.kits.generated import descriptions
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.kits.support import description, tried
 from tests.kits.worlds import Namespace
 from tests.laws.test_law_server_decides import DESCRIPTION, IGNORED, edits

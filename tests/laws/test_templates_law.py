@@ -14,7 +14,8 @@ from m2s.domain.manifests import TemplateFile, Templates
 from m2s.engine import reconcile
 from m2s.engine.execute import Status, execute
 from m2s.plan.changes import Action, Blocked, Unchanged
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 from m2s.targets.folder.namespace import FolderCluster

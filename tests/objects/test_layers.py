@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from m2s.objects import diff
 from m2s.objects.layers import Layer, Merged, merge
+from m2s.platforms.seldon.list_keys import KEYS
 
 
 def merged(*texts: str) -> Any:
@@ -17,7 +18,8 @@ def merged(*texts: str) -> Any:
 
 
 def together(*texts: str) -> Merged:
-    return merge([Layer(str(number), yaml.safe_load(text)) for number, text in enumerate(texts)])
+    layers = [Layer(str(number), yaml.safe_load(text)) for number, text in enumerate(texts)]
+    return merge(layers, KEYS)
 
 
 def sources(*texts: str) -> dict[str, str]:
@@ -73,7 +75,7 @@ def _items(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[list[A
 
 
 def body_of(*layers: dict[str, Any]) -> dict[str, Any]:
-    return merge([Layer("", layer) for layer in layers]).body
+    return merge([Layer("", layer) for layer in layers], KEYS).body
 
 
 def without_nothing(value: Any) -> Any:
@@ -141,7 +143,7 @@ def normal(value: Any) -> Any:
 
 @given(bodies(), bodies())
 def test_every_leaf_has_one_source(low: dict[str, Any], high: dict[str, Any]) -> None:
-    both = merge([Layer("low", low), Layer("high", high)])
+    both = merge([Layer("low", low), Layer("high", high)], KEYS)
     leaves = {field.path for field in diff.leaves({"spec": both.body}, "added")}
     assert {("spec", *path) for path in both.sources() if path} == leaves - {("spec",)}
 

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from m2s import desired
-from m2s.domain.manifests import Manifest, Undeployable
+from m2s.domain.manifests import Manifest, Templates, Undeployable
 from m2s.domain.versions import DeployFile, Description, ModelVersion, Selector
 from m2s.settings import build
 
@@ -66,9 +66,15 @@ def test_layers_never_crash(
     text = yaml.safe_dump({**kind, "spec": {"predictors": predictors}})
     version = ModelVersion("iris", 1, tags=tags)
     described = {version: Description("s3://m/1", DeployFile("deploy.yaml", text.encode()))}
-    (made,) = desired.build(
-        desired.choose(Selector("stage", "Staging"), [version]), described, chosen, "default"
+    inputs = desired.Inputs(
+        described=described,
+        settings=chosen,
+        namespace="default",
+        model_tags={},
+        templates=Templates(""),
+        every=(),
     )
+    (made,) = desired.build(desired.choose(Selector("stage", "Staging"), [version]), inputs)
     assert isinstance(made, Manifest | Undeployable)
     if isinstance(made, Manifest):
         assert made.sources()

@@ -15,7 +15,8 @@ import pytest
 from m2s.base.gate import Gate
 from m2s.base.labels import REGISTRY
 from m2s.cli import connect
-from m2s.settings.build import Settings, build
+from m2s.settings.build import build
+from m2s.settings.groups import Settings
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
 from tests.kits.support import Models, Result, description, m2s

@@ -103,7 +103,7 @@ def test_names_the_variable_of_a_bad_value() -> None:
             "m2s.yaml:1: model_uri_map: no such key; did you mean model-uri-map?",
         ),
         ("stage: [\n", "m2s.yaml:1: "),
-        ("a: 1\na: 2\n", "m2s.yaml:2: the key 'a' is there twice"),
+        ("a: 1\na: 2\n", "m2s.yaml:2: the key 'a' is given twice"),
         ("- stage\n", "m2s.yaml:1: wants a mapping"),
         ("stage: Staging\n---\nstage: x\n", "m2s.yaml:3: a second document"),
     ],

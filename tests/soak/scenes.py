@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from kubernetes import client
 
-from m2s.domain.resource import GROUP, PLURAL, VERSION
+from tests.kits.kind import GROUP, PLURAL, VERSION
 from tests.kits.support import Models, Result, m2s, seldon
 from tests.kits.worlds import Proxied
 from tests.servers import Recorded

@@ -119,6 +119,7 @@ def test_a_locked_out_database_file_is_named(sqlite_registry: str) -> None:
 
 
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     uri = f"http://127.0.0.1:{free_port()}"
     expected = (
         f"MLflow at {uri}: cannot read page 1 of the model versions: connection refused: "
@@ -126,7 +127,6 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert refusal(uri) == expected
     assert refusal(with_password(uri)) == expected
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert "its host name is unknown" in refusal("http://no.such.host.invalid:5000")
 
 

@@ -209,5 +209,7 @@ class Denial(NamedTuple):
 )  # fmt: skip
 def test_who_is_out_of_order_when_the_server_answers_500(said: Denial) -> None:
     answer = Answer(500, {"message": said.message, "reason": "InternalError"})
-    error = refusal(answer, Asked("https://k", "patch", Key("shop", "fraud"), writes=True))
+    error = refusal(
+        answer, Asked("https://k", "patch", Key("shop", "fraud"), "seldondeployments", writes=True)
+    )
     assert type(error) is (ClusterUnavailable if said.outage else Rejected)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
-from m2s.base.errors import ClusterError
+from m2s.base.errors import ClusterError, UsageError
 from m2s.targets.kubernetes import credentials
 from m2s.targets.kubernetes.namespace import connect
 from tests.servers import ApiServer
@@ -87,7 +87,7 @@ def test_a_context_that_does_not_exist_is_told_with_those_that_do(
 ) -> None:
     whole = config(api_server, "prod", {})
     file = written(tmp_path, "kubeconfig", whole)
-    assert "no context 'stag': there is prod" in refusal(None, file, "stag")
+    assert "no context 'stag'; there is prod" in refusal(None, file, "stag")
     del whole["current-context"]
     file = written(tmp_path, "kubeconfig", whole)
     assert "sets no current-context: give --context (prod)" in refusal(None, file, None)
@@ -115,7 +115,19 @@ def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, content: str, said: 
 
 
 def test_a_kubeconfig_that_is_not_there_is_named() -> None:
-    assert "/no/such/file: no such file" in refusal(None, "/no/such/file", None)
+    with pytest.raises(UsageError, match=r"--kubeconfig /no/such/file: no such file"):
+        connect(None, "/no/such/file", None)
+
+
+def test_so_is_the_variable_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/no/such/file:/nor/this")
+    with pytest.raises(UsageError, match=r"KUBECONFIG=/no/such/file:/nor/this: no such file"):
+        connect(None, None, None)
+
+
+def test_a_context_like_it_is_named(api_server: ApiServer, tmp_path: Path) -> None:
+    file = written(tmp_path, "kubeconfig", config(api_server, "staging-eu", {"token": "x"}))
+    assert refusal(None, file, "stagingeu").endswith("'stagingeu'; did you mean staging-eu?")
 
 
 def test_files_that_a_kubeconfig_refers_to_are_named(api_server: ApiServer, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from m2s.base.errors import RegistryError, UsageError
 from m2s.domain.versions import Key, ModelVersion, Selector, Whereabouts
 from m2s.settings import build
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.targets.folder.namespace import FolderCluster
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges

@@ -85,10 +85,12 @@ same into one namespace exclude each other.
 
 {{/* m2s.yaml. A key of `config` never has a value of its own here: the schema sees to that. */}}
 {{- define "m2s.config" -}}
+{{- $policy := .Values.policy }}
+{{- if kindIs "map" $policy }}{{ $policy = merge (dict) $policy (dict "deletions" "sync") }}{{ end }}
 {{- $own := dict
   "namespace" .Values.mlflow.namespace
   "interval" .Values.interval
-  "policy" .Values.policy
+  "policy" $policy
   "prune-after" (int .Values.pruneAfter)
   "max-delete" .Values.maxDelete
   "ignore" .Values.ignore

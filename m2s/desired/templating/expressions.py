@@ -108,7 +108,7 @@ class _Sandbox(SandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "**" or not isinstance(left, _NUMBER) or not isinstance(right, _NUMBER):
-            raise SecurityError(f"{operator} is for numbers only, and ** for none")
+            raise SecurityError(f"{operator} takes numbers only, and ** is not allowed")
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:

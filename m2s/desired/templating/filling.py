@@ -1,4 +1,4 @@
-"""Templates of SeldonDeployments, filled in with the versions of a selector; pure.
+"""Templates of deployments, filled in with the versions of a selector; pure.
 
 A template is read as YAML first, its placeholders standing as texts of their own; each text is
 then filled in. So no value can break the YAML, whatever is in it; a placeholder is a value with or
@@ -14,22 +14,21 @@ from pathlib import PurePath
 from typing import Any
 
 from m2s.base.names import dns_label
-from m2s.desired import places
 from m2s.desired.choosing import default_name
 from m2s.desired.documents import TOKEN, Template, is_other, read
 from m2s.desired.documents import templates as documents
+from m2s.desired.judging import judged
 from m2s.desired.layering import over_defaults
-from m2s.desired.manifest import marked, marks, named
-from m2s.desired.names import warned
-from m2s.desired.places import Reader
+from m2s.desired.manifest import marked, marks, named, warned
 from m2s.desired.templating.names import Catalog
 from m2s.desired.templating.placeholders import Scalar
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
+from m2s.platforms import catalogue
+from m2s.platforms.common.reader import Reader
+from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon import description
-from m2s.platforms.seldon.units import blanked, first_uri
 
 MAX_OUTPUT = 1024 * 1024
 """Characters that all placeholders of a template may become; etcd takes no larger an object."""
@@ -67,6 +66,15 @@ class Filling:
     def line(self, *path: str | int) -> int:
         """Return the line in the file of ``path``, or of the deepest part of it that exists."""
         return self._template.line(self.document.line(*path))
+
+    def from_tag(self, *path: str | int) -> bool:
+        """Whether what stands at ``path`` was filled in from a tag, which the policy binds."""
+        node = self._template.outline.value
+        for step in path:
+            known = isinstance(node, list) or (isinstance(node, dict) and step in node)
+            node = node[step] if known else None
+        sources = (self._template.placeholders[int(one)].source for one in TOKEN.findall(str(node)))
+        return any("tags" in source for source in sources)
 
     def _fill(self, text: str, plain: bool) -> Any:
         whole = TOKEN.fullmatch(text)
@@ -131,6 +139,8 @@ def deployment(
         template = read(file)
         if is_other(template.outline.value):
             return None
+        catalog.platform = platform = _platform(template)
+        default = replace(default, kind=platform.resource.kind)
         filling = Filling(template, catalog.names())
         key = _key(filling, template, default)
         filling.raise_fault()
@@ -149,6 +159,10 @@ def mentioned(file: TemplateFile, models: Iterable[str]) -> tuple[str, ...]:
     return tuple(model for model in models if model in file.text)
 
 
+def _platform(template: Template) -> Platform:
+    return catalogue.of_body(template.outline.value) or catalogue.default()
+
+
 def _key(filling: Filling, template: Template, default: Key) -> Key | None:
     """Return which object it is; None when that is not known."""
     outline, body = template.outline.value, filling.document.value
@@ -161,40 +175,53 @@ def _key(filling: Filling, template: Template, default: Key) -> Key | None:
 
 
 def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> Manifest:
-    layer = _layer(filling)
+    platform = catalog.platform
+    layer = _layer(platform, filling)
     if not catalog.used:
         where = f"{layer.name}:{filling.line()}"
-        raise Problem(f"{where}: no placeholder names a model: there is nothing to follow")
-    merged = over_defaults(layer, catalog.settings)
+        raise Problem(
+            f'{where}: no placeholder names a model: write one, such as {{{{ model("iris").uri }}}}'
+        )
+    merged = over_defaults(platform, layer, catalog.settings)
     key, notes = named(merged.body, default)
     known = catalog.uris
-    body = places.read(merged.body, known, Reader(catalog.settings, frozenset(known)))
-    uri = first_uri(body)
+    reader = Reader(catalog.settings, platform.readable, frozenset(known))
+    body = platform.with_models(merged.body, known, reader)
+    uri = platform.first_uri(body)
     models, name = catalog.used_at(uri), filling.file.name
     bare = Manifest(key, owner, catalog.selector, models, {}, uri, notes, template=name)
     made = marked(bare, body)
-    return replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
+    made = replace(made, sources=lambda: {**merged.sources(), **marks(made.body)})
+    return judged(made, catalog.settings.description_policy)
 
 
-def fragment(file: TemplateFile, names: Mapping[str, Any], *, whole: bool) -> Layer:
-    """Return the base template filled in for one version.
+def fragment(
+    file: TemplateFile, names: Callable[[Platform], Mapping[str, Any]], *, whole: bool
+) -> tuple[Platform, Layer]:
+    """Return the base template filled in for one version, and the platform it is for.
 
     Args:
         file: the template.
-        names: what its placeholders may ask of.
-        whole: whether it must be a SeldonDeployment by itself; it may be a part of one otherwise.
+        names: returns what its placeholders may ask of.
+        whole: whether it must be a deployment by itself; it may be a part of one otherwise.
 
     Raises:
         Problem: naming file and line.
     """
-    filling = Filling(_base(file), names)
+    template = _base(file)
+    platform = _platform(template)
+    filling = Filling(template, names(platform))
     filling.raise_fault()
     if whole:
-        return _layer(filling)
+        return platform, _layer(platform, filling)
     if not isinstance(filling.document.value, dict):
-        where = f"{file.origin}:{filling.line()}"
-        raise Problem(f"{where}: it must be a SeldonDeployment, or a part of one")
-    return Layer(file.origin, filling.document.value, filling.line)
+        where, kind = f"{file.origin}:{filling.line()}", platform.resource.kind
+        raise Problem(f"{where}: it must be a {kind}, or a part of one")
+    return platform, _layer_of(filling, filling.document.value)
+
+
+def _layer_of(filling: Filling, body: Mapping[str, Any]) -> Layer:
+    return Layer(filling.file.origin, body, filling.line, described=filling.from_tag)
 
 
 def _base(file: TemplateFile) -> Template:
@@ -206,11 +233,11 @@ def _base(file: TemplateFile) -> Template:
     raise Problem(f"{file.origin}:{line}: {len(found)} templates; a base template is one")
 
 
-def _layer(filling: Filling) -> Layer:
-    """Return a whole SeldonDeployment, or raise a Problem."""
+def _layer(platform: Platform, filling: Filling) -> Layer:
+    """Return a whole deployment, or raise a Problem."""
     origin, body = filling.file.origin, filling.document.value
-    fault = description.fault(filling.document)
+    fault = platform.fault(filling.document)
     if fault:
         path, words = fault
         raise Problem(f"{origin}:{filling.line(*path)}: {words}")
-    return Layer(origin, blanked(body), filling.line)
+    return _layer_of(filling, platform.blanked(body))

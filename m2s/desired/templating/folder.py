@@ -10,7 +10,7 @@ from m2s.desired.templating import filling
 from m2s.desired.templating.names import Catalog, Descriptions
 from m2s.domain.manifests import Manifest, Templates, Undeployable
 from m2s.domain.versions import Selector
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 Made = Manifest | Undeployable
 
@@ -19,7 +19,7 @@ def deployments(
     given: Templates,
     every: Sequence[Wanted],
     described: Descriptions,
-    settings: Settings,
+    settings: Describing,
     namespace: str,
 ) -> tuple[Made, ...]:
     """Return what each template in each file comes to, once for each selector.
@@ -42,7 +42,7 @@ def deployments(
 
 
 def _catalog(
-    selector: Selector, every: Iterable[Wanted], described: Descriptions, settings: Settings
+    selector: Selector, every: Iterable[Wanted], described: Descriptions, settings: Describing
 ) -> Catalog:
     return Catalog(selector, (w for w in every if w.selector == selector), described, settings)
 

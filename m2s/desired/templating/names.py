@@ -11,12 +11,14 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.desired.choosing import Wanted, check
-from m2s.desired.locating import servable
 from m2s.desired.templating.placeholders import Function, Named
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
+from m2s.platforms import catalogue
+from m2s.platforms.common.locating import scheme
+from m2s.platforms.common.reader import Reader
+from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon import storage
-from m2s.settings.build import Settings
+from m2s.settings.groups import Describing
 
 Descriptions = Mapping[ModelVersion, Description | Unreadable]
 """How each version wants to be deployed, as far as that was read."""
@@ -44,11 +46,13 @@ class Catalog:
         selector: Selector,
         wanted: Iterable[Wanted],
         described: Descriptions,
-        settings: Settings,
+        settings: Describing,
     ) -> None:
         self._selector, self._described, self._settings = selector, described, settings
         self._wanted = {want.version.model: want for want in wanted}
         self.asked: dict[str, ModelVersion | None] = {}
+        self.platform = catalogue.default()
+        """What the template that asks is for."""
 
     def names(self) -> dict[str, Any]:
         """Return what the placeholders of the templates folder may name."""
@@ -73,7 +77,8 @@ class Catalog:
             check(want, self._settings)
         except Problem as problem:
             raise Problem(f"{model}: {problem}") from problem
-        return Version(want.version, self._described.get(want.version), self._settings)
+        described = self._described.get(want.version)
+        return Version(want.version, described, self._settings, self.platform)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -106,7 +111,7 @@ class Catalog:
         return self._selector
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> Describing:
         """What the run works by."""
         return self._settings
 
@@ -115,10 +120,12 @@ def base_names(
     selector: Selector,
     version: ModelVersion,
     described: Description | Unreadable,
-    settings: Settings,
+    settings: Describing,
+    platform: Platform,
 ) -> dict[str, Any]:
     """Return what the placeholders of the base template may name: the version at hand."""
-    return {"model": Version(version, described, settings), "selector": _Selector(selector)}
+    model = Version(version, described, settings, platform)
+    return {"model": model, "selector": _Selector(selector)}
 
 
 class Version(Named):
@@ -128,9 +135,11 @@ class Version(Named):
         self,
         version: ModelVersion,
         described: Description | Unreadable | None,
-        settings: Settings,
+        settings: Describing,
+        platform: Platform,
     ) -> None:
-        self._version, self._described, self._settings = version, described, settings
+        self._version, self._described = version, described
+        self._reader = Reader(settings, platform.readable, run_id=version.run_id)
         self.name, self.version = version.model, version.version
         self.tags = _Tags(version)
         if version.run_id:
@@ -148,12 +157,7 @@ class Version(Named):
         if isinstance(described, Unreadable) and not described.uri:
             raise Problem(f"{self._version}: {described.reason}")
         try:
-            return servable(
-                described.uri,
-                self._settings.uri_map,
-                self._settings.artifact_root,
-                self._version.run_id,
-            )
+            return self._reader.of_registry(described.uri)
         except Problem as problem:
             raise Problem(f"{self._version}: {problem}") from problem
 
@@ -221,8 +225,7 @@ class _Store(Named):
         if not isinstance(model, str):
             raise Problem(f'mlflow.{self._name} wants a model\'s name in quotes, as in ["iris"]')
         uri = self._catalog.view(model).uri
-        scheme = storage.remote(uri).lower()
-        actual = next((name for name, schemes in STORES.items() if scheme in schemes), self._name)
+        actual = next((name for name, own in STORES.items() if scheme(uri) in own), self._name)
         if actual != self._name:
             raise Problem(
                 f"mlflow.{self._name}[{model!r}]: the model lies at {mask.text(uri)}; "

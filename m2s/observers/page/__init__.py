@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from m2s import __version__
 from m2s.base import mask
 from m2s.observers.last_seen import Sight
 from m2s.observers.page.view import Moment, Passes
-from m2s.settings.build import Settings
+from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 
@@ -34,18 +34,11 @@ _REFRESH = (5, 60)
 """Seconds, the least and the most, after which a browser asks again; the interval, in between."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Page:
     """An observer of passes, and the WSGI application that tells of them.
 
-    Args:
-        settings, edges: what is watched.
-        sight: our deployments as they were last seen.
-        leading: whether this process may write now.
-        now: the time, in UTC.
+    ``settings`` and ``edges`` say what is watched, ``sight`` has our deployments as they were last
+    seen, ``now`` returns the time in UTC.
     """
 
     def __init__(
@@ -54,11 +47,18 @@ class Page:
         edges: Edges,
         sight: Sight,
         leading: Callable[[], bool],
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._sight, self._leading, self._now = sight, leading, now
         self._style = _read("style.css")
-        self._template = _template()
+        self._template = Environment(
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=_shown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        ).from_string(_read("page.html"))
+
         self.move(settings, edges)
 
     def move(self, settings: Settings, edges: Edges) -> None:
@@ -106,17 +106,6 @@ class Page:
             ("Referrer-Policy", "no-referrer"),
             ("Cache-Control", "no-store"),
         ]
-
-
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.from_string(_read("page.html"))
 
 
 def _shown(value: Any) -> Any:

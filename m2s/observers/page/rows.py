@@ -17,41 +17,35 @@ from m2s.plan.plan import Plan, served_of, summary
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One deployment."""
+    """One deployment.
+
+    ``title`` is its name and, where that does not tell them, its models; ``version`` as the plan's
+    table has it; ``versions`` every one of several, else ""; ``kind`` its state as a class of the
+    style sheet; ``badges`` what somebody ordered for it; ``since`` to the minute.
+    """
 
     one: serving.Serving
+    title: list[str]
+    version: str
+    versions: str
+    kind: str
+    badges: list[str]
+    since: str
 
-    @property
-    def title(self) -> list[str]:
-        """Its name and, where that does not tell them, its models."""
-        return words.title(self.one.key.name, self.one.served).splitlines()
 
-    @property
-    def version(self) -> str:
-        """As the plan's table has it."""
-        return words.versions(self.one.served)
-
-    @property
-    def versions(self) -> str:
-        """Every one of several versions, else ""."""
-        return status.told(self.one.served) if len(self.one.served) > 1 else ""
-
-    @property
-    def kind(self) -> str:
-        """Its state as a class of the style sheet."""
-        return self.one.state.lower() if self.one.state in status.STATES else "unknown"
-
-    @property
-    def badges(self) -> list[str]:
-        """What somebody ordered for it."""
-        pin = status.pin(self.one)
-        told = {f"pinned to {pin}": pin, "paused": self.one.paused}
-        return [text for text, so in {**told, "being deleted": self.one.deleting}.items() if so]
-
-    @property
-    def since(self) -> str:
-        """To the minute."""
-        return minute(self.one.since)
+def row(one: serving.Serving) -> Row:
+    """Return the row of one deployment."""
+    pin = status.pin(one)
+    orders = {f"pinned to {pin}": pin, "paused": one.paused, "being deleted": one.deleting}
+    return Row(
+        one,
+        title=words.title(one.key.name, one.served).splitlines(),
+        version=words.versions(one.served),
+        versions=status.told(one.served) if len(one.served) > 1 else "",
+        kind=one.state.lower() if one.state in serving.STATES else "unknown",
+        badges=[text for text, so in orders.items() if so],
+        since=minute(one.since),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.engine.execute import Status
-from m2s.observers.page.rows import Planned, Row
-from m2s.settings.build import Settings
+from m2s.observers.page.rows import Planned, Row, row
+from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 
@@ -129,11 +128,11 @@ class Moment:
         scope = Scope(self.settings.owners, self.settings.models)
         here = self.edges.cluster.namespace
         mine = [
-            serving.of(live)
+            status.serving_of(live)
             for live in self.deployments
             if live.key.namespace == here and scope.includes(live)
         ]
-        return tuple(map(Row, sorted(mine, key=lambda one: (status.urgency(one.state), one.key))))
+        return tuple(map(row, sorted(mine, key=lambda one: (status.urgency(one.state), one.key))))
 
     @property
     def count(self) -> str:
@@ -153,7 +152,7 @@ def _policy(settings: Settings) -> str:
         return "upsert-only: nothing is deleted"
     passes = settings.prune_after
     found = f"{passes} passes in a row find" if passes > 1 else "a pass finds"
-    return f"sync: what {found} unwanted is deleted"
+    return f"sync: a deployment is deleted if {found} it unwanted"
 
 
 def _end(report: PassReport) -> datetime:

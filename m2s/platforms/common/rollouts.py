@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from m2s.base.wording import one_line
 from m2s.objects.body import Body
 
 _LATE = "ProgressDeadlineExceeded"
 _ON_ITS_WAY = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+def owned_by(uid: str, deployments: Iterable[Body]) -> tuple[Body, ...]:
+    """Leave out the Deployments that another object controls: labels are not unique."""
+    return tuple(d for d in deployments if controllers(d) <= {uid})
+
+
+def controllers(deployment: Body) -> set[str]:
+    """Return the uids of the objects that control a Deployment."""
+    references = deployment["metadata"].get("ownerReferences") or []
+    return {str(reference.get("uid")) for reference in references if reference.get("controller")}
 
 
 def deadline_exceeded(deployment: Body) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from m2s.objects.layers import Layer, Merged, merge
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import containers
+from m2s.platforms.seldon.list_keys import KEYS
 from m2s.platforms.seldon.units import nodes
 
 
 def with_implied(stack: list[Layer]) -> tuple[list[Layer], Merged]:
     """Name the containers that the graph implies, where something is said of every container."""
-    merged = merge(stack)
+    merged = merge(stack, KEYS)
     _check_predictors(merged)
     if not any(not layer.plain and containers.says_every(layer.body) for layer in stack):
         return stack, merged
     implied = containers.implied(merged.body)
     named = [*stack, implied] if implied else stack
-    return named, merge(named) if implied else merged
+    return named, merge(named, KEYS) if implied else merged
 
 
 def _check_predictors(merged: Merged) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
-from m2s.objects.list_keys import EVERY, told_apart
+from m2s.objects.list_keys import EVERY
+from m2s.platforms.seldon.list_keys import told_apart
 from m2s.platforms.seldon.units import is_prepackaged, nodes
 
 

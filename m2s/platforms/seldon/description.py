@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base import strictyaml
-from m2s.domain.resource import GROUP, KIND, VERSION
-
-API_VERSIONS = tuple(f"{GROUP}/{version}" for version in ("v1", "v1alpha2", "v1alpha3"))
-"""One schema under three names (Seldon Core 1.17's CRD); always written as v1."""
+from m2s.domain.resource import Resource
+from m2s.platforms.platform import Fault
 
 
-Fault = tuple[tuple[str | int, ...], str]
+def fault(document: strictyaml.Document, resource: Resource) -> Fault | None:
+    """Return the path and the words of the first thing wrong; the API server judges the rest.
 
-
-def fault(document: strictyaml.Document) -> Fault | None:
-    """Return the path and the words of the first thing wrong; the API server judges the rest."""
+    Its versions are one schema under three names (Seldon Core 1.17's CRD); always written as v1.
+    """
     body = document.value
     if not isinstance(body, dict):
         return (), f"a {_kind(body)}; it must be one SeldonDeployment"
-    if body.get("kind") != KIND:
-        return ("kind",), f"kind is {body.get('kind')!r}; it must be {KIND}"
-    if body.get("apiVersion") not in API_VERSIONS:
-        wants = f"{GROUP}/{VERSION}"
+    if body.get("kind") != resource.kind:
+        return ("kind",), f"kind is {body.get('kind')!r}; it must be {resource.kind}"
+    if not resource.is_of(body.get("apiVersion")):
+        wants = resource.api_version
         return ("apiVersion",), f"apiVersion is {body.get('apiVersion')!r}; it must be {wants}"
     return _fault_in_metadata(body) or _fault_in_spec(body)
 

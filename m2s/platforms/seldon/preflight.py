@@ -6,7 +6,7 @@ Each finding is a warning on its manifest. What could not be read is no finding:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from m2s.domain.manifests import Manifest
@@ -18,14 +18,12 @@ from m2s.platforms.seldon import mlflow_server, storage
 from m2s.platforms.seldon.units import Unit, service_accounts, units, with_uris
 
 
-def needs(manifests: Iterable[Manifest]) -> Needs:
-    """Return what :func:`checked` wants to know about ``manifests``."""
-    bodies = [manifest.body for manifest in manifests]
-    every = [unit for body in bodies for unit in units(body)]
-    accounts = (account for body in bodies for account, _ in service_accounts(body))
+def needs(body: Body) -> Needs:
+    """Return what :func:`checked` wants to know about an object."""
+    every = tuple(units(body))
     return Needs(
         frozenset(unit.secret for unit in every if unit.secret),
-        frozenset(accounts),
+        frozenset(account for account, _ in service_accounts(body)),
         frozenset(unit.uri for unit in every if unit.is_mlflow_server and unit.uri),
     )
 

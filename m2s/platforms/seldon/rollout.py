@@ -8,13 +8,20 @@ then the state must be ``Available``. Traffic shows in no Deployment: that is sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m2s.domain.rollout import Rollout
 from m2s.objects.body import Body
-from m2s.platforms.common.rollouts import deadline_exceeded, obstacle, unfinished, wanted_replicas
+from m2s.platforms.common.rollouts import (
+    controllers,
+    deadline_exceeded,
+    obstacle,
+    unfinished,
+    wanted_replicas,
+)
 from m2s.platforms.common.shows import left, missing
+from m2s.platforms.platform import Pods
 from m2s.platforms.seldon import evidence
 from m2s.platforms.seldon.made import (
     Made,
@@ -24,14 +31,6 @@ from m2s.platforms.seldon.made import (
     nodes,
     predictors,
 )
-
-Pods = Callable[[Body], Sequence[Body]]
-"""Returns the pods of a Deployment; none where they may not be read."""
-
-
-def owned_by(uid: str, deployments: Iterable[Body]) -> tuple[Body, ...]:
-    """Leave out the Deployments that another object controls: labels are not unique."""
-    return tuple(d for d in deployments if _controllers(d) <= {uid})
 
 
 def progress(
@@ -53,7 +52,7 @@ def progress(
     """
     metadata, status = live["metadata"], live.get("status") or {}
     if metadata.get("deletionTimestamp"):
-        return Rollout(serving=False, failed=True, message="it is being deleted")
+        return Rollout.fails("it is being deleted")
     if int(metadata.get("generation", 0)) < generation:
         return _waiting(f"generation {generation} is not visible yet", status)
     if not deployments:
@@ -70,7 +69,7 @@ def _behind(live: Body, before: Body | None, deployments: Sequence[Body]) -> str
     for deployment in deployments:
         made, name = belonging(deployment, makes), deployment["metadata"]["name"]
         if made is None:
-            if _controllers(deployment):
+            if controllers(deployment):
                 return f"Deployment {name} is of an older description and is not removed yet"
             continue
         found.add(made.name)
@@ -85,7 +84,7 @@ def _behind(live: Body, before: Body | None, deployments: Sequence[Body]) -> str
 
 def _stale(live: Body, before: Body | None, made: Made, deployment: Body) -> str:
     """Return what a Deployment still shows of an older spec."""
-    if live["metadata"].get("generation") == 1 and _controllers(deployment):
+    if live["metadata"].get("generation") == 1 and controllers(deployment):
         return ""  # it was made from this spec: there has been no other
     wanted = evidence.wanted(live["spec"], made, deployment)
     shown = evidence.shown(made, deployment)
@@ -119,14 +118,14 @@ def _rolled_out(
 ) -> Rollout:
     for deployment in deployments:
         if reason := deadline_exceeded(deployment):
-            return Rollout(False, True, _because(reason, deployment, pods))
+            return Rollout.fails(_because(reason, deployment, pods))
     for deployment in deployments:
         if stuck := unfinished(deployment):
             return _waiting(_because(stuck, deployment, pods), status)
     # never Available while a Deployment has no replicas
     scaled_to_zero = any(wanted_replicas(deployment) == 0 for deployment in deployments)
     if status.get("state") == "Available" or scaled_to_zero:
-        return Rollout(serving=True, failed=False, message=note)
+        return Rollout.serves(note)
     return _waiting("its Deployments are rolled out", status)
 
 
@@ -147,8 +146,8 @@ def _unseen(live: Body, before: Body | None) -> str:
     if not found:
         return ""
     return (
-        f"{', '.join(found)} changed: the operator shows no evidence of these; "
-        "all else that was written is in force"
+        f"{', '.join(found)} changed: its Deployments do not show whether these are in "
+        "force; everything else is"
     )
 
 
@@ -162,13 +161,8 @@ def _each(live: Body, field: str) -> dict[Any, Any]:
     }
 
 
-def _controllers(deployment: Body) -> set[str]:
-    references = deployment["metadata"].get("ownerReferences") or []
-    return {str(reference.get("uid")) for reference in references if reference.get("controller")}
-
-
 def _waiting(what: str, status: Mapping[str, Any]) -> Rollout:
     state = status.get("state") or "empty (is the Seldon Core operator running?)"
     description = f": {status['description']}" if status.get("description") else ""
     message = f"{what}; the operator's state is {state}{description}"
-    return Rollout(serving=False, failed=False, message=message)
+    return Rollout.waits(message)

@@ -9,7 +9,7 @@ from m2s.base import images
 from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer
 from m2s.platforms.problem import Problem
-from m2s.settings.build import Settings
+from m2s.settings.groups import OwnServer
 
 DEFAULT_TAG = "deployment-image"
 """The tag's name in Neu.ro's mlflow2seldon."""
@@ -31,10 +31,15 @@ _PROGRESS = 40 * 60
 """Seconds until a rollout counts as stuck: Kubernetes' ten minutes end before the half hour."""
 
 
-def image_of(
-    version: ModelVersion, model_tags: Mapping[str, Mapping[str, str]], settings: Settings
-) -> str | None:
-    """Return the image that serves a version: its registered model's tag, else the default.
+def layers(
+    version: ModelVersion,
+    model_tags: Mapping[str, Mapping[str, str]],
+    uri: str,
+    settings: OwnServer,
+) -> list[Layer]:
+    """Return the deployment of a model at ``uri``: in MLFLOW_SERVER, or wrapped in an image.
+
+    That is the one of the registered model's tag, else the default.
 
     Raises:
         Problem: what should be an image reference is not one.
@@ -43,17 +48,18 @@ def image_of(
     tagged = model_tags.get(version.model, {}).get(tag)
     where = f"tag {tag} of {version.model}" if tagged is not None else "--default-image"
     image = settings.default_image if tagged is None else tagged
-    return image and _reference(image, where, settings)
-
-
-def layer(image: str | None, uri: str, settings: Settings) -> Layer:
-    """Return the deployment of a model at ``uri``: wrapped in ``image``, else in MLFLOW_SERVER."""
     if image is None:
-        return _layer("MLFLOW_SERVER", settings, _prepackaged(settings))
-    return _layer("model wrapper", settings, _wrapped(image, uri, settings))
+        return [_layer("MLFLOW_SERVER", settings, _prepackaged(settings))]
+    image = image and _reference(image, where, settings)
+    wrapper = _layer("model wrapper", settings, _wrapped(image, uri, settings))
+    if tagged is None:
+        return [wrapper]
+    pod = {"containers": [{"name": UNIT, "image": image}]}
+    named = [{"name": PREDICTOR, "componentSpecs": [{"spec": pod}]}]
+    return [wrapper, Layer(where, {"spec": {"predictors": named}}, described=True)]
 
 
-def _layer(name: str, settings: Settings, predictor: Mapping[str, Any]) -> Layer:
+def _layer(name: str, settings: OwnServer, predictor: Mapping[str, Any]) -> Layer:
     protocol = {"protocol": settings.protocol} if settings.protocol else {}
     return Layer(
         f"m2s's own {name}",
@@ -61,7 +67,7 @@ def _layer(name: str, settings: Settings, predictor: Mapping[str, Any]) -> Layer
     )
 
 
-def _prepackaged(settings: Settings) -> dict[str, Any]:
+def _prepackaged(settings: OwnServer) -> dict[str, Any]:
     graph: dict[str, Any] = {"name": UNIT, "type": "MODEL", "implementation": "MLFLOW_SERVER"}
     if settings.env_secret:
         graph["envSecretRefName"] = settings.env_secret
@@ -72,7 +78,7 @@ def _prepackaged(settings: Settings) -> dict[str, Any]:
     return {"graph": graph, "componentSpecs": specs, "progressDeadlineSeconds": _PROGRESS}
 
 
-def _wrapped(image: str, uri: str, settings: Settings) -> dict[str, Any]:
+def _wrapped(image: str, uri: str, settings: OwnServer) -> dict[str, Any]:
     account = settings.service_account
     container = {
         "name": UNIT,
@@ -92,7 +98,7 @@ def _wrapped(image: str, uri: str, settings: Settings) -> dict[str, Any]:
     return {"graph": {"name": UNIT, "type": "MODEL"}, "componentSpecs": [{"spec": pod}]}
 
 
-def _initializer(uri: str, settings: Settings) -> dict[str, Any]:
+def _initializer(uri: str, settings: OwnServer) -> dict[str, Any]:
     """Bring the model as the operator would for a server of its own: URI and folder, in order."""
     secret = settings.env_secret
     return {
@@ -104,12 +110,12 @@ def _initializer(uri: str, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _pulling(settings: Settings) -> dict[str, Any]:
+def _pulling(settings: OwnServer) -> dict[str, Any]:
     names = settings.image_pull_secrets
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
 
 
-def _reference(text: str, where: str, settings: Settings) -> str:
+def _reference(text: str, where: str, settings: OwnServer) -> str:
     try:
         return images.reference(text, settings.image_registry)
     except ValueError as error:

@@ -9,9 +9,10 @@ remote, which the Secret that envSecretRefName names configures in variables,
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection
 from urllib.parse import unquote, urlsplit
+
+from m2s.platforms.common.locating import replacement
 
 DEFAULT_AZURE_REMOTE = "azureblob"
 """The remote's name in Seldon Core's own example of a Secret for Azure Blob."""
@@ -80,11 +81,6 @@ def readable(uri: str) -> str:
     if _NO_BUCKET.fullmatch(uri):
         raise ValueError(_no_bucket(uri))
     return _of_web(uri) or uri
-
-
-def replacement(prefix: str, to: str = "s3://BUCKET/PATH") -> str:
-    """Return what to type, in a shell, to have ``prefix`` of model URIs replaced."""
-    return f"--model-uri-map {shlex.quote(f'{prefix}={to}')}"
 
 
 def _origin(uri: str) -> str:

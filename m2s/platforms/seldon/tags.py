@@ -11,9 +11,9 @@ from m2s.base.names import meant
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
-from m2s.objects.list_keys import told_apart
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import containers
+from m2s.platforms.seldon.list_keys import told_apart
 from m2s.platforms.seldon.units import BUILT_IN
 
 PREFIX = "m2s.io/"
@@ -54,8 +54,9 @@ def _layer(tag: str, value: str, below: Body) -> Layer:
     first = _first_predictor(tag, below)
     spec = write(first, wanted)
     if "protocol" in spec:
-        return Layer(f"tag {tag}", {"spec": spec})
-    return Layer(f"tag {tag}", {"spec": {"predictors": [{"name": first.get("name"), **spec}]}})
+        return Layer(f"tag {tag}", {"spec": spec}, described=True)
+    said = {"spec": {"predictors": [{"name": first.get("name"), **spec}]}}
+    return Layer(f"tag {tag}", said, described=True)
 
 
 def _first_predictor(tag: str, below: Body) -> Mapping[str, Any]:

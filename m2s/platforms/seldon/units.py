@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m2s.objects.body import Body
+from m2s.objects.body import Body, replaced
 
 BUILT_IN = ("SIMPLE_MODEL", "SIMPLE_ROUTER", "RANDOM_ABTEST", "AVERAGE_COMBINER")
 """Implementations inside the executor: no container (seldondeployment_types.go)."""
@@ -54,11 +54,6 @@ class Unit:
         return self.path[-1] == "explainer"
 
     @property
-    def is_root(self) -> bool:
-        """Whether it is the first node of a graph."""
-        return self.path[-1] == "graph"
-
-    @property
     def is_blank(self) -> bool:
         """Whether it has a ``modelUri`` with nothing in it."""
         return self.stated and not self.uri.strip()
@@ -89,11 +84,6 @@ def units(body: Body) -> Iterator[Unit]:
             yield _unit(explainer, (*place, "explainer"), _explainer_label(predictor), [], [])
 
 
-def first_uri(body: Body) -> str:
-    """Return the first model URI that is stated, "" where none is."""
-    return next((unit.uri for unit in units(body) if unit.uri), "")
-
-
 def service_accounts(body: Body) -> Iterator[tuple[str, str]]:
     """Yield each ServiceAccount that is named, and who runs as it."""
     for predictor in _mappings(body["spec"].get("predictors")):
@@ -108,17 +98,7 @@ def service_accounts(body: Body) -> Iterator[tuple[str, str]]:
 
 def with_uris(node: Any, uris: Mapping[Path, str]) -> Any:
     """Return an object with the model URI of some units replaced, by their paths."""
-    if () in uris:
-        node = {**node, "modelUri": uris[()]}
-    below: dict[str | int, dict[Path, str]] = {}
-    for path, uri in uris.items():
-        if path:
-            below.setdefault(path[0], {})[path[1:]] = uri
-    if not below:
-        return node
-    if isinstance(node, list):
-        return [with_uris(item, below.get(index, {})) for index, item in enumerate(node)]
-    return {**node, **{step: with_uris(node[step], inner) for step, inner in below.items()}}
+    return replaced(node, {(*path, "modelUri"): uri for path, uri in uris.items()})
 
 
 def blanked(body: Any) -> Any:

@@ -50,9 +50,7 @@ class Found(NamedTuple):
 class Store:
     """Artifact stores as a tracking server's client reaches them.
 
-    Args:
-        tracking_uri: resolves ``mlflow-artifacts:`` URIs.
-        scrub: hides the tracking URI's credentials in a text.
+    ``tracking_uri`` resolves ``mlflow-artifacts:`` URIs, ``scrub`` hides its credentials in a text.
     """
 
     tracking_uri: str
@@ -61,18 +59,13 @@ class Store:
     def find(self, run: str, run_uri: str, model_uri: str, *, again: bool = False) -> Found:
         """Return the deploy.yaml of a run's own artifacts, else of the model's folder.
 
-        Args:
-            run: the run's id, for the origin.
-            run_uri: root of the run's artifacts, "" for a version without a run.
-            model_uri: the resolved folder of the model.
-            again: both places had none before. Only to the run can it have been logged since.
+        ``run_uri`` is the root of the artifacts of ``run``, an id, or "" for a version without a
+        run; ``model_uri`` is the resolved folder of the model. ``again``: both places had none
+        before, and only to the run can it have been logged since.
 
-        Returns:
-            No file only when both places were read and the model was seen to be there.
-
-        Raises:
-            StoreError: a place cannot be listed or read, is not to be believed, or has a file of
-                more than MAX_DEPLOY_FILE bytes.
+        There is no file only when both places were read and the model was seen to be there.
+        StoreError: a place cannot be listed or read, is not to be believed, or has a file of more
+        than MAX_DEPLOY_FILE bytes.
         """
         logged = self.entries(run_uri) if run_uri else []
         if file := self._in(run_uri, f"{FILE_NAME} of run {run}", logged):
@@ -123,14 +116,11 @@ class Store:
         self, run_uri: str, model_uri: str, stored: list[FileInfo], *, again: bool
     ) -> None:
         """Raise a StoreError unless "there is none" is to be believed."""
-        if not again and not stored and not self._is_file(model_uri):
+        parent, _, name = model_uri.rstrip("/").rpartition("/")
+        if not again and not stored and not _has(self.entries(parent), name):
             raise StoreError(f"nothing is stored at {self.scrub(model_uri)}{_elsewhere(model_uri)}")
         if (why := _elsewhere(run_uri)) and local_path(model_uri) is None:
             raise StoreError(f"the run's artifacts at {run_uri} cannot be read{why}")
-
-    def _is_file(self, uri: str) -> bool:
-        parent, _, name = uri.rstrip("/").rpartition("/")
-        return any(_name(entry) == name and not entry.is_dir for entry in self.entries(parent))
 
     def entries(self, uri: str) -> list[FileInfo]:
         """Return the files and folders right under ``uri``, [] where there are none."""
@@ -143,12 +133,12 @@ class Store:
 
     def read(self, folder: str, name: str, origin: str) -> bytes:
         """Return the bytes of a file that :meth:`entries` of ``folder`` has."""
-        uri = child(folder, name)
         try:
             return self._content(folder, name, origin)
         except StoreError:
             raise
         except Exception as error:
+            uri = child(folder, name)
             raise self._error(f"cannot read {uri}", uri, error) from error
 
     def _content(self, folder: str, name: str, origin: str) -> bytes:
@@ -191,6 +181,10 @@ def local_path(uri: str) -> Path | None:
 
 def _name(entry: FileInfo) -> str:
     return posixpath.basename(entry.path.rstrip("/"))
+
+
+def _has(entries: list[FileInfo], file: str) -> bool:
+    return any(_name(entry) == file and not entry.is_dir for entry in entries)
 
 
 def _meant(entries: list[FileInfo], *, deep: bool = False) -> str:

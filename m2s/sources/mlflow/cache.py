@@ -29,9 +29,7 @@ _DAY, _HOUR = 86400.0, 3600.0
 class Cache:
     """The values of one folder; safe to use from several threads and processes.
 
-    Args:
-        folder: made where it is not there, for this user alone.
-        limit: bytes that the files may take together.
+    The folder is made where it is not there, for this user alone; ``limit`` is in bytes.
     """
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
@@ -48,7 +46,9 @@ class Cache:
             if seal != _seal(key, content):
                 return None
             value = json.loads(content)
-            self._touch(path)
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - _DAY:
+                    os.utime(path)  # the order of eviction needs no more than the day of its use
         except (OSError, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
@@ -58,7 +58,10 @@ class Cache:
         content = json.dumps(value).encode()
         with contextlib.suppress(OSError):
             self._write(self._path(key), _seal(key, content) + b"\n" + content)
-            if self._is_time_to_sweep():
+            with self._lock:
+                self._written += 1
+                due = self._written % _EVERY == 1
+            if due:
                 self.sweep()
 
     def sweep(self) -> None:
@@ -88,17 +91,6 @@ class Cache:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def _touch(self, path: Path) -> None:
-        """Note the use, once a day: the order of eviction needs no more."""
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < time.time() - _DAY:
-                os.utime(path)
-
-    def _is_time_to_sweep(self) -> bool:
-        with self._lock:
-            self._written += 1
-            return self._written % _EVERY == 1
-
     def _files(self) -> list[tuple[str, float, int]]:
         found = []
         with os.scandir(self._folder) as entries:
@@ -126,9 +118,9 @@ def _raise_if_foreign(folder: Path) -> None:
 
 
 def default_folder(environ: Mapping[str, str]) -> Path | None:
-    """Return ``$XDG_CACHE_HOME/m2s/registry``, or where the XDG Base Directory Specification says.
+    """Return ``$XDG_CACHE_HOME/m2s/registry`` or its default, None for a user without a home.
 
-    None for a user who has no home.
+    As the XDG Base Directory Specification says.
     """
     given = Path(environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():  # the specification has a relative one ignored

@@ -1,4 +1,7 @@
-"""Imports what m2s uses of mlflow, because mlflow's switches must be set before the import."""
+"""Imports what m2s uses of mlflow, because mlflow's switches must be set before the import.
+
+``X as X`` says that a name is there to be imported from here.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +10,29 @@ from m2s.sources.mlflow.environment import prepare
 prepare()
 
 # ruff: noqa: E402 - mlflow reads its log level and its telemetry switch while it is imported
-from mlflow import MlflowClient
-from mlflow.artifacts import list_artifacts
-from mlflow.entities import FileInfo, Run
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+# ruff: noqa: PLC0414
+from mlflow import MlflowClient as MlflowClient
+from mlflow.artifacts import list_artifacts as list_artifacts
+from mlflow.entities import FileInfo as FileInfo
+from mlflow.entities import Run as Run
+from mlflow.entities.model_registry import ModelVersion as ModelVersion
+from mlflow.entities.model_registry import RegisteredModel as RegisteredModel
+from mlflow.exceptions import MlflowException as MlflowException
+from mlflow.store.artifact.artifact_repository_registry import (
+    get_artifact_repository as get_artifact_repository,
+)
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
-from mlflow.store.entities.paged_list import PagedList
-from mlflow.store.model_registry.abstract_store import AbstractStore
-from mlflow.store.model_registry.rest_store import RestStore
-from mlflow.tracking._model_registry.client import ModelRegistryClient
-from mlflow.utils.credentials import get_default_host_creds
+from mlflow.store.entities.paged_list import PagedList as PagedList
+from mlflow.store.model_registry.rest_store import RestStore as RestStore
+from mlflow.tracking._model_registry.client import ModelRegistryClient as ModelRegistryClient
+from mlflow.utils.credentials import get_default_host_creds as get_default_host_creds
 from mlflow.utils.rest_utils import MlflowHostCreds, http_request
 from mlflow.utils.workspace_utils import WORKSPACE_HEADER_NAME
-from mlflow.version import VERSION
+from mlflow.version import VERSION as VERSION
 
 from m2s.sources.mlflow import transport
 
 transport.install()
-
-__all__ = [
-    "VERSION",
-    "AbstractStore",
-    "FileInfo",
-    "MlflowClient",
-    "MlflowException",
-    "ModelRegistryClient",
-    "ModelVersion",
-    "PagedList",
-    "RegisteredModel",
-    "RestStore",
-    "Run",
-    "artifacts_url",
-    "get",
-    "get_artifact_repository",
-    "get_default_host_creds",
-    "is_absent",
-    "is_nowhere",
-    "is_refused",
-    "list_artifacts",
-    "nobody",
-]
 
 
 def is_absent(error: BaseException) -> bool:

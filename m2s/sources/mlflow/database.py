@@ -16,7 +16,9 @@ from m2s.sources.mlflow.trouble import install
 
 
 def check(server: Server) -> None:
-    """Raise a RegistryError unless ``server`` is a database of just the schema mlflow expects."""
+    """Raise a RegistryError for a database that is not of just the schema mlflow expects."""
+    if not server.is_database:
+        return
     require_mlflow(server)
     with server.asking("open the database"):
         _check_file(server)

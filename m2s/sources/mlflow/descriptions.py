@@ -43,12 +43,8 @@ class Known:
 class Descriptions:
     """The descriptions of one registry's versions.
 
-    Args:
-        client: asks where they lie.
-        store: reads their files.
-        registry: tells this registry's versions from those of another.
-        cache: keeps what was found; None keeps nothing.
-        patience: seconds for a look at an MLmodel file.
+    ``registry`` tells them from those of another in the ``cache``, which keeps what was found (None
+    keeps nothing); ``patience`` is in seconds, for a look at an MLmodel file.
     """
 
     def __init__(
@@ -80,11 +76,8 @@ class Descriptions:
     def find(self, version: ModelVersion, *, read: bool, again: bool = False) -> Description:
         """Return how a version wants to be deployed; see :class:`m2s.sources.source.Registry`.
 
-        ``again``: nothing that was found before counts.
-
-        Raises:
-            MlflowException: MLflow could not be asked.
-            StoreError: a file or a location could not be read.
+        ``again``: nothing that was found before counts. MlflowException: MLflow could not be asked;
+        StoreError: a file or a location could not be read.
         """
         key = self._key(version)
         known = None if again else self._known.get(key) or self._recall(key)
@@ -94,9 +87,9 @@ class Descriptions:
                 self._keep(key, found)
             known = found
         self._remember(known, key)
-        return (
-            Description(known.uri, known.file, known.near) if read else Description(known.uri, None)
-        )
+        if not read:
+            return Description(known.uri, None)
+        return Description(known.uri, known.file, known.near)
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says; what was found is not read again."""
@@ -182,21 +175,10 @@ def _mlmodel_of(kept: Mapping[str, Any]) -> MlModel:
 
 def _is_fit(known: Known) -> bool:
     """Whether it may be written to a disk: there is no secret in it (law 7)."""
-    texts = (known.uri, known.run_uri or "")
-    return not any(map(mask.carries_secret, texts)) and (
-        known.file is None or _shows_no_secret(known.file.content)
-    )
-
-
-def _shows_no_secret(content: bytes) -> bool:
     try:
-        text = content.decode()
+        text = known.file.content.decode() if known.file else ""
         values = [document.value for document in strictyaml.load_all(text)]
-        return not mask.carries_secret(text) and _without_secrets(values) == values
     except (UnicodeDecodeError, strictyaml.YamlError):
         return False
-
-
-def _without_secrets(values: Any) -> Any:
-    """Return JSON values without their secrets; what a literal is that is none stays."""
-    return mask.value(values, (mask.EVERYTHING,))
+    plain = mask.value(values, (mask.EVERYTHING,)) == values
+    return plain and not any(map(mask.carries_secret, (known.uri, known.run_uri or "", text)))

@@ -25,22 +25,16 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A folder that another artifact server has.
+    """A folder that another artifact server has, by its path as MLflow's artifact service names it.
 
-    Args:
-        server: its URL, up to where MLflow's artifact service begins.
-        folder: the folder's path, as that service names it.
+    ``server`` is the URL up to where that service begins.
     """
 
     server: str
     folder: str
 
     def entries(self) -> list[mlflow.FileInfo]:
-        """Return the files and folders right under it.
-
-        Raises:
-            Refusal: the answer is no listing.
-        """
+        """Return the files and folders right under it; Refusal: the answer is no listing."""
         content = self._ask(f"{_SERVICE}?path={quote(self.folder, safe='')}", _LONGEST_LIST)
         try:
             files = json.loads(content).get("files", [])
@@ -49,11 +43,7 @@ class Elsewhere:
             raise Refusal("the answer is no listing of MLflow's") from error
 
     def read(self, name: str, longest: int) -> bytes:
-        """Return a file right under it, or its first ``longest`` bytes.
-
-        Raises:
-            Refusal: it is not handed out.
-        """
+        """Return a file right under it, its first ``longest`` bytes; Refusal: it is not given."""
         path = f"{self.folder}/{name}" if self.folder else name
         return self._ask(f"{_SERVICE}/{quote(path)}", longest)
 
@@ -68,9 +58,8 @@ class Elsewhere:
 def elsewhere(uri: str, tracking_uri: str) -> Elsewhere | None:
     """Return the folder of ``uri`` where that is of another server; None for every other URI.
 
-    Raises:
-        ValueError: the URI is malformed.
-        MlflowException: there is no tracking server to tell how that one is spoken to.
+    ValueError: the URI is malformed; MlflowException: there is no tracking server to tell how that
+    one is spoken to.
     """
     parts = urlsplit(uri)
     if parts.scheme == "mlflow-artifacts" and parts.netloc:

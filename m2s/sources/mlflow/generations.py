@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
 from m2s.base.errors import RegistryError
 from m2s.sources.mlflow import client as mlflow
+from m2s.sources.mlflow import workspaces
 from m2s.sources.mlflow.server import Server
 
 _ENDPOINT = "/version"
@@ -48,7 +50,8 @@ class Generation(NamedTuple):
 
     def has(self, feature: Feature) -> bool:
         """Whether it is known to have the feature."""
-        return bool(self.version) and self._number >= feature.since
+        numbers = re.findall(r"\d+", self.version)[:2]
+        return bool(numbers) and tuple(map(int, numbers)) >= feature.since
 
     def lack(self, feature: Feature) -> str:
         """Say which version has the feature, or return "" where this one is known to have it.
@@ -62,11 +65,6 @@ class Generation(NamedTuple):
         this = f"is MLflow {self.version}" if self.version else "server does not tell its version"
         return f"{feature.name} are from MLflow {since} on, and this {this}"
 
-    @property
-    def _number(self) -> tuple[int, int]:
-        major, minor = self.version.split(".")[:2]
-        return int(major), int(re.split(r"\D", minor)[0])
-
 
 UNKNOWN = Generation()
 
@@ -78,11 +76,7 @@ def parse(text: str) -> Generation:
 
 
 class Learned:
-    """The generation of one registry: asked when it is first needed, and kept; safe to share.
-
-    Args:
-        server: a database is what the installed mlflow is.
-    """
+    """The generation of one registry: asked when it is first needed, and kept; safe to share."""
 
     def __init__(self, server: Server) -> None:
         self._server, self._lock = server, Lock()
@@ -90,11 +84,7 @@ class Learned:
 
     @property
     def generation(self) -> Generation:
-        """What the server can do.
-
-        Raises:
-            RegistryError: the server cannot be reached.
-        """
+        """What the server can do; RegistryError where it cannot be reached."""
         with self._lock:
             if self._known is None:
                 found, lasting = self._ask()
@@ -111,7 +101,7 @@ class Learned:
             return ""
 
     def _ask(self) -> tuple[Generation, bool]:
-        """Return the answer, and whether it is to be kept."""
+        """Return the answer, and whether it is to be kept; a database is the installed mlflow's."""
         if self._server.is_database:
             return parse(mlflow.VERSION), True
         if not self._server.is_http:
@@ -125,12 +115,7 @@ class Learned:
 
 
 class Client(mlflow.MlflowClient):
-    """MLflow's client, for servers of any generation: see :class:`_Models` and :class:`_Rest`.
-
-    Args:
-        tracking_uri: where runs are.
-        registry_uri: where models are.
-    """
+    """MLflow's client, for servers of any generation: see :class:`_Models` and :class:`_Rest`."""
 
     def __init__(self, tracking_uri: str, registry_uri: str) -> None:
         super().__init__(tracking_uri, registry_uri)
@@ -161,6 +146,29 @@ class Client(mlflow.MlflowClient):
         except mlflow.MlflowException as error:
             return mlflow.is_nowhere(error)
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A server's version, "" where it does not tell it, and what follows from it.
+
+    ``works`` is what it has that not every server has, ``lacks`` says a line each what newer ones
+    have; both are () where that is unknown. ``workspaces`` are () for a server without.
+    """
+
+    version: str
+    works: tuple[str, ...]
+    lacks: tuple[str, ...]
+    workspaces: tuple[str, ...]
+
+
+def about(server: Server, generation: Generation, client: Client) -> About:
+    """Return what a server says of itself; RegistryError where it cannot be reached."""
+    known = generation.version or client.knows_no_alias()  # as no server before 2.3 does
+    lacks = map(generation.lack, FEATURES if known else ())
+    works = tuple(each.name for each in FEATURES if generation.has(each))
+    names = workspaces.names(server) if server.is_http else ()
+    return About(generation.version, works, tuple(filter(None, lacks)), names)
 
 
 class _Models(mlflow.ModelRegistryClient):

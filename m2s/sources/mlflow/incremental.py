@@ -6,29 +6,64 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, islice
+from typing import Generic, TypeVar
 
 from m2s.domain.versions import (
     Census,
     Description,
     MlModel,
-    Model,
     ModelVersion,
-    Offers,
     Selector,
     Unchecked,
     Unreadable,
-    Whereabouts,
 )
-from m2s.sources.mlflow.memory import Memory
 from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot, has_no_stages
 from m2s.sources.source import Registry
 
 _Key = tuple[ModelVersion, int, bool]
 _MlModel = MlModel | Unchecked | None
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 DOUBTS = 20
 """How many of the things that were not there are looked for again in each pass."""
+
+
+class _Memory(Generic[_K, _V]):
+    """Values by key, of which some are doubtful: they say that something was not there."""
+
+    def __init__(self) -> None:
+        self._values: dict[_K, _V] = {}
+        self._used: set[_K] = set()
+        self._doubtful: dict[_K, None] = {}
+
+    def __contains__(self, key: _K) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: _K) -> _V:
+        self._used.add(key)
+        return self._values[key]
+
+    def put(self, key: _K, value: _V, *, doubtful: bool) -> None:
+        """Keep a value; a doubtful one is doubted after all that are so already."""
+        self._values[key] = value
+        if doubtful:
+            self._doubtful[key] = None
+
+    def doubt(self, count: int | None) -> dict[_K, _V]:
+        """Forget and return up to ``count`` doubtful values, the oldest first; with None all."""
+        keys = list(islice(self._doubtful, count))
+        for key in keys:
+            del self._doubtful[key]
+        return {key: self._values.pop(key) for key in keys}
+
+    def drop_unused(self) -> None:
+        """Forget what nobody asked for since this was last said."""
+        for key in self._values.keys() - self._used:
+            del self._values[key]
+            self._doubtful.pop(key, None)
+        self._used.clear()
 
 
 class IncrementalRegistry:
@@ -39,11 +74,8 @@ class IncrementalRegistry:
     :meth:`forget`, or where the registry does not say what changed. Until then a tag, and a model
     that was deleted as a whole, may go unnoticed, which only keeps what is there.
 
-    Args:
-        registry: the registry itself; looks at single models and versions go there.
-        reader: reads its listings.
-        resync: seconds.
-        clock: seconds, monotonic.
+    ``reader`` reads the listings of ``registry``; nothing is deleted or resolved on the strength
+    of what was read before, so looks at single models and versions go to the registry itself.
     """
 
     def __init__(
@@ -63,13 +95,11 @@ class IncrementalRegistry:
         self._forget = threading.Event()
         self._begun = False
         self._paused: frozenset[str] = frozenset()
-        self._described: Memory[_Key, Description] = Memory()
-        self._folders: Memory[str, _MlModel] = Memory()
-
-    @property
-    def identity(self) -> str:
-        """The registry's."""
-        return self._registry.identity
+        self._described = _Memory[_Key, Description]()
+        self._folders = _Memory[str, _MlModel]()
+        self.identity = registry.identity
+        self.resolve, self.locate, self.look = registry.resolve, registry.locate, registry.look
+        self.models, self.offers = registry.models, registry.offers
 
     def forget(self) -> None:
         """Have the next pass read everything: something happened that stamps do not show."""
@@ -142,8 +172,8 @@ class IncrementalRegistry:
             self._forget.set()
             raise
         self._read_at, self._listed = begun, True
-        for memory in (self._described, self._folders):
-            memory.drop_unused()
+        self._described.drop_unused()
+        self._folders.drop_unused()
         return snapshot
 
     def model_tags(self) -> Mapping[str, Mapping[str, str]]:
@@ -169,10 +199,6 @@ class IncrementalRegistry:
             self._described.put(key, found, doubtful=read and found.file is None)
         return self._described[key]
 
-    def resolve(self, uri: str) -> str | Unreadable:
-        """Ask the registry itself: what an alias or a stage names moves."""
-        return self._registry.resolve(uri)
-
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return what a folder's MLmodel file says; see ``mlmodel``."""
         if folder not in self._folders:
@@ -180,22 +206,6 @@ class IncrementalRegistry:
             self._folders.put(folder, found, doubtful=not isinstance(found, MlModel))
         return self._folders[folder]
 
-    def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
-        """Ask the registry itself: nothing is deleted on the strength of what was read before."""
-        return self._registry.locate(selector, model, version)
-
-    def look(self, model: str) -> Model | Unreadable | None:
-        """Ask the registry itself."""
-        return self._registry.look(model)
-
-    def models(self) -> Mapping[str, Model]:
-        """Ask the registry itself."""
-        return self._registry.models()
-
     def census(self) -> Census:
         """Return what there was when it was last read."""
         return self._snapshot.census if self._snapshot else Census()
-
-    def offers(self) -> Offers:
-        """Ask the registry itself."""
-        return self._registry.offers()

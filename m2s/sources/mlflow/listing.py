@@ -25,8 +25,10 @@ _NAMES = 20
 _SEVERAL = "filters with several names"
 _TAGGED = "filters of {} by tag"
 """What older servers refuse: lists of names before 3.17, and tags in 1.11."""
+_BY_NAME, _BY_VERSION = ["name ASC"], ["name ASC", "version_number ASC"]
 
 _T = TypeVar("_T")
+_Entity = TypeVar("_Entity", mlflow.RegisteredModel, mlflow.ModelVersion)
 
 
 def pages(
@@ -34,8 +36,7 @@ def pages(
 ) -> Iterator[_T]:
     """Yield the items of every page of ``what``; ``ask`` takes a page's token, None for the first.
 
-    Raises:
-        RegistryError: a page could not be read, repeats one that was read, or is one too many.
+    RegistryError: a page could not be read, repeats one that was read, or is one too many.
     """
     for page in _pages(server, what, ask):
         yield from page
@@ -67,43 +68,36 @@ def versions(server: Server, client: Client) -> tuple[ModelVersion, ...]:
     MLflow pages by offset over the newest change first: a version that moves up meanwhile would
     slip between two pages. Ordered by name only creation and deletion shift a page.
     """
-    return distinct(map(version_of, _search(server, client, "model versions")))
+    found = _search(server, "model versions", client.search_model_versions, _BY_VERSION)
+    return distinct(map(version_of, found))
 
 
 def tagged_versions(server: Server, client: Client, tag: str) -> tuple[mlflow.ModelVersion, ...]:
     """Return the versions that have a tag, whatever its value: the server picks them if it can."""
-    what = f"model versions with the tag {tag}"
+    how = (server, f"model versions with the tag {tag}", client.search_model_versions, _BY_VERSION)
     found = client.either(
         _TAGGED.format("versions"),
-        lambda: tuple(_search(server, client, what, _tagged(tag))),
-        lambda: tuple(_search(server, client, what)),
+        lambda: tuple(_search(*how, _tagged(tag))),
+        lambda: tuple(_search(*how)),
     )
     return tuple(each for each in found if tag in each.tags)
 
 
 def _search(
-    server: Server, client: Client, what: str, wanted: str | None = None
-) -> Iterator[mlflow.ModelVersion]:
-    """Yield the versions that a filter of MLflow's picks, ordered by model and version.
-
-    Raises:
-        RegistryError: naming ``what`` is read, and the page.
-    """
-
-    def ask(token: str | None) -> mlflow.PagedList[mlflow.ModelVersion]:
-        order = ["name ASC", "version_number ASC"]
-        return client.search_model_versions(wanted, PAGE, order, token)
-
-    return (each for each in pages(server, what, ask) if not each._is_prompt())
+    server: Server,
+    what: str,
+    search: Callable[..., mlflow.PagedList[_Entity]],
+    order: list[str],
+    wanted: str | None = None,
+) -> Iterator[_Entity]:
+    """Yield what a filter of MLflow's picks, prompts apart; a RegistryError names ``what``."""
+    found = pages(server, what, lambda token: search(wanted, PAGE, order, token))
+    return (each for each in found if not each._is_prompt())
 
 
 def models(server: Server, client: Client) -> tuple[mlflow.RegisteredModel, ...]:
-    """Return every registered model, by name.
-
-    Raises:
-        RegistryError: a page could not be read, or there are versions without a model.
-    """
-    found = _search_models(server, client, "registered models")
+    """Return every registered model, by name; RegistryError: there are versions without a model."""
+    found = _search(server, "registered models", client.search_registered_models, _BY_NAME)
     every = tuple({model.name: model for model in found}.values())
     if not every and (orphans := versions(server, client)):
         raise RegistryError(
@@ -115,10 +109,10 @@ def models(server: Server, client: Client) -> tuple[mlflow.RegisteredModel, ...]
 
 def tagged_models(server: Server, client: Client, tag: str) -> tuple[mlflow.RegisteredModel, ...]:
     """Return the registered models that have a tag, whatever its value: as above."""
-    what = f"registered models with the tag {tag}"
+    what, search = f"registered models with the tag {tag}", client.search_registered_models
     found = client.either(
         _TAGGED.format("models"),
-        lambda: tuple(_search_models(server, client, what, _tagged(tag))),
+        lambda: tuple(_search(server, what, search, _BY_NAME, _tagged(tag))),
         lambda: models(server, client),
     )
     return tuple(each for each in found if tag in each.tags)
@@ -126,15 +120,6 @@ def tagged_models(server: Server, client: Client, tag: str) -> tuple[mlflow.Regi
 
 def _tagged(tag: str) -> str:
     return f"tags.`{tag}` LIKE '%'"
-
-
-def _search_models(
-    server: Server, client: Client, what: str, wanted: str | None = None
-) -> Iterator[mlflow.RegisteredModel]:
-    def ask(token: str | None) -> mlflow.PagedList[mlflow.RegisteredModel]:
-        return client.search_registered_models(wanted, PAGE, ["name ASC"], token)
-
-    return (each for each in pages(server, what, ask) if not each._is_prompt())
 
 
 def newest_models(server: Server, client: Client) -> Iterator[list[mlflow.RegisteredModel]]:
@@ -163,8 +148,8 @@ def versions_of(server: Server, client: Client, names: Iterable[str]) -> tuple[M
         return tuple(each for each in versions(server, client) if each.model in wanted)
 
     def picked(filters: Iterable[str]) -> tuple[ModelVersion, ...]:
-        what = "versions of changed models"
-        found = (_search(server, client, what, each) for each in filters)
+        how = (server, "versions of changed models", client.search_model_versions, _BY_VERSION)
+        found = (_search(*how, each) for each in filters)
         return distinct(map(version_of, chain.from_iterable(found)))
 
     def one_by_one(some: Sequence[str]) -> tuple[ModelVersion, ...]:

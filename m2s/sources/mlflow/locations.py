@@ -12,8 +12,7 @@ from m2s.sources.mlflow.trouble import brief
 def run_root(client: mlflow.MlflowClient, run_id: str | None) -> str:
     """Return the root URI of a run's artifacts, "" when there is no such run.
 
-    Raises:
-        MlflowException: the run could not be read, which is not the same.
+    MlflowException: the run could not be read, which is not the same.
     """
     run = _run(client, run_id) if run_id else None
     return str(run.info.artifact_uri) if run else ""
@@ -23,11 +22,8 @@ def model_folder(client: mlflow.MlflowClient, version: ModelVersion) -> str:
     """Return the storage URI of a version's model.
 
     ``models:/…`` and ``runs:/…`` are MLflow's own words, which no model server reads; every other
-    source is a storage URI already.
-
-    Raises:
-        MlflowException: MLflow cannot be asked, or does not know what it has registered.
-        StoreError: it has no source, or one in a run that does not exist.
+    source is a storage URI already. MlflowException: MLflow cannot be asked, or does not know what
+    it has registered; StoreError: it has no source, or one in a run that does not exist.
     """
     uri = version.source
     if uri.startswith("models:/m-") and (folder := _logged_folder(client, uri)):
@@ -46,11 +42,8 @@ def location(client: mlflow.MlflowClient, uri: str) -> str:
 
     The forms are those of MLflow (mlflow/store/artifact/utils/models.py): ``models:/m-ID``,
     ``models:/NAME/VERSION``, ``…/STAGE``, ``…/latest`` and ``models:/NAME@ALIAS``, each with a path
-    behind it.
-
-    Raises:
-        MlflowException: MLflow cannot be asked.
-        StoreError: there is no such thing, or it is none of these forms.
+    behind it. MlflowException: MLflow cannot be asked; StoreError: there is no such thing, or it is
+    none of these forms.
     """
     scheme, _, rest = uri.partition(":")
     rest = rest.strip("/")

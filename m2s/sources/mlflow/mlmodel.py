@@ -43,10 +43,7 @@ class _Trouble:
 class Looks:
     """Looks into the stores, each for a bounded time, and at a store that is silent not for long.
 
-    Args:
-        store: reads the files.
-        patience: seconds for one look.
-        clock: seconds that only go up.
+    ``patience`` is for one look, in seconds.
     """
 
     def __init__(
@@ -89,10 +86,8 @@ class Looks:
 def read(store: Store, folder: str) -> Found:
     """Return what the MLmodel file in ``folder``, a storage URI, says.
 
-    Returns:
-        None when the folder was listed and has no such file.
-        :class:`~m2s.domain.versions.Unchecked` when it could not be listed or read, or is on
-        another machine.
+    None when the folder was listed and has no such file; Unchecked when it could not be listed or
+    read, or is on another machine.
     """
     origin = f"{FILE_NAME} in {store.scrub(folder)}"
     try:

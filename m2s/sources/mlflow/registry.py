@@ -7,11 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 from m2s.base.errors import UsageError, Withheld
 from m2s.base.labels import PAUSED, is_set
-from m2s.domain.stages import canonical_stage
 from m2s.domain.versions import (
     Census,
     Description,
@@ -24,21 +24,19 @@ from m2s.domain.versions import (
     Unreadable,
     Whereabouts,
 )
-from m2s.sources.mlflow import about, database, environment, listing, managed, workspaces
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow.about import About
+from m2s.sources.mlflow import database, environment, listing, workspaces
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
-from m2s.sources.mlflow.generations import ALIASES, Client, Generation, Learned
+from m2s.sources.mlflow.generations import ALIASES, About, Client, Generation, Learned, about
 from m2s.sources.mlflow.incremental import IncrementalRegistry
 from m2s.sources.mlflow.locations import location
-from m2s.sources.mlflow.lookups import Lookups
+from m2s.sources.mlflow.lookups import Lookups, stage_of
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
 from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
 from m2s.sources.mlflow.tagging import Tagging
-from m2s.sources.mlflow.whereabouts import by_alias, by_stage
 
 _FEW = 50
 """Up to so many aliased versions are looked up one by one instead of listing every version."""
@@ -78,9 +76,11 @@ class MlflowRegistry:
         environment.set_timeout(request_timeout)
         elsewhere = registry_uri or os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri
         uris = dict.fromkeys((tracking_uri, elsewhere))
-        servers = [_checked(each) for each in workspaces.enter(workspace, map(Server.parse, uris))]
+        servers = workspaces.enter(workspace, map(Server.parse, uris))
+        for server in servers:
+            database.check(server)
         self._server, self._models = servers[0], servers[-1]
-        managed.announce(self._server.uri)
+        self._server.announce()
         self._learned = Learned(self._models)
         self._workers = workers
         with self._models.asking("open the registry"):
@@ -107,34 +107,23 @@ class MlflowRegistry:
 
     @property
     def generation(self) -> Generation:
-        """What the server with the models can do; it is asked once.
-
-        Raises:
-            RegistryError: it cannot be reached.
-        """
+        """What the server with the models can do, asked once; RegistryError: it is not reached."""
         return self._learned.generation
 
     def about(self) -> About:
-        """Return what the server with the models says of itself.
-
-        Raises:
-            RegistryError: it cannot be reached.
-        """
-        return about.ask(self._models, self.generation, self._client)
+        """Return what the server with the models says of itself; RegistryError as above."""
+        return about(self._models, self.generation, self._client)
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
-        """Return every version that the selector names, of every page, by model and version.
+        """Return every version that the selector names; see ``Registry``.
 
         A stage's versions come from the listing of all versions: a registered model's own list
         has only the highest of each stage. An alias that points at a version which is not there
         yields one of status ``MISSING``, so that it is reported and what is deployed stays.
-
-        Raises:
-            UsageError: MLflow has no such stage, or the server no stages or no aliases.
-            RegistryError: a page could not be read.
+        UsageError: MLflow has no such stage, or the server no stages or no aliases.
         """
         by_alias = selector.kind == "alias"
-        found = self._aliased(selector.name) if by_alias else self._staged(_stage(selector))
+        found = self._aliased(selector.name) if by_alias else self._staged(stage_of(selector))
         self._descriptions.warm(found)
         return found
 
@@ -154,10 +143,8 @@ class MlflowRegistry:
 
         The file is looked for among the run's own artifacts, then in the model's folder and its
         ``artifacts`` and ``code``. The URI is ``models:/…`` only when MLflow itself cannot tell
-        where that is; no prefix map is applied. ``again`` goes by nothing that was found before.
-
-        Raises:
-            RegistryError: the tracking server is gone or refuses us.
+        where that is; no prefix map is applied. RegistryError: the tracking server is gone or
+        refuses us.
         """
         try:
             return self._descriptions.find(version, read=read, again=again)
@@ -171,14 +158,10 @@ class MlflowRegistry:
                 return Unreadable(f"{version} was deleted while it was read")
         except Withheld as error:
             reason = str(error)
-        return Unreadable(reason, self._location(version))
-
-    def _location(self, version: ModelVersion) -> str:
-        """Return where a version lies whose files cannot be read, "" where that fails as well."""
-        try:
-            return self._descriptions.find(version, read=False).uri
-        except Exception:  # noqa: BLE001 - why it fails was said of its files already
-            return ""
+        location = ""
+        with suppress(Exception):  # why it fails was said of its files already
+            location = self._descriptions.find(version, read=False).uri
+        return Unreadable(reason, location)
 
     def resolve(self, uri: str) -> str | Unreadable:
         """Return where ``uri`` lies: see :meth:`m2s.sources.source.Registry.resolve`."""
@@ -195,16 +178,7 @@ class MlflowRegistry:
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.locate`."""
-        entity = self._one.model(model)
-        if entity is None:
-            return Whereabouts(False, "the registered model is gone", gone=True)
-        number = int(version) if version is not None and version.isdecimal() else None
-        found = self._one.version(model, number) if number is not None else None
-        if selector.kind == "alias":
-            place = by_alias(selector.name, entity.aliases, number, found)
-        else:
-            place = by_stage(_stage(selector), entity, number, found)
-        return replace(place, paused=is_set(entity.tags.get(PAUSED)))
+        return self._one.locate(selector, model, version)
 
     def look(self, model: str) -> Model | Unreadable | None:
         """Look one model up by its exact name: see :meth:`m2s.sources.source.Registry.look`."""
@@ -277,8 +251,7 @@ class MlflowRegistry:
         wanted = [(each.name, int(each.aliases[alias])) for each in models if alias in each.aliases]
         known: dict[tuple[str, int], ModelVersion] = {}
         if len(wanted) > _FEW:
-            every = self._every_version()
-            known = {(each.model, each.version): each for each in every}
+            known = {(each.model, each.version): each for each in self._every_version()}
 
         def one(key: tuple[str, int]) -> ModelVersion:
             try:
@@ -298,16 +271,3 @@ class MlflowRegistry:
         lack = self.generation.lack(ALIASES)
         if lack and (self.generation.version or self._client.knows_no_alias()):
             raise UsageError(f"MLflow at {self._models.identity} has no aliases: {lack}")
-
-
-def _checked(server: Server) -> Server:
-    if server.is_database:
-        database.check(server)
-    return server
-
-
-def _stage(selector: Selector) -> str:
-    try:
-        return canonical_stage(selector.name)
-    except ValueError as error:
-        raise UsageError(str(error)) from error

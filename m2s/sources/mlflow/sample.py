@@ -23,14 +23,9 @@ _GLOBALS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 def create_sample(tracking_uri: str, artifact_root: Path) -> None:
     """Fill a registry that may not exist yet: two models in Staging, one with an alias only.
 
-    ``iris`` and ``wine quality`` carry a ``deploy.yaml``; ``fraud``, the champion, does not.
-
-    Args:
-        tracking_uri: a server's or ``sqlite:////path``; a database is created if need be.
-        artifact_root: folder for the models' files; each model then lies at ``file://`` below it.
-
-    Raises:
-        RegistryError: MLflow could not be written to.
+    ``iris`` and ``wine quality`` carry a ``deploy.yaml``; ``fraud``, the champion, does not. A
+    database (``sqlite:////path``) is created if need be; the models' files lie at ``file://`` below
+    ``artifact_root``. RegistryError: MLflow could not be written to.
     """
     require_mlflow(Server.parse(tracking_uri))
     with _quiet(tracking_uri, "create the sample") as client:
@@ -47,10 +42,8 @@ def create_sample(tracking_uri: str, artifact_root: Path) -> None:
 def log_version(tracking_uri: str, model: str, deploy: str | None) -> int:
     """Log a pyfunc model in a run of its own and register it; returns the version.
 
-    Args:
-        tracking_uri: of a registry that :func:`create_sample` has filled.
-        model: the registered model's name; created if need be.
-        deploy: text of the run's ``deploy.yaml``, None for none.
+    The registry is one that :func:`create_sample` has filled; ``deploy`` is the text of the run's
+    ``deploy.yaml``, None for none.
     """
     with _quiet(tracking_uri, f"log {model}") as client:
         import mlflow
@@ -79,10 +72,7 @@ def archive(tracking_uri: str, model: str, version: int) -> None:
 def deploy_yaml(name: str, *, image: str = "1.18.2", replicas: int = 1) -> str:
     """Return a SeldonDeployment as a data scientist logs it: its modelUri is left to m2s.
 
-    Args:
-        name: of the SeldonDeployment.
-        image: tag of the prepackaged MLflow server's image.
-        replicas: of the predictor.
+    ``image`` is the tag of the prepackaged MLflow server's.
     """
     return f"""\
 apiVersion: machinelearning.seldon.io/v1
@@ -139,7 +129,7 @@ def _quiet(tracking_uri: str, doing: str) -> Iterator[MlflowClient]:
     """
     import mlflow
 
-    before = {name: os.environ.get(name) for name in _GLOBALS}
+    before = {name: os.environ[name] for name in _GLOBALS if name in os.environ}
     muted = io.StringIO()
     with Server.parse(tracking_uri).asking(doing), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -149,16 +139,9 @@ def _quiet(tracking_uri: str, doing: str) -> Iterator[MlflowClient]:
                 mlflow.set_registry_uri(tracking_uri)
                 yield MlflowClient(tracking_uri, tracking_uri)
             finally:
-                _restore(before)
-
-
-def _restore(before: dict[str, str | None]) -> None:
-    import mlflow
-
-    setters: Any = mlflow  # None unsets, says its code but not its annotation
-    setters.set_tracking_uri(None)
-    setters.set_registry_uri(None)
-    for name, value in before.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+                setters: Any = mlflow  # None unsets, says its code but not its annotation
+                setters.set_tracking_uri(None)
+                setters.set_registry_uri(None)
+                for name in _GLOBALS:
+                    os.environ.pop(name, None)
+                os.environ.update(before)

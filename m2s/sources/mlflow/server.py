@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from m2s.base import mask
 from m2s.base.errors import M2sError, RegistryError, Withheld
-from m2s.sources.mlflow import managed
 from m2s.sources.mlflow.trouble import WHERE, brief, diagnose, status_of
 
 _SHORTEST_SECRET = 4  # a shorter one would blank out half the line and hide nothing
@@ -22,18 +22,22 @@ _FILES = (
     "MLflow no longer serves file stores: point --tracking-uri at a server (http://…) or a database"
     " (sqlite:///…), which `mlflow migrate-filestore` makes of one"
 )
+_REFUSED = {
+    r"databricks-uc\b|uc:": "Unity Catalog",
+    r"databricks\b": "Databricks' workspace registry",
+    r"azureml:": "Azure Machine Learning, whose client wants an older MLflow than m2s has",
+}
+"""What clouds run and m2s does not read, by how MLflow writes a tracking URI of theirs."""
+_INSTEAD = "register what is to be served on an MLflow server too, and give its address"
+_SAGEMAKER = re.compile(r"arn:aws[a-z-]*:sagemaker:[\w-]+:\d+:mlflow-(tracking-server|app)/.+")
+_PLUGIN = "sagemaker-mlflow"
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A checked tracking URI.
+    """A tracking URI as MLflow takes it, credentials included.
 
-    Args:
-        uri: as MLflow takes it, credentials included.
-        workspace: whose models are meant, "" for those of a request that names none.
-
-    Raises:
-        RegistryError: from :meth:`parse`, for a URI that cannot be one of a registry.
+    ``workspace`` is whose models are meant, "" for those of a request that names none.
     """
 
     uri: str
@@ -91,6 +95,11 @@ class Server:
         """Whether it is a server, asked over HTTP."""
         return urlsplit(self.uri).scheme in ("http", "https")
 
+    def announce(self) -> None:
+        """Have AWS's plugin know the server, which it takes from MLflow's variable alone."""
+        if _SAGEMAKER.fullmatch(self.uri):
+            os.environ["MLFLOW_TRACKING_URI"] = self.uri
+
     def scrub(self, text: str) -> str:
         """Return ``text`` with this URI's credentials, and every other known secret, hidden."""
         text = text.replace(self.uri, self.address)
@@ -131,23 +140,16 @@ class Server:
             raise self.error(doing, error) from error
 
 
-def _split(uri: str) -> SplitResult | None:
+def _refusal(uri: str) -> str:
+    """Say why a URI cannot be a registry's, or return ""."""
     try:
         parts = urlsplit(uri)
         _ = parts.port
     except ValueError:
-        return None
-    return parts
-
-
-def _refusal(uri: str) -> str:
-    """Say why a URI cannot be a registry's, or return ""."""
-    parts = _split(uri)
-    if parts is None:
         return "it is malformed: its host or its port cannot be read"
     if parts.scheme in ("http", "https"):
         return _refusal_http(parts)
-    if reason := managed.refusal(uri):
+    if reason := _refusal_managed(uri):
         return reason
     if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
         return f"it has no scheme: did you mean http://{uri}?"
@@ -160,3 +162,19 @@ def _refusal_http(parts: SplitResult) -> str:
     if parts.fragment or parts.query:
         return "it is a page's address: leave out what follows the path ('#…', '?…')"
     return ""
+
+
+def _refusal_managed(uri: str) -> str:
+    """Say why m2s does not read a registry that a cloud runs, or return "".
+
+    SageMaker's is MLflow's own server, which AWS's plugin for MLflow signs the requests to.
+    """
+    for pattern, name in _REFUSED.items():
+        if re.match(pattern, uri):
+            return f"m2s does not read {name}: {_INSTEAD}"
+    if not uri.startswith("arn:"):
+        return ""
+    if not _SAGEMAKER.fullmatch(uri):
+        return "it is no ARN of an MLflow server on SageMaker (arn:aws:sagemaker:…)"
+    plugins = entry_points(group="mlflow.model_registry_store", name="arn")
+    return "" if plugins else f"MLflow on SageMaker wants AWS's plugin: pip install {_PLUGIN}"

@@ -68,14 +68,9 @@ class Snapshot:
         return cls(models, versions, frozenset(unsettled), newest, since)
 
     def refreshed(self, reader: Reader, *, listing: bool) -> Snapshot:
-        """Return what there is now, reading only what changed.
+        """Return what there is now, reading only what changed; OutOfDate: this cannot be done.
 
-        Args:
-            reader: how to read.
-            listing: list every model, which shows aliases, tags and deletions as well.
-
-        Raises:
-            OutOfDate: this cannot be done.
+        ``listing`` lists every model, which shows aliases, tags and deletions as well.
         """
         found = {model.name: model for model in (reader.models() if listing else self._new(reader))}
         changed = {name for name, model in found.items() if self._moved(model)}
@@ -127,7 +122,7 @@ class Snapshot:
                 seen.add(model.name)
                 if not 0 < model.updated <= last or self._is_renamed(model):
                     raise OutOfDate  # where a server does not order them, nor fill the stamps in
-                if self._is_another(model):
+                if self.models.get(model.name, model).created != model.created:
                     raise OutOfDate  # of another registry, maybe: what else is known may be gone
                 last = model.updated
                 yield model
@@ -156,10 +151,6 @@ class Snapshot:
             return False
         return model.created < self.newest - SLACK or model.created in self._created
 
-    def _is_another(self, model: Model) -> bool:
-        known = self.models.get(model.name)
-        return known is not None and known.created != model.created
-
     @cached_property
     def _created(self) -> frozenset[int]:
         return frozenset(model.created for model in self.models.values())
@@ -171,8 +162,7 @@ def _newest(models: Mapping[str, Model]) -> int:
 
 def has_no_stages(versions: Iterable[ModelVersion]) -> bool:
     """Whether there are versions, and none has a stage, not even ``None``."""
-    stages = {version.stage for version in versions}
-    return stages == {""}
+    return {version.stage for version in versions} == {""}
 
 
 def missing(alias: str, model: str, version: int) -> ModelVersion:

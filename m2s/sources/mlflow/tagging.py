@@ -21,13 +21,8 @@ _REFUSED = (_DENIED, "INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 class Tagging:
     """The tags ``m2s.io/live/…`` of one registry's model versions.
 
-    Args:
-        server: where, for its errors.
-        client: connected to it.
-
-    Raises:
-        RegistryError: from every method, in one line; its subclass TagRefused when the registry
-            answers and refuses this one tag.
+    Every method may raise a RegistryError, in one line; its subclass TagRefused when the registry
+    answers and refuses this one tag.
     """
 
     def __init__(self, server: Server, client: Client) -> None:
@@ -36,7 +31,12 @@ class Tagging:
     def read(self, key: str) -> dict[Served, Mapping[str, str]]:
         """Return each version that has the tag ``key``, with all of its ``m2s.io/live/`` tags."""
         found = listing.tagged_versions(self._server, self._client, key)
-        return {Served(each.name, str(each.version)): _live(each.tags) for each in found}
+        return {
+            Served(each.name, str(each.version)): {
+                tag: value for tag, value in each.tags.items() if tag.startswith(LIVE)
+            }
+            for each in found
+        }
 
     def set(self, version: Served, key: str, value: str) -> None:
         """Set a tag; a version that is not there (any more) has none, which is no error."""
@@ -68,7 +68,3 @@ class Tagging:
             f"--write-back wants MANAGE on the registered model {version.model!r} (EDIT lets it "
             "set tags, not delete them)"
         )
-
-
-def _live(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if key.startswith(LIVE)}

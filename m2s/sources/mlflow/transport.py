@@ -19,7 +19,7 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
 from urllib3.poolmanager import pool_classes_by_scheme
 from urllib3.util.retry import Retry
 
-from m2s.base import deadline, waiting
+from m2s.base import deadline, trace, waiting
 from m2s.base.bounds import after
 from m2s.sources.mlflow.environment import TIMEOUT
 
@@ -48,21 +48,12 @@ def _session(theirs: requests.Session) -> Session:
     session.adapters = theirs.adapters
     adapters: dict[int, Any] = {id(each): each for each in session.adapters.values()}
     for adapter in adapters.values():
-        retries = adapter.max_retries
+        retries = adapter.max_retries.new()
+        retries.__class__ = Patient  # has no fields of its own
         session.tries = (retries.total or 0) + 1
-        adapter.max_retries = Patient(**_fields(retries))
+        adapter.max_retries = retries
         _time(adapter)
     return session
-
-
-def _fields(retries: Retry) -> dict[str, Any]:
-    names = (
-        "total", "connect", "read", "redirect", "status", "other", "allowed_methods",
-        "status_forcelist", "backoff_factor", "backoff_max", "raise_on_redirect",
-        "raise_on_status", "history", "respect_retry_after_header", "remove_headers_on_redirect",
-        "backoff_jitter",
-    )  # fmt: skip
-    return {name: getattr(retries, name) for name in names}
 
 
 def _time(adapter: Any) -> None:
@@ -94,17 +85,15 @@ class Session(requests.Session):
         each = options["timeout"] = float(given)
         whole = after(self.tries * each)
         streamed = options.pop("stream", False)
-        with waiting.on(f"MLflow at {_server(url)}"), deadline.within(whole, each):
-            answer = _bounded(super().request(method, url, stream=True, **options))
-            _ = streamed or answer.content  # which is read as a whole by that
-            return answer
+        who = waiting.on(f"MLflow at {_server(url)}")
+        with trace.request(method, url) as told, who, deadline.within(whole, each):
+            response = _bounded(super().request(method, url, stream=True, **options))
+            told.url, told.status = response.url, response.status_code
+            _ = streamed or response.content  # which is read as a whole by that
+            return response
 
     def get_redirect_target(self, resp: Any) -> Any:
-        """Return where to go on, None for nowhere.
-
-        Raises:
-            TooManyRedirects: it is another server.
-        """
+        """Return where to go on, None for nowhere; TooManyRedirects: it is another server."""
         target = super().get_redirect_target(resp)
         if target is None:
             return None

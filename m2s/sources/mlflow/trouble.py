@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from m2s.base.wording import dead_proxy
 from m2s.sources.mlflow.client import MlflowException
 
 WHERE = "--tracking-uri or MLFLOW_TRACKING_URI"
@@ -31,7 +32,7 @@ _TRANSPORT = {
         "name its CA in MLFLOW_TRACKING_SERVER_CERT_PATH",
     ),
     "NameResolutionError": ("its host name is unknown", f"check {WHERE}"),
-    "ProxyError": ("the HTTP proxy does not work", "check HTTPS_PROXY and NO_PROXY"),
+    "ProxyError": ("{proxy}, {why}", "correct it, or name the host in NO_PROXY"),
     "NewConnectionError": ("{why}", _RUNNING),
     "ConnectionRefusedError": ("connection refused", _RUNNING),
     "Timeout": _SLOW,
@@ -118,8 +119,11 @@ def _transport(error: BaseException) -> Trouble | None:
         return Trouble("it speaks no TLS", f"write http:// for https:// in {WHERE}")
     for name, (cause, remedy) in _TRANSPORT.items():
         if name in names:
-            why = str(error).rpartition("] ")[2].lower()  # "…: [Errno 111] Connection refused"
-            return Trouble(cause.format(why=why, tls=_tls(error)), remedy)
+            # Such as: [Errno 111] Connection refused; OSError('Tunnel connection failed: 407 …'))
+            why = re.split(r"\] |Error\('", str(error))[-1].strip(" ()'\"").lower()
+            asked = getattr(getattr(error, "request", None), "url", None) or "https://"
+            proxy = dead_proxy(asked)
+            return Trouble(cause.format(why=why, tls=_tls(error), proxy=proxy), remedy)
     return None
 
 
@@ -127,7 +131,7 @@ def _workspace(text: str) -> Trouble | None:
     if found := _WORKSPACE_ABSENT.search(text):
         return Trouble(f"it has no workspace {found[1]!r}", f"check {_WORKSPACE}")
     if "Active workspace is required" in text:
-        return Trouble("it wants to be told a workspace", "give --workspace")
+        return Trouble("it needs a workspace", "give --workspace")
     if _NO_WORKSPACES.search(text):
         start = "start it with --enable-workspaces (MLflow 3.10 and later)"
         return Trouble("it has no workspaces", f"{start}, or leave out {_WORKSPACE}")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from m2s.base import mask
 from m2s.base.errors import RegistryError, UsageError
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import environment, listing, managed, workspaces
+from m2s.sources.mlflow import environment, listing, workspaces
 from m2s.sources.mlflow.generations import WEBHOOKS, Learned
 from m2s.sources.mlflow.server import Server
 
@@ -31,15 +31,9 @@ Done = Literal["created", "updated"]
 
 
 class Webhooks:
-    """The webhooks of one MLflow server.
+    """The webhooks of one MLflow server; every method may raise a RegistryError of one line.
 
-    Args:
-        tracking_uri: as for :class:`~m2s.sources.mlflow.registry.MlflowRegistry`.
-        request_timeout: seconds for one request.
-        workspace: as for the same.
-
-    Raises:
-        RegistryError: from every method, in one line.
+    The arguments are those of :class:`~m2s.sources.mlflow.registry.MlflowRegistry`.
     """
 
     def __init__(
@@ -48,7 +42,7 @@ class Webhooks:
         environment.prepare()
         environment.set_timeout(request_timeout)
         (self._server,) = workspaces.enter(workspace, [Server.parse(tracking_uri)])
-        managed.announce(self._server.uri)
+        self._server.announce()
         self._learned = Learned(self._server)
         with self._server.asking("open the registry"):
             self._client = mlflow.MlflowClient(self._server.uri, self._server.uri)
@@ -56,10 +50,12 @@ class Webhooks:
     def register(self, name: str, url: str, secret: str) -> Done:
         """Create the webhook ``name``, or bring the one of this name or URL to this state.
 
-        Raises:
-            UsageError: ``url`` is no http(s) URL with a host.
+        UsageError: ``url`` is no http(s) URL with a host.
         """
-        _check(url)
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            wants = "wants https://HOST/mlflow, where m2s listens"
+            raise UsageError(f"--url {mask.text(url)}: {wants}")
         found = self._find(name, url)
         with self._told(secret), self._server.asking(f"register the webhook {name!r}"):
             if found is None:
@@ -110,9 +106,3 @@ _REMEDIES = {
     "non-public IP": f"{_SERVER} MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=true",
 }
 _ABOUT = "Asks m2s to look at the registry at once"
-
-
-def _check(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--url {mask.text(url)}: wants https://HOST/mlflow, where m2s listens")

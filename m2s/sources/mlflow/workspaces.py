@@ -27,14 +27,9 @@ _OK = 200
 def enter(given: str | None, servers: Iterable[Server]) -> list[Server]:
     """Return the servers in one workspace, which every request of this process names from now on.
 
-    Args:
-        given: the workspace; None leaves it to MLFLOW_WORKSPACE, which MLflow heeds of a server
-            and not of a database.
-        servers: the tracking server and the registry, mostly the same.
-
-    Raises:
-        RegistryError: a workspace of a database is asked for.
-        UsageError: MLFLOW_WORKSPACE has no name of a workspace.
+    ``servers`` are the tracking server and the registry, mostly the same. None as ``given`` leaves
+    it to MLFLOW_WORKSPACE, which MLflow heeds of a server and not of a database. RegistryError: a
+    workspace of a database is asked for; UsageError: MLFLOW_WORKSPACE has no name of a workspace.
     """
     servers = list(servers)
     name = given or _own()
@@ -54,8 +49,7 @@ def enter(given: str | None, servers: Iterable[Server]) -> list[Server]:
 def names(server: Server) -> tuple[str, ...]:
     """Return the names of a server's workspaces; () where it does not tell, or has none.
 
-    Raises:
-        RegistryError: it cannot be reached.
+    RegistryError: it cannot be reached.
     """
     if _answer(server, _INFO).get("workspaces_enabled") is not True:
         return ()  # its list would be a 503, which MLflow's client asks for again and again

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 from m2s.base import strictyaml
 from m2s.base.errors import ClusterError
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.resource import GROUP, KIND
+from m2s.domain.resource import Resource
 from m2s.domain.versions import Key
+from m2s.platforms import catalogue
 from m2s.targets.names import object_name
 
 _SERVERS_OWN = frozenset({
@@ -41,63 +42,66 @@ class Files:
         self.folder = folder
         self._namespace = namespace
         self._read: dict[Path, tuple[object, tuple[Found, ...], str]] = {}
-        self._places: dict[str, Path] = {}
+        self._places: dict[Key, Path] = {}
         self._seen: int | None = None
         self.unread: tuple[str, ...] = ()
         """Which files the last scan could not read, and why; they are not m2s's."""
 
-    def file(self, name: str) -> Path:
+    def file(self, key: Key) -> Path:
         """Return where an object's file is; Rejected when its name would lead elsewhere."""
-        return self.folder / f"{object_name(name)}.yaml"
+        return self.folder / _own(replace(key, name=object_name(key.name)))
 
-    def scan(self) -> Mapping[str, Found]:
-        """Return every SeldonDeployment in the folder by name; empty when there is no folder."""
+    def scan(self) -> Mapping[Key, Found]:
+        """Return every deployment in the folder; empty when there is no folder."""
         seen, files = self._changed(), self._files()
-        everything: dict[str, Found] = {}
+        everything: dict[Key, Found] = {}
         for file in files:
             for found in self._deployments(file):
-                twin = everything.setdefault(found.live.key.name, found)
+                twin = everything.setdefault(found.live.key, found)
                 if twin is not found:
                     raise ClusterError(
-                        f"SeldonDeployment {found.live.key} is in {twin.file} and in {file}: "
+                        f"{found.live.key.kind} {found.live.key} is in {twin.file} and in {file}: "
                         "remove one of them"
                     )
-        self._places = {name: found.file for name, found in everything.items()}
+        self._places = {key: found.file for key, found in everything.items()}
         known = (self._read.get(file) for file in files)
         self.unread = tuple(each[2] for each in known if each and each[2])
         self._seen = seen
         return everything
 
-    def find(self, name: str) -> Found | None:
-        """Return one SeldonDeployment as it is now.
+    def find(self, key: Key) -> Found | None:
+        """Return one deployment as it is now.
 
         It is looked for where m2s keeps it; the other files are read only once, and again when
         somebody put a file into the folder or took one away.
         """
-        found = self._in(self.file(name), name)
+        found = self._in(self.file(key), key)
         if found is None and self._seen != self._changed():
             self.scan()
-        place = self._places.get(name)
-        return found or (self._in(place, name) if place else None)
+        place = self._places.get(key)
+        return found or (self._in(place, key) if place else None)
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, key: Key, content: bytes) -> None:
         """Put ``content`` in place of an object's file at once, never in part."""
-        file = self.file(name)
-        temporary = self.folder / f".{name}.yaml.{secrets.token_hex(4)}.tmp"
+        file = self.file(key)
+        temporary = self.folder / f".{file.name}.{secrets.token_hex(4)}.tmp"
         with naming(file), self._own_change():
             self.folder.mkdir(parents=True, exist_ok=True)
-            for left_over in self.folder.glob(f".{name}.yaml.*.tmp"):
+            for left_over in self.folder.glob(f".{file.name}.*.tmp"):
                 left_over.unlink(missing_ok=True)  # of a run that was killed
             try:
-                _write_through(temporary, content)
+                with temporary.open("xb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
                 temporary.replace(file)
             finally:
                 temporary.unlink(missing_ok=True)
-            self._places[name] = file
+            self._places[key] = file
 
-    def remove(self, name: str) -> None:
+    def remove(self, key: Key) -> None:
         """Delete an object's file, if it is there."""
-        file = self.file(name)
+        file = self.file(key)
         with naming(file), self._own_change():
             file.unlink(missing_ok=True)
 
@@ -117,15 +121,17 @@ class Files:
             except FileNotFoundError:
                 return 0
 
-    def _in(self, file: Path, name: str) -> Found | None:
-        return next((f for f in self._deployments(file) if f.live.key.name == name), None)
+    def _in(self, file: Path, key: Key) -> Found | None:
+        return next((f for f in self._deployments(file) if f.live.key == key), None)
 
     def _files(self) -> list[Path]:
         with naming(self.folder):
             try:
-                return sorted(file for file in self.folder.iterdir() if _is_manifest(file.name))
+                files = sorted(self.folder.iterdir())
             except FileNotFoundError:
                 return []
+        kinds = (".yaml", ".yml", ".json")
+        return [file for file in files if file.suffix in kinds and not file.name.startswith(".")]
 
     def _deployments(self, file: Path) -> tuple[Found, ...]:
         """Return a file's deployments; one that has not changed is not read again."""
@@ -151,7 +157,8 @@ class Files:
             return tuple(self._parse(file, content)), ""
         except ClusterError as error:
             # A list that lacks one of ours is none (law 4); what is nobody's of ours is not listed.
-            if b"m2s.io/" in content and KIND.encode() in content:
+            kinds = (resource.kind.encode() for resource in catalogue.every())
+            if b"m2s.io/" in content and any(kind in content for kind in kinds):
                 raise
             return (), f"{error}; it is not m2s's, and left alone"
 
@@ -161,10 +168,13 @@ class Files:
         except strictyaml.YamlError as error:
             raise ClusterError(f"{file}, {error}") from error
         version = hashlib.sha256(content).hexdigest()[:16]
-        for document in filter(_is_deployment, documents):
+        for document in documents:
+            resource = _kind(document)
+            if resource is None:
+                continue
             metadata = _metadata(document, file)
             if metadata.get("namespace", self._namespace) == self._namespace:
-                key = Key(self._namespace, metadata["name"])
+                key = Key(self._namespace, metadata["name"], resource.kind)
                 body = {**document.value, "metadata": {**metadata, "resourceVersion": version}}
                 held = _held(file, key, len(documents))
                 yield Found(LiveDeployment(key, body), file, held)
@@ -185,22 +195,20 @@ def without_servers_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in metadata.items() if key not in _SERVERS_OWN}
 
 
-def _is_manifest(name: str) -> bool:
-    return name.endswith((".yaml", ".yml", ".json")) and not name.startswith(".")
-
-
-def _write_through(file: Path, content: bytes) -> None:
-    with file.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _is_deployment(document: strictyaml.Document) -> bool:
+def _kind(document: strictyaml.Document) -> Resource | None:
+    """Return which kind of deployment a document is, None for any other object."""
     value = document.value
-    if not isinstance(value, dict) or value.get("kind") != KIND:
-        return False
-    return str(value.get("apiVersion")).startswith(f"{GROUP}/")
+    if not isinstance(value, dict):
+        return None
+    told, group = value.get("kind"), str(value.get("apiVersion")).partition("/")[0]
+    kinds = (each for each in catalogue.every() if (each.kind, each.group) == (told, group))
+    return next(kinds, None)
+
+
+def _own(key: Key) -> str:
+    """Return the name of an object's file; a kind other than the default one is a part of it."""
+    first = catalogue.resources()[0].kind
+    return f"{key.name}.yaml" if key.kind == first else f"{key.name}.{key.kind.lower()}.yaml"
 
 
 def _metadata(document: strictyaml.Document, file: Path) -> dict[str, Any]:
@@ -208,7 +216,8 @@ def _metadata(document: strictyaml.Document, file: Path) -> dict[str, Any]:
     metadata = document.value.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         line = document.line("metadata", "name")
-        raise ClusterError(f"{file}, line {line}: a {KIND} needs a metadata.name")
+        kind = document.value["kind"]
+        raise ClusterError(f"{file}, line {line}: a {kind} needs a metadata.name")
     for field in ("labels", "annotations"):
         texts = metadata.get(field) or {}
         if not isinstance(texts, dict):
@@ -222,7 +231,7 @@ def _metadata(document: strictyaml.Document, file: Path) -> dict[str, Any]:
 
 
 def _held(file: Path, key: Key, documents: int) -> str:
-    own = f"{key.name}.yaml"
+    own, what = _own(key), f"{key.kind} {key}"
     if documents > 1:
-        return f"{file} holds {documents} documents: move {KIND} {key} to a file of its own, {own}"
-    return "" if file.name == own else f"{file} holds {KIND} {key}: rename it to {own}"
+        return f"{file} holds {documents} documents: move {what} to a file of its own, {own}"
+    return "" if file.name == own else f"{file} holds {what}: rename it to {own}"

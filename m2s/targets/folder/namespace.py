@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,16 @@ class FolderCluster:
         """The name of the folder in PATH, which all objects are in."""
         return self._namespace
 
-    def list(self) -> tuple[LiveDeployment, ...]:
-        """Return every SeldonDeployment in the folder's files, ordered by name.
+    def list(self, kinds: Collection[str] = ()) -> tuple[LiveDeployment, ...]:
+        """Return every deployment in the folder's files, ordered by name.
 
         Raises :class:`~m2s.base.errors.ClusterError` naming the file, and the line, of m2s's own
         that cannot be read.
         """
         with self._lock:
             found = self._files.scan()
-        return tuple(found[name].live for name in sorted(found))
+        lives = [each.live for each in found.values() if not kinds or each.live.key.kind in kinds]
+        return tuple(sorted(lives, key=lambda live: live.key))
 
     def unread(self) -> tuple[str, ...]:
         """Return what the last listing could not read and left alone, as it is not m2s's."""
@@ -94,10 +95,10 @@ class FolderCluster:
             if now is None or now.digest != digest(comparable(body)):
                 _check_unmoved(now, live)
             if now is None or dump(_content(now.body)) != dump(body):
-                self._files.replace(manifest.key.name, dump(body))
+                self._files.replace(manifest.key, dump(body))
             written = self._get(manifest.key)
         if written is None:
-            raise Conflict(f"{self._files.file(manifest.key.name)} was deleted at once: plan again")
+            raise Conflict(f"{self._files.file(manifest.key)} was deleted at once: plan again")
         return written
 
     def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:  # noqa: ARG002 - the same
@@ -106,7 +107,7 @@ class FolderCluster:
             now = self._ours_to_write(live.key)
             if now is not None:
                 _check_unmoved(now, live)
-                self._files.remove(live.key.name)
+                self._files.remove(live.key)
 
     def secret_keys(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: Secrets are in the cluster that the folder is applied to."""
@@ -139,19 +140,19 @@ class FolderCluster:
         before: LiveDeployment | None = None,  # noqa: ARG002 - the Protocol's
     ) -> Rollout:
         """Return that it serves: a folder has no status; whoever applies it has."""
-        return Rollout(serving=True, failed=False, message="")
+        return Rollout.serves()
 
     def _get(self, key: Key) -> LiveDeployment | None:
-        found = self._files.find(key.name)
+        found = self._files.find(key)
         return found.live if found else None
 
     def _ours_to_write(self, key: Key) -> LiveDeployment | None:
         """Return the object as it is now, or refuse when its file is not m2s's to replace."""
-        file, found = self._files.file(key.name), self._files.find(key.name)
+        file, found = self._files.file(key), self._files.find(key)
         if found is not None and found.held:
             raise Rejected(found.held)
         if found is None and os.path.lexists(file):
-            raise Rejected(f"{file} holds something else than SeldonDeployment {key}: move it away")
+            raise Rejected(f"{file} holds something else than {key.kind} {key}: move it away")
         return found.live if found else None
 
 

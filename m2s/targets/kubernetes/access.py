@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from m2s.base.errors import ClusterError
-from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.resource import Resource
 from m2s.domain.rights import Access, Right
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.api import Api
@@ -19,15 +19,16 @@ from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 _FORBIDDEN = 403
 
 
-def look(api: Api, namespace: str, rights: Iterable[Right]) -> Access:
+def look(
+    api: Api, namespace: str, resources: Iterable[Resource], rights: Iterable[Right]
+) -> Access:
     """Return what the server is, who asks, and which rights in the namespace are missing.
 
-    Raises:
-        ClusterError: the server cannot be reached, does not accept the credentials, or does not
-            answer as an API server does.
+    ClusterError: the server cannot be reached, does not accept the credentials, or does not answer
+    as an API server does.
     """
     version = _version(api)
-    problems = (_namespace(api, namespace), _kind(api))
+    problems = (_namespace(api, namespace), *(_kind(api, resource) for resource in resources))
     missing = frozenset(right for right in rights if not _may(api, namespace, right))
     return Access(version, _account(api), missing, tuple(filter(None, problems)))
 
@@ -35,17 +36,17 @@ def look(api: Api, namespace: str, rights: Iterable[Right]) -> Access:
 def _version(api: Api) -> str:
     asked = Asked(api.server, "get", Key("", ""), "version")
     answer = api.ask("GET", "/version", asked)
+    if answer.status == _FORBIDDEN:
+        return ""
     if not answer.ok:
-        if answer.status == _FORBIDDEN:
-            return ""
         raise refusal(answer, asked)
     version = answer.body.get("gitVersion")
-    if not isinstance(version, str):
-        raise ClusterError(
-            f"{api.server} does not answer as a Kubernetes API server: check the kubeconfig's "
-            "server, or choose another --context"
-        )
-    return version
+    if isinstance(version, str):
+        return version
+    raise ClusterError(
+        f"{api.server} does not answer as a Kubernetes API server: check the kubeconfig's "
+        "server, or choose another --context"
+    )
 
 
 def _namespace(api: Api, name: str) -> str:
@@ -59,40 +60,33 @@ def _namespace(api: Api, name: str) -> str:
     return str(refusal(answer, asked))
 
 
-def _kind(api: Api) -> str:
-    """Say that the server has no SeldonDeployments."""
+def _kind(api: Api, resource: Resource) -> str:
+    """Say that the server has no objects of a kind."""
     asked = Asked(api.server, "get", Key("", ""), "discovery")
-    answer = api.ask("GET", f"/apis/{GROUP}/{VERSION}", asked)
-    if answer.ok and answer.body.get("groupVersion") != f"{GROUP}/{VERSION}":
-        return f"{api.server} does not say whether it has {PLURAL}: try again"
+    answer = api.ask("GET", f"/apis/{resource.api_version}", asked)
+    if answer.ok and answer.body.get("groupVersion") != resource.api_version:
+        return f"{api.server} does not say whether it has {resource.plural}: try again"
     if answer.ok or answer.status == _FORBIDDEN:
         return ""
-    return str(refusal(answer, Asked(api.server, "get", Key("", ""), PLURAL)))
+    return str(refusal(answer, Asked(api.server, "get", Key("", ""), resource.plural)))
 
 
 def _may(api: Api, namespace: str, right: Right) -> bool:
     resource, _, group = right.resource.partition(".")
-    attributes = {
-        "namespace": namespace,
-        "verb": right.verb,
-        "group": group,
-        "resource": resource,
-        "name": right.name,
-    }
-    status = _review(api, "authorization", "SelfSubjectAccessReview", attributes)
-    allowed = status.get("allowed")
-    if not isinstance(allowed, bool):
-        raise ClusterError(f"{api.server} does not say whether this account may {right}")
-    return allowed
+    about = {"namespace": namespace, "verb": right.verb, "name": right.name}
+    attributes = {**about, "group": group, "resource": resource}
+    allowed = _review(api, "authorization", "SelfSubjectAccessReview", attributes).get("allowed")
+    if isinstance(allowed, bool):
+        return allowed
+    raise ClusterError(f"{api.server} does not say whether this account may {right}")
 
 
 def _account(api: Api) -> str:
     """Return who asks, "" on a server that does not tell (before Kubernetes 1.28)."""
     try:
-        status = _review(api, "authentication", "SelfSubjectReview", None)
+        user = _review(api, "authentication", "SelfSubjectReview", None).get("userInfo")
     except ClusterError:
         return ""
-    user = status.get("userInfo")
     name = user.get("username") if isinstance(user, dict) else ""
     return name if isinstance(name, str) else ""
 

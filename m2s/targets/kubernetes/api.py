@@ -17,14 +17,13 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import pool_classes_by_scheme
 
-from m2s.base import deadline, waiting
+from m2s.base import deadline, trace, waiting
 from m2s.base.bounds import Left, after, earliest
 from m2s.base.errors import ClusterError
 from m2s.base.gate import OPEN, Gate
 from m2s.targets.kubernetes import decoder
 from m2s.targets.kubernetes.failures import BUSY, Answer, Asked
-from m2s.targets.kubernetes.patience import Patience, asked_wait
-from m2s.targets.kubernetes.silence import failure, silenced
+from m2s.targets.kubernetes.patience import Patience, asked_wait, failure, silenced
 from m2s.targets.kubernetes.throttle import Throttle
 
 APPLY = "application/apply-patch+yaml"
@@ -99,23 +98,14 @@ class Api:
         content_type: str = "application/json",
         gate: Gate = OPEN,
     ) -> Answer:
-        """Return the server's answer: what was ``asked`` for, or why it is not to be had.
+        """Return the server's answer: the object that was ``asked`` for, or the refusal.
 
-        A DELETE's answer is the caller's to check, with ``decoder.expect_deleted``.
+        A DELETE's answer is the caller's to check, with ``decoder.expect_deleted``. ``path`` is
+        from the root, ``body`` what is sent, as JSON values. A write asks the ``gate`` before each
+        attempt, and is over within its time.
 
-        Args:
-            method: HTTP's.
-            path: from the root.
-            asked: what an answer that is ok has to be.
-            query: parameters.
-            body: what is sent, as JSON values.
-            content_type: of ``body``.
-            gate: a write asks it before each attempt, and is over within its time.
-
-        Raises:
-            ClusterUnavailable: there was no answer after the repeats.
-            ClusterError: TLS failed, the answer is not what was asked for, or the gate was shut
-                before one came.
+        ClusterUnavailable: there was no answer after the repeats; ClusterError: TLS failed, the
+        answer is not what was asked for, or the gate was shut before one came.
         """
         headers = {} if body is None else {"Content-Type": content_type}
         # the client encodes plain JSON itself, and sends bytes as they are
@@ -140,7 +130,7 @@ class Api:
         try:
             response = self._sent(request, lambda: left())  # noqa: PLW0108 - it moves
         except (HTTPError, ApiException) as error:
-            raise silenced(error, self.server, self._timeout) from error
+            raise self._silenced(error) from error
         left = after(longest)
         opened: urllib3.BaseHTTPResponse = response.response
         return opened
@@ -153,11 +143,13 @@ class Api:
             while True:
                 try:
                     answer = self._read(self._sent(request, patience.attempt()), asked)
-                    if (seconds := _pause_after(answer, patience)) is None:
+                    if answer.status not in BUSY:
+                        return answer
+                    if (seconds := patience.pause("status", answer.wait)) is None:
                         return answer
                     why = f"it answers {answer.status}"
                 except (HTTPError, ApiException) as error:
-                    broken = silenced(error, self.server, self._timeout)
+                    broken = self._silenced(error)
                     kind = failure(error)
                     if kind is None or (seconds := patience.pause(kind)) is None:
                         raise broken from error
@@ -191,8 +183,14 @@ class Api:
             auth_settings=["BearerToken"],
         )
         silence = (self._timeout, request.silence) if request.silence else self._timeout
-        with deadline.within(earliest(left, request.gate.left)):
-            return client.call_api(*serialized, _request_timeout=silence)
+        method, url, *_ = serialized
+        with trace.request(method, url) as told, deadline.within(earliest(left, request.gate.left)):
+            response = client.call_api(*serialized, _request_timeout=silence)
+            told.status = response.status
+            return response
+
+    def _silenced(self, error: Exception) -> ClusterError:
+        return silenced(error, self.server, self._timeout, self._client.configuration.proxy)
 
     def _logged_in(self, refused: ApiClient, log_in: Callable[[], Configuration]) -> ApiClient:
         """Return a client with fresh credentials, made once however many threads were refused."""
@@ -212,11 +210,6 @@ class Api:
         location = headers.get("Location", "")
         answer = decoder.decoded(response.status, bytes(data), asked, location)
         return replace(answer, wait=asked_wait(headers.get("Retry-After", "")))
-
-
-def _pause_after(answer: Answer, patience: Patience) -> float | None:
-    """Return how long to wait before the request is made again; None: this is the answer."""
-    return patience.pause("status", answer.wait) if answer.status in BUSY else None
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

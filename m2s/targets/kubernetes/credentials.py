@@ -16,7 +16,8 @@ from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, load_kube_config
 from kubernetes.config.incluster_config import InClusterConfigLoader
 
-from m2s.base.errors import ClusterError
+from m2s.base.errors import ClusterError, UsageError
+from m2s.base.names import meant
 from m2s.base.wording import one_line
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -38,7 +39,8 @@ def log_in(kubeconfig: str | None, context: str | None) -> Login:
     """Return credentials: the kubeconfig given, else ``KUBECONFIG``, ``~/.kube/config``, the pod's.
 
     ``kubeconfig`` and ``KUBECONFIG`` may list several files, as kubectl has it. Raises
-    :class:`~m2s.base.errors.ClusterError` naming the file, the context or the three ways.
+    :class:`~m2s.base.errors.ClusterError` naming the file, the context or the three ways, and
+    :class:`~m2s.base.errors.UsageError` where none of the files is there.
     """
     files = _kubeconfigs(kubeconfig)
     documents = {file: _read(file) for file in files}
@@ -48,6 +50,8 @@ def log_in(kubeconfig: str | None, context: str | None) -> Login:
         return Login(_from_kubeconfig(files, chosen), contexts[chosen].get("namespace"))
     if context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return _from_pod()
+    if listed := os.environ.get("KUBECONFIG"):
+        raise UsageError(f"KUBECONFIG={listed}: no such file; correct it, or give --kubeconfig")
     raise ClusterError(
         "no cluster to talk to: give a kubeconfig with --kubeconfig, set KUBECONFIG (or have "
         "~/.kube/config), or run in a pod of the cluster; --target dir:PATH needs none"
@@ -59,7 +63,7 @@ def _kubeconfigs(kubeconfig: str | None) -> list[Path]:
     files = [Path(name).expanduser() for name in listed.split(os.pathsep) if name]
     present = [file for file in files if file.exists()]
     if kubeconfig and not present:
-        raise ClusterError(f"kubeconfig {kubeconfig}: no such file: correct --kubeconfig")
+        raise UsageError(f"--kubeconfig {kubeconfig}: no such file")
     return present
 
 
@@ -100,10 +104,11 @@ def _choose(
     if chosen in contexts:
         return chosen
     files = os.pathsep.join(map(str, documents))
-    there = ", ".join(sorted(map(str, contexts))) or "none"
+    there = sorted(map(str, contexts))
     if not chosen:
-        raise ClusterError(f"kubeconfig {files} sets no current-context: give --context ({there})")
-    raise ClusterError(f"kubeconfig {files} has no context {chosen!r}: there is {there}")
+        names = ", ".join(there) or "none"
+        raise ClusterError(f"kubeconfig {files} sets no current-context: give --context ({names})")
+    raise ClusterError(f"kubeconfig {files} has no context {chosen!r}; {meant(chosen, there)}")
 
 
 def _from_kubeconfig(files: list[Path], context: str) -> Configuration:

@@ -12,13 +12,12 @@ from typing import Any
 
 from m2s.base.errors import ClusterError, Rejected
 from m2s.base.wording import one_line
-from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
+from m2s.platforms import catalogue
 from m2s.targets.kubernetes.failures import Answer, Asked
 
 _KINDS = {
-    "seldondeployments": (f"{GROUP}/{VERSION}", KIND),
     "deployments": ("apps/v1", "Deployment"),
     "leases": ("coordination.k8s.io/v1", "Lease"),
     "events": ("v1", "Event"),
@@ -29,20 +28,21 @@ _KINDS = {
     "selfsubjectaccessreviews": ("authorization.k8s.io/v1", "SelfSubjectAccessReview"),
     "selfsubjectreviews": ("authentication.k8s.io/v1", "SelfSubjectReview"),
 }
+
+
+def _kind(plural: str) -> tuple[str, str] | None:
+    """Return the apiVersion and the kind of a resource, None of what is no object."""
+    found = catalogue.by_plural(plural)
+    return (found.api_version, found.kind) if found else _KINDS.get(plural)
+
+
 _REMEDY = "check that the kubeconfig's server is a Kubernetes API server"
 
 
 def decoded(status: int, data: bytes, asked: Asked, location: str = "") -> Answer:
     """Return an answer's body as JSON; of one that failed without JSON its text.
 
-    Args:
-        status: HTTP's.
-        data: the whole body.
-        asked: what was asked for.
-        location: the header of a redirect.
-
-    Raises:
-        ClusterError: it is no API server's answer.
+    ``location`` is the header of a redirect. ClusterError: it is no API server's answer.
     """
     if 300 <= status < 400:
         where = one_line(location) or "nowhere"
@@ -68,8 +68,7 @@ def decoded(status: int, data: bytes, asked: Asked, location: str = "") -> Answe
 def json_of(data: bytes) -> Any:
     """Decode what Kubernetes calls JSON: no NaN, no half characters, not too deep for Python.
 
-    Raises:
-        ValueError: it is none of that.
+    ValueError: it is none of that.
     """
     try:
         value = json.loads(data, parse_constant=_refuse)
@@ -89,7 +88,7 @@ def expect_object(answer: Answer, asked: Asked) -> None:
 
     What is no object of Kubernetes', such as its version, is the caller's to check.
     """
-    if asked.resource in _KINDS and (what := _other(answer.body, asked)):
+    if _kind(asked.resource) and (what := _other(answer.body, asked)):
         raise _foreign(asked, what)
 
 
@@ -111,10 +110,9 @@ def expect_deleted(answer: Answer, asked: Asked, uid: str) -> None:
 def page(answer: Answer, asked: Asked) -> tuple[list[Body], str]:
     """Return the items of a page of a list, and the token of the next one, "" after the last.
 
-    Raises:
-        ClusterError: it is no such list, or an item is not of it.
+    ClusterError: it is no such list, or an item is not of it.
     """
-    version, kind = _KINDS[asked.resource]
+    version, kind = _known(asked)
     body, metadata = answer.body, answer.body.get("metadata")
     if what := _misnamed(body, version, f"{kind}List"):
         raise _foreign(asked, what)
@@ -136,7 +134,7 @@ def strange(item: Any, asked: Asked) -> str:
     """
     if not isinstance(item, dict):
         return _told(item)
-    version, kind = _KINDS[asked.resource]
+    version, kind = _known(asked)
     told = {"apiVersion": version, "kind": kind, **item}
     name = _name(item)
     if not isinstance(name, str) or not name:
@@ -146,12 +144,16 @@ def strange(item: Any, asked: Asked) -> str:
 
 def is_kind(body: Mapping[str, Any], asked: Asked) -> bool:
     """Whether an object is of the kind that was asked for."""
-    return not _misnamed(body, *_KINDS[asked.resource])
+    return not _misnamed(body, *_known(asked))
+
+
+def _known(asked: Asked) -> tuple[str, str]:
+    return _kind(asked.resource) or ("", "")
 
 
 def _other(body: Mapping[str, Any], asked: Asked) -> str:
     """Return what an object is when it is not the one that was asked for, else ""."""
-    if what := _misnamed(body, *_KINDS[asked.resource]):
+    if what := _misnamed(body, *_known(asked)):
         return what
     if (_name(body) or "") != asked.key.name:
         return f"{body['kind']} {_told(_name(body))}"

@@ -1,4 +1,4 @@
-"""Kubernetes Events about SeldonDeployments: what ``kubectl describe`` shows below an object.
+"""Kubernetes Events about deployments: what ``kubectl describe`` shows below an object.
 
 They are written best-effort by a thread of their own: nothing waits for them or fails with them.
 """
@@ -12,16 +12,16 @@ import secrets
 import socket
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from m2s.base.errors import ClusterError, Rejected
 from m2s.base.threads import Kept, Pulse
 from m2s.base.wording import one_line
-from m2s.domain.resource import GROUP, KIND, VERSION
 from m2s.domain.versions import Key
-from m2s.targets.kubernetes.failures import Answer, Asked, refusal
+from m2s.platforms import catalogue
+from m2s.targets.kubernetes.failures import Asked, refusal
 from m2s.targets.names import namespace_name, object_name
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _MERGE = "application/merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a SeldonDeployment; ``uid`` is "" for one that is not there.
+    """Something that happened to a deployment; ``uid`` is "" for one that is not there.
 
     ``reason`` is one CamelCase word for machines, ``message`` a line for people.
     """
@@ -86,7 +86,9 @@ class Events:
             except Rejected:
                 continue  # of a deployment whose name is none: no Event can have it either
             except ClusterError as error:
-                self._tell(str(error))
+                if (trouble := str(error)) != self._trouble:
+                    _log.warning("Events are not written, all else goes on: %s", one_line(trouble))
+                self._trouble = trouble
 
     def _next(self, pulse: Pulse) -> Event | None:
         """Wait for an Event; None: it was the last one."""
@@ -97,58 +99,50 @@ class Events:
 
     def _write(self, event: Event) -> None:
         name, count = self._written.pop(event, ("", 0))
-        if not (name and self._raised(event, name, count + 1)):
-            name, count = _name(event.key), 0
-            answer = self._ask("create", event, name, _body(event, name))
+        again = {"count": count + 1, "lastTimestamp": _time()}
+        # 404: the server has let it expire.
+        if not (name and self._is_done("patch", event, name, again, unless=404)):
+            # A name no other Event has: the object's, as client-go does, and a random part.
+            stem = object_name(event.key.name)[:230].rstrip(".-")
+            name, count = f"{stem}.{secrets.token_hex(8)}", 0
             # 409: a repeated request found what the first one had written.
-            if not answer.ok and answer.status != 409:
-                raise self._refused(answer, "create", event)
+            self._is_done("create", event, name, _body(event, name), unless=409)
         self._written[event] = (name, count + 1)
         if len(self._written) > _REMEMBERED:
             self._written.popitem(last=False)
 
-    def _raised(self, event: Event, name: str, count: int) -> bool:
-        """Raise the count of an Event; False when the server has let it expire."""
-        answer = self._ask("patch", event, name, {"count": count, "lastTimestamp": _time()})
-        if not answer.ok and answer.status != 404:
-            raise self._refused(answer, "patch", event)
-        return answer.ok
-
-    def _ask(self, verb: str, event: Event, name: str, body: dict[str, Any]) -> Answer:
+    def _is_done(
+        self, verb: str, event: Event, name: str, body: dict[str, Any], *, unless: int
+    ) -> bool:
+        """Write, and return False where the server answers with the status ``unless``."""
         namespace = namespace_name(event.key.namespace)
         asked = Asked(self._api.server, verb, Key(namespace, name), "events")
         path = f"/api/v1/namespaces/{namespace}/events"
         if verb == "create":
-            return self._api.ask("POST", path, asked, body=body)
-        return self._api.ask("PATCH", f"{path}/{name}", asked, body=body, content_type=_MERGE)
-
-    def _refused(self, answer: Answer, verb: str, event: Event) -> ClusterError:
-        asked = Asked(self._api.server, verb, Key(event.key.namespace, ""), "events")
-        return refusal(answer, asked)
-
-    def _tell(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            _log.warning("Events are not written, all else goes on: %s", one_line(trouble))
-        self._trouble = trouble
-
-
-def _name(key: Key) -> str:
-    """Return a name no other Event has: the object's, as client-go does, and a random part."""
-    return f"{object_name(key.name)[:230].rstrip('.-')}.{secrets.token_hex(8)}"
+            answer = self._api.ask("POST", path, asked, body=body)
+        else:
+            whole = f"{path}/{name}"
+            answer = self._api.ask("PATCH", whole, asked, body=body, content_type=_MERGE)
+        if not answer.ok and answer.status != unless:
+            raise refusal(answer, replace(asked, key=Key(namespace, "")))
+        return answer.ok
 
 
 def _body(event: Event, name: str) -> dict[str, Any]:
-    about = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "name": event.key.name}
+    resource = catalogue.resource(event.key)
+    where = {"namespace": event.key.namespace}
+    about = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "name": event.key.name,
+        **where,
+    }
     now = _time()
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, "namespace": event.key.namespace},
-        "involvedObject": {
-            **about,
-            "namespace": event.key.namespace,
-            **({"uid": event.uid} if event.uid else {}),
-        },
+        "metadata": {"name": name, **where},
+        "involvedObject": {**about, **({"uid": event.uid} if event.uid else {})},
         "reason": event.reason,
         "message": one_line(event.message),
         "type": "Warning" if event.warning else "Normal",

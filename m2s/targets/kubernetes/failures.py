@@ -12,8 +12,8 @@ from typing import Any
 
 from m2s.base.errors import ClusterError, ClusterUnavailable, Conflict, Rejected
 from m2s.base.wording import one_line
-from m2s.domain.resource import GROUP, VERSION
 from m2s.domain.versions import Key
+from m2s.platforms import catalogue
 
 BUSY = frozenset({429, 502, 503, 504})
 """Answers of a server that is overloaded or half gone: worth asking again."""
@@ -103,7 +103,7 @@ class Asked:
     server: str
     verb: str
     key: Key
-    resource: str = "seldondeployments"
+    resource: str
     writes: bool = False
 
     def __str__(self) -> str:
@@ -174,10 +174,11 @@ def _missing(answer: Answer, asked: Asked) -> ClusterError | None:
             f"namespace {name} does not exist on {asked.server}: create it "
             f"(kubectl create namespace {name}), or choose another with --namespace"
         )
-    if asked.resource == "seldondeployments" and not name:
+    found = catalogue.by_plural(asked.resource)
+    if found and found.product and not name:
         return ClusterError(
-            f"{asked.server} has no SeldonDeployments ({GROUP}/{VERSION}): "
-            "install Seldon Core v1 there, or choose another --context"
+            f"{asked.server} has no {found.kind}s ({found.api_version}): "
+            f"install {found.product} there, or choose another --context"
         )
     return None
 

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from m2s.base.errors import ClusterError, ClusterUnavailable
@@ -22,7 +23,6 @@ from m2s.base.wording import one_line
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Answer, Asked, refusal
-from m2s.targets.kubernetes.leaserecord import RECORD, is_readable, micro_time
 
 _log = logging.getLogger("m2s.lease")
 
@@ -36,6 +36,13 @@ _RELEASING = 2.0
 _BOUND = 30.0
 """Seconds that one try takes at the most: two requests, each with its repeats."""
 _METHODS = {"get": "GET", "create": "POST", "update": "PUT"}
+_RECORD = {
+    "holderIdentity": str,
+    "leaseDurationSeconds": int,
+    "acquireTime": str,
+    "renewTime": str,
+    "leaseTransitions": int,
+}
 
 Body = Mapping[str, Any]
 
@@ -46,15 +53,10 @@ def identity() -> str:
 
 
 class Lease:
-    """One candidate for a Lease.
+    """One candidate for a Lease: ``holder``, as :func:`identity` returns it.
 
-    Args:
-        api: asked with timeouts well below :data:`RENEW_DEADLINE`.
-        namespace: where the Lease is.
-        name: what it is called.
-        holder: this candidate, as :func:`identity` returns it.
-        changed: called without arguments when leadership is won, from the candidate's thread.
-        clock: seconds, monotonic.
+    ``api`` is asked with timeouts well below :data:`RENEW_DEADLINE`. ``changed`` is called when
+    leadership is won, from the candidate's thread. ``clock``: seconds, monotonic.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Lease:
     ) -> None:
         self._api, self._namespace, self._name = api, namespace, name
         self._holder, self._changed, self._clock = holder, changed, clock
+        self._where = f"lease {name} in namespace {namespace}"
         self._until = float("-inf")
         self._observed: tuple[Any, ...] = ()
         self._observed_at = 0.0
@@ -88,8 +91,7 @@ class Lease:
     def start(self) -> None:
         """Try once, so that what can never work is said now; then go on in a daemon thread.
 
-        Raises:
-            ClusterError: the Lease is another tool's, or may not be read or written.
+        ClusterError: the Lease is another tool's, or may not be read or written.
         """
         try:
             self.attempt()
@@ -117,32 +119,34 @@ class Lease:
     def attempt(self) -> bool:
         """Win or renew the Lease if that is possible now; return whether this process leads.
 
-        Raises:
-            ClusterError: the server does not answer or refuses, or the Lease is another tool's.
+        ClusterError: the server does not answer or refuses, or the Lease is another tool's.
         """
         asked_at = self._clock()
         found = self._ask("get")
         if found.says_absent("leases", self._name):
-            answer = self._ask("create", {"metadata": self._metadata(), "spec": self._spec({})})
+            labels = {MANAGED_BY: "m2s", "app.kubernetes.io/name": "m2s"}
+            about = {"name": self._name, "namespace": self._namespace, "labels": labels}
+            answer = self._ask("create", {"metadata": about, "spec": self._spec({})})
         elif not found.ok:
-            raise self._refused(found, "get")
+            raise refusal(found, self._asked("get"))
         elif self._held_by_other(found.body):
             self._until = float("-inf")
             return False
         else:
-            answer = self._ask("update", self._renewed(found.body))
+            spec = self._spec(found.body.get("spec") or {})
+            answer = self._ask("update", {**found.body, "spec": spec})
         if answer.ok and self._checked(answer.body).get("holderIdentity") == self._holder:
             # From before the request: others count from after it, so the fence falls first.
             self._until = asked_at + RENEW_DEADLINE
             self._announce()
         elif not answer.ok and answer.status != 409:  # somebody else was quicker
-            raise self._refused(answer, "update" if found.ok else "create")
+            raise refusal(answer, self._asked("update" if found.ok else "create"))
         return self.leading
 
     def _held_by_other(self, lease: Body) -> bool:
         """Say whether another candidate holds it and has not been silent for its duration."""
         spec = self._checked(lease)
-        record = tuple(spec.get(name) for name in RECORD)
+        record = tuple(spec.get(name) for name in _RECORD)
         if record != self._observed:
             self._observed, self._observed_at = record, self._clock()
         holder = spec.get("holderIdentity")
@@ -155,28 +159,22 @@ class Lease:
     def _checked(self, lease: Body) -> dict[str, Any]:
         """Return the spec of a Lease that is m2s's and says what a Lease says (law 11)."""
         labels, spec = lease["metadata"].get("labels") or {}, lease.get("spec") or {}
-        where = f"lease {self._name} in namespace {self._namespace}"
-        if not is_readable(labels, spec):
-            raise ClusterError(f"{where} cannot be read: it is not as Kubernetes has it")
+        mappings = isinstance(labels, dict) and isinstance(spec, dict)
+        if not mappings or not all(isinstance(spec.get(n), t | None) for n, t in _RECORD.items()):
+            raise ClusterError(f"{self._where} cannot be read: it is not as Kubernetes has it")
         if labels.get(MANAGED_BY) != "m2s":
             self._until = float("-inf")
             holder = spec.get("holderIdentity") or labels.get(MANAGED_BY) or "another tool"
             raise ClusterError(
-                f"{where} is not m2s's: {holder} has it; choose another name with --lease-name"
+                f"{self._where} is not m2s's: {holder} has it; "
+                "choose another name with --lease-name"
             )
         return spec
 
-    def _renewed(self, lease: Body) -> Body:
-        return {**lease, "spec": self._spec(lease.get("spec") or {})}
-
     def _spec(self, old: Body) -> dict[str, Any]:
-        now = micro_time()
-        spec = {
-            **old,
-            "holderIdentity": self._holder,
-            "leaseDurationSeconds": DURATION,
-            "renewTime": now,
-        }
+        now = _micro_time()
+        held = {"holderIdentity": self._holder, "leaseDurationSeconds": DURATION}
+        spec = {**old, **held, "renewTime": now}
         if old.get("holderIdentity") != self._holder:
             spec["acquireTime"] = now
             transitions = old.get("leaseTransitions")
@@ -193,7 +191,7 @@ class Lease:
             spec = self._checked(found.body) if found.ok else {}
             if spec.get("holderIdentity") == self._holder:
                 spec = {**spec, "holderIdentity": "", "leaseDurationSeconds": 1}
-                spec["renewTime"] = micro_time()
+                spec["renewTime"] = _micro_time()
                 self._ask("update", {**found.body, "spec": spec})
         except ClusterError:
             return  # it expires by itself
@@ -202,24 +200,17 @@ class Lease:
         if self.leading is self._told:
             return
         self._told = self.leading
-        where = f"lease {self._name} in namespace {self._namespace}"
         if self._told:
-            _log.info("leading as %s: %s", self._holder, where)
+            _log.info("leading as %s: %s", self._holder, self._where)
             self._changed()
         else:
-            _log.warning("no longer leading, nothing more is written: %s was not renewed", where)
+            lost = "no longer leading, nothing more is written: %s was not renewed"
+            _log.warning(lost, self._where)
 
     def _tell(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
             _log.warning("%s", one_line(trouble))
         self._trouble = trouble
-
-    def _metadata(self) -> dict[str, Any]:
-        return {
-            "name": self._name,
-            "namespace": self._namespace,
-            "labels": {MANAGED_BY: "m2s", "app.kubernetes.io/name": "m2s"},
-        }
 
     def _ask(self, verb: str, body: Body | None = None) -> Answer:
         head = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
@@ -228,8 +219,10 @@ class Lease:
         whole = path if verb == "create" else f"{path}/{self._name}"
         return self._api.ask(_METHODS[verb], whole, self._asked(verb), body=full)
 
-    def _refused(self, answer: Answer, verb: str) -> ClusterError:
-        return refusal(answer, self._asked(verb))
-
     def _asked(self, verb: str) -> Asked:
         return Asked(self._api.server, verb, Key(self._namespace, self._name), "leases")
+
+
+def _micro_time() -> str:
+    """Return now as a Kubernetes MicroTime, for people to read."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -20,10 +20,8 @@ _RESTARTS = 3
 def items(api: Api, path: str, asked: Asked, query: Mapping[str, str] | None = None) -> list[Body]:
     """Return the items of all pages of a list.
 
-    A list whose continuation expired (410) starts afresh, a bounded number of times.
-
-    Raises:
-        ClusterError: the list cannot be had completely.
+    A list whose continuation expired (410) starts afresh, a bounded number of times. ClusterError:
+    it cannot be had completely.
     """
     for _ in range(_RESTARTS):
         found = _read(api, path, asked, query or {})

@@ -1,11 +1,23 @@
-"""How often one request is made again, and how long it may take with all its repeats."""
+"""A server that does not answer: how long it is waited for, and what to say in the end."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
 from m2s.base.bounds import Left, after, earliest
+from m2s.base.errors import ClusterError, ClusterUnavailable
+from m2s.base.wording import dead_proxy, one_line
 
 WHOLE = 3
 """A request with its repeats and the waits between them takes so many times an attempt's time."""
@@ -19,11 +31,7 @@ _BACKOFF = 0.2
 
 
 class Patience:
-    """What is left of it for one request.
-
-    Args:
-        timeout: seconds for one attempt.
-    """
+    """What is left of it for one request; ``timeout`` is for one attempt, in seconds."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout, self._left = timeout, after(WHOLE * timeout)
@@ -36,10 +44,8 @@ class Patience:
     def pause(self, failure: Failure, asked: float | None = None) -> float | None:
         """Return how many seconds to wait before the next attempt; None: there is none.
 
-        Args:
-            failure: how the last attempt went.
-            asked: the seconds that the server asks to wait. One that wants to be left alone for
-                longer than there is time is not waited for at all.
+        A server that ``asked`` to be left alone for longer than there is time, in seconds, is not
+        waited for at all.
         """
         self._failures.append(failure)
         count = len(self._failures)
@@ -58,3 +64,52 @@ def asked_wait(retry_after: str) -> float | None:
     """
     found = re.fullmatch(r"\s*(\d{1,9})\s*", retry_after, re.ASCII)
     return float(found[1]) if found else None
+
+
+def failure(error: Exception) -> Failure | None:
+    """Return what kind of failure an exception is, None for one that is the same each time."""
+    if isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError):
+        return "connect"
+    return "read" if isinstance(error, ReadTimeoutError | ProtocolError) else None
+
+
+def silenced(
+    error: Exception, server: str, timeout: float, proxy: str | None = None
+) -> ClusterError:
+    """Return the error of one line that a client's exception stands for.
+
+    ``timeout`` is in seconds; ``proxy`` is what the server was asked through, if anything.
+    """
+    cause: BaseException = error
+    if isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError):
+        cause = error.args[-1]
+    text = one_line(str(cause))
+    if isinstance(cause, ProxyError):
+        return ClusterUnavailable(
+            f"{server} cannot be reached, {one_line(dead_proxy(server, proxy))}, {_last(text)}: "
+            "correct it, or name the host in NO_PROXY"
+        )
+    # the client turns urllib3's SSLError into an ApiException of status 0
+    if isinstance(cause, SSLError | ApiException) or "SSLError" in text:
+        return ClusterError(
+            f"{server}: TLS failed, {_last(text)}: check server and "
+            "certificate-authority in the kubeconfig"
+        )
+    if isinstance(cause, ReadTimeoutError | TimeoutError):
+        return ClusterUnavailable(
+            f"{server} did not answer within {timeout:g} s: "
+            "try again later, or allow more with --request-timeout"
+        )
+    return ClusterUnavailable(
+        f"{server} cannot be reached, {_last(text)}: check that the cluster runs and "
+        "that this is the right --context"
+    )
+
+
+def _last(text: str) -> str:
+    """Return the innermost of urllib3's nested causes."""
+    aborted = re.fullmatch(r"\('Connection aborted\.', \w+\((?:\d+, )?'(.*)'\)\)", text)
+    if aborted:
+        return aborted[1].lower()
+    inner = re.sub(r"^.*\[(?:Errno|SSL)[^]]{0,60}\]\s*|\(_ssl\.c:\d+\)|^.*Error\('", "", text)
+    return inner.strip(" ()'\"").lower() or text

@@ -6,24 +6,24 @@ from collections.abc import Callable
 from typing import Any
 
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.resource import Resource
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
 
 DEEPEST = 100
-"""Levels of nesting up to which an object is compared; a SeldonDeployment has some twenty."""
+"""Levels of nesting up to which an object is compared; a deployment has some twenty."""
 
 
-def live(body: Body, *, stored: bool = True) -> LiveDeployment:
+def live(body: Body, resource: Resource, *, stored: bool = True) -> LiveDeployment:
     """Return an object that :mod:`m2s.targets.kubernetes.decoder` let through.
 
     One that cannot be read or compared has a ``fault``, and only so much of its body as can be.
-
-    Args:
-        body: the object.
-        stored: it is one of the cluster's, not the result of a dry run.
+    ``resource`` is its kind, which an object in a list of a built-in kind does not say;
+    ``stored``: it is one of the cluster's, not the result of a dry run.
     """
     metadata = body["metadata"]
-    key = Key(metadata["namespace"], metadata["name"])
+    key = Key(metadata["namespace"], metadata["name"], resource.kind)
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     wanted = {**_METADATA, **(_STORED if stored else {})}
     wrong = [name for name, fits in wanted.items() if not fits(metadata.get(name))]
     fault = f"its metadata.{wrong[0]} is not what Kubernetes says it is" if wrong else ""
@@ -56,25 +56,17 @@ def _is_managed(value: Any) -> bool:
     )
 
 
-def _is_list(value: Any) -> bool:
-    return value is None or isinstance(value, list)
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or type(value) is int
 
 
 _Fits = Callable[[Any], bool]
 _METADATA: dict[str, _Fits] = {
     "labels": _is_texts,
     "annotations": _is_texts,
-    "generation": _is_count,
+    "generation": lambda value: value is None or type(value) is int,
     "managedFields": _is_managed,
-    "finalizers": _is_list,
+    "finalizers": lambda value: value is None or isinstance(value, list),
 }
 _STORED: dict[str, _Fits] = {"uid": _is_text, "resourceVersion": _is_text}
 

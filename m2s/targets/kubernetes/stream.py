@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from m2s.base.wording import one_line
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.resource import Resource
 from m2s.targets.kubernetes import decoder, readable
 from m2s.targets.kubernetes.failures import Asked
 
@@ -23,9 +24,7 @@ _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 class Broken(Exception):
     """The stream ended before its time; the text says why, "" where that is nothing to tell of.
 
-    Args:
-        why: in words.
-        resumes: it may be taken up from the last version that came.
+    ``resumes``: it may be taken up from the last version that came.
     """
 
     def __init__(self, why: str, *, resumes: bool = False) -> None:
@@ -42,14 +41,13 @@ class Event:
     live: LiveDeployment | None
 
 
-def events(stream: BaseHTTPResponse, asked: Asked) -> Iterator[Event]:
-    """Yield the events of a stream, to its end.
+def events(stream: BaseHTTPResponse, asked: Asked, resource: Resource) -> Iterator[Event]:
+    """Yield the events of a stream about objects of one kind, to its end.
 
-    Raises:
-        Broken: it broke off, it says that it cannot go on, or a line is no event.
+    Broken: it broke off, it says that it cannot go on, or a line is no event.
     """
     for line in _lines(stream):
-        yield _event(line, asked)
+        yield _event(line, asked, resource)
 
 
 def _lines(stream: BaseHTTPResponse) -> Iterator[bytes]:
@@ -71,7 +69,7 @@ def _read(stream: BaseHTTPResponse) -> bytes:
         raise Broken(why, resumes=True) from error
 
 
-def _event(line: bytes, asked: Asked) -> Event:
+def _event(line: bytes, asked: Asked, resource: Resource) -> Event:
     try:
         said = decoder.json_of(line)
     except ValueError:
@@ -84,7 +82,7 @@ def _event(line: bytes, asked: Asked) -> Event:
     if kind == "BOOKMARK" and (version := _version(body, asked)):
         return Event(kind, version, None)
     if kind in _CHANGES and not decoder.strange(body, asked):
-        live = readable.live(body)
+        live = readable.live(body, resource)
         return Event(kind, live.resource_version, live)
     raise Broken(f"it sends an event of something else: {_shown(line)}")
 

@@ -11,13 +11,7 @@ class Throttle:
     """Lets ``burst`` requests go at once and ``qps`` a second after that; 0 lets all go.
 
     Whoever comes too early waits for its turn, in the order of coming. Safe to use from several
-    threads.
-
-    Args:
-        qps: requests a second in the long run.
-        burst: requests that an idle client has saved up at most.
-        clock: seconds, monotonic.
-        sleep: waits for seconds.
+    threads. ``clock`` returns seconds, monotonic, and ``sleep`` waits for seconds.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A Kubernetes watch on one owner's SeldonDeployments, for as long as anybody wants to know."""
+"""A Kubernetes watch on one owner's deployments, for as long as anybody wants to know."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from m2s.base.errors import ClusterError
 from m2s.base.labels import MANAGED_BY, OWNER
 from m2s.base.threads import Kept, Pulse
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.resource import GROUP, PLURAL, VERSION
+from m2s.domain.resource import Resource
 from m2s.domain.versions import Key
-from m2s.targets.kubernetes import decoder
+from m2s.platforms import catalogue
+from m2s.targets.kubernetes import decoder, paths
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Asked, refusal
 from m2s.targets.kubernetes.stream import LINE, Broken, events
@@ -54,14 +55,19 @@ class Watching:
         owners: Iterable[str],
         seen: Seen,
         *,
+        resource: Resource | None = None,
         pause: float = 1.0,
     ) -> None:
-        """``pause`` is the first one after trouble, in seconds."""
+        """Watch objects of one kind, by default the default platform's.
+
+        ``pause`` is the first one after trouble, in seconds.
+        """
         self._pause = pause
+        self._resource = resource or catalogue.default().resource
         self._api, self._namespace, self._seen = api, namespace, seen
         self._labels = f"{MANAGED_BY}=m2s,{OWNER} in ({','.join(sorted(owners))})"
         self._stopped = threading.Event()
-        self._asked = Asked(api.server, "watch", Key(namespace, ""))
+        self._asked = Asked(api.server, "watch", Key(namespace, ""), self._resource.plural)
         self._stream: BaseHTTPResponse | None = None
         self._trouble = ""
         self._rounds, self._up, self._heard = 0, False, 0.0
@@ -122,7 +128,7 @@ class Watching:
         self._stream = stream = self._open(version)
         self._heard, self._up = time.monotonic(), True
         try:
-            for event in events(stream, self._asked):
+            for event in events(stream, self._asked, self._resource):
                 if self._stopped.is_set():
                     break
                 pulse.beat(_BOUND)
@@ -143,7 +149,7 @@ class Watching:
             "timeoutSeconds": str(ROUND),
             **({"resourceVersion": version} if version else {}),
         }
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{self._namespace}/{PLURAL}"
+        path = paths.of(self._resource, self._namespace)
         answer = self._api.open(path, query, silence=_SILENCE, longest=_LONGEST_ROUND)
         if answer.status != 200:
             raise self._refused(answer)

@@ -1,13 +1,14 @@
-"""What the operator made in a namespace: Deployments, and their pods, if they may be read."""
+"""What a controller made in a namespace: Deployments, and their pods, if they may be read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from m2s.base.errors import ClusterError, ClusterUnavailable
+from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.objects.body import Body
-from m2s.platforms.seldon.made import label_values
+from m2s.platforms import catalogue
 from m2s.targets.kubernetes import decoder, pages
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Asked, refusal
@@ -29,9 +30,9 @@ class Workloads:
             raise refusal(answer, asked)
         decoder.page(answer, asked)
 
-    def deployments(self, live: Body) -> Sequence[Body]:
-        """Return the Deployments with the labels of those made for a SeldonDeployment."""
-        chosen = f"seldon-deployment-id in ({','.join(label_values(live))})"
+    def deployments(self, live: LiveDeployment) -> Sequence[Body]:
+        """Return the Deployments with the labels of those made for an object."""
+        chosen = catalogue.of(live.key).related(live.body)
         path, asked = self._path("apis/apps/v1", "deployments"), self._asked("deployments")
         return pages.items(self._api, path, asked, {"labelSelector": chosen})
 

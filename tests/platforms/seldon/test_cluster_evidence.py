@@ -19,7 +19,7 @@ from tests.kits.seldon_operator import Operator
 from tests.servers import ApiServer
 
 Json = dict[str, Any]
-SERVING = Rollout(serving=True, failed=False, message="")
+SERVING = Rollout.serves()
 
 Edit = Callable[[Json, Json, Json], None]
 """Changes a spec, its first predictor or that one's container."""
@@ -194,7 +194,7 @@ def test_what_only_an_orchestrator_is_told_shows_nowhere_without_one(kind: str) 
     second = written(made("shop", "without", ENGINES[kind]), 3)
     rollout = seen(second, first, of=second)
     assert rollout.serving
-    assert "changed: the operator shows no evidence of these" in rollout.message
+    assert "changed: its Deployments do not show whether these are in" in rollout.message
 
 
 def test_a_graph_s_servers_name_its_pod_as_the_operator_goes_through_it() -> None:

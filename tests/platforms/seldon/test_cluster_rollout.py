@@ -19,7 +19,7 @@ from tests.servers.apiserver import SELDON_EDIT
 
 V1, V2 = "s3://models/fraud/1", "s3://models/fraud/10"
 NAME = "fraud-default-0-classifier"
-SERVING = Rollout(serving=True, failed=False, message="")
+SERVING = Rollout.serves()
 
 
 @pytest.fixture
@@ -324,7 +324,10 @@ def test_traffic_alone_ends_and_says_that_nothing_shows_it(
     second = cluster.apply(manifest_of(whole), first)
     rollout = cluster.rollout(second, first)
     assert rollout.serving
-    assert "traffic shares changed: the operator shows no evidence of these" in rollout.message
+    assert (
+        "traffic shares changed: its Deployments do not show whether these are in"
+        in rollout.message
+    )
     assert cluster.rollout(second) == SERVING, "what it was before is not known here"
 
 

@@ -38,7 +38,7 @@ DEEP = {
 
 
 def test_everything_that_is_referred_to_is_asked_for() -> None:
-    wanted = needs([manifest(DEEP), manifest(DEEP)])
+    wanted = needs(manifest(DEEP).body)
     assert wanted.secrets == {"one", "two"}
     assert wanted.accounts == {"who", "pods"}
     assert wanted.uris == {"s3://m/a", "s3://m/b"}
@@ -83,7 +83,7 @@ def test_what_is_not_known_is_no_warning() -> None:
 )
 def test_what_the_api_server_will_refuse_does_not_trouble_preflight(predictor: Any) -> None:
     item = manifest(predictor)
-    assert needs([item]).secrets == frozenset()
+    assert needs(item.body).secrets == frozenset()
     assert checked(item, Facts()) == item
 
 

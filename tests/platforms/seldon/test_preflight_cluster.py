@@ -109,7 +109,7 @@ def test_a_service_account_that_is_not_there(world: World, put: Callable[..., No
     [
         (None, "s3://m/iris has no MLmodel file, which MLFLOW_SERVER loads"),
         ("flavors: {sklearn: {}}\n", "has no python_function flavour"),
-        ("flavors: {a: 1, a: 2}\n", "cannot be read: line 1: the key 'a' is there twice"),
+        ("flavors: {a: 1, a: 2}\n", "cannot be read: line 1: the key 'a' is given twice"),
         (MLMODEL.replace("2.22.0", "3.17.2"), "logged with MLflow 3.17.2 and Python 3.11.7"),
     ],
 )

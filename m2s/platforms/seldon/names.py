@@ -9,11 +9,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from m2s.base.names import dns_label
-from m2s.domain.manifests import Manifest
 from m2s.objects.body import Body
 from m2s.platforms.seldon.units import BUILT_IN, Unit, units
 
@@ -26,12 +24,8 @@ _ALIKE = 0.9
 """How like a node's name a sidecar's must be to be taken for a typo of it."""
 
 
-def warned(manifest: Manifest) -> Manifest:
-    """Return a manifest with a warning for each name."""
-    return replace(manifest, warnings=tuple(dict.fromkeys(_warnings(manifest.body))))
-
-
-def _warnings(body: Body) -> Iterator[str]:
+def warnings(body: Body) -> Iterator[str]:
+    """Yield a warning for each name."""
     nodes = [unit for unit in units(body) if not unit.is_explainer]
     for index, predictor in enumerate(body["spec"]["predictors"]):
         own = [unit for unit in nodes if unit.path[2] == index]

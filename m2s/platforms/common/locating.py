@@ -1,19 +1,19 @@
 """Where a model lies, as the model server in the cluster can read it; pure.
 
 One function decides, for whatever MLflow or a person writes as a model's location: it is mapped by
-``--model-uri-map``, converted to what Seldon Core's rclone reads, or refused with what to type.
+``--model-uri-map``, put into the words of the platform that reads it, or refused with what to type.
 MLflow's own kinds of location are those of its ``artifact_repository_registry.py``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 from m2s.base import mask
 from m2s.platforms.problem import Problem
-from m2s.platforms.seldon import storage
 
 UNRESOLVED = frozenset({"models", "runs"})
 """Schemes of which only the registry knows what they mean."""
@@ -40,14 +40,21 @@ _ELSEWHERE = re.compile(
 UriMap = Iterable[tuple[str, str]]
 
 
-def servable(uri: str, uri_map: UriMap, root: str | None = None, run_id: str | None = None) -> str:
-    """Return a location after the user's prefix map, as Seldon Core's rclone reads it.
+def servable(
+    uri: str,
+    uri_map: UriMap,
+    root: str | None,
+    run_id: str | None,
+    readable: Callable[[str], str],
+) -> str:
+    """Return a location after the user's prefix map, as a platform's initializer reads it.
 
     Args:
         uri: where the registry has the model, or what a person wrote.
         uri_map: prefixes and their replacements; the longest matching one counts.
         root: the artifact root as the cluster reaches it, for what no prefix matches.
         run_id: the run whose folder marks where the artifact root ends.
+        readable: puts a storage URI into the platform's words.
 
     Raises:
         Problem: no model server can read it, or it carries a secret.
@@ -65,7 +72,7 @@ def servable(uri: str, uri_map: UriMap, root: str | None = None, run_id: str | N
             "envSecretRefName in deploy.yaml instead"
         )
     try:
-        read = storage.readable(mapped)
+        read = readable(mapped)
     except ValueError as error:
         raise Problem(mask.text(str(error))) from error
     unread = name in _FOREIGN or (name in _WITH_HOST and _authority(mapped))
@@ -89,8 +96,13 @@ def _refusal(uri: str, mapped: str | None) -> str:
     if mapped is not None:
         line = f"no model server can read {mask.text(mapped)}"
         return f"{line}, which --model-uri-map or --artifact-root makes of {mask.text(uri)}"
-    typed = mask.text(storage.replacement(_start(_forms(uri)[-1])))
+    typed = mask.text(replacement(_start(_forms(uri)[-1])))
     return f"no model server can read {mask.text(uri)}; map it to the store behind it with {typed}"
+
+
+def replacement(prefix: str, to: str = "s3://BUCKET/PATH") -> str:
+    """Return what to type, in a shell, to have ``prefix`` of model URIs replaced."""
+    return f"--model-uri-map {shlex.quote(f'{prefix}={to}')}"
 
 
 def _start(uri: str) -> str:

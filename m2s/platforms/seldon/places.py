@@ -10,46 +10,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from m2s.desired.locating import UNRESOLVED, is_servable, map_uri, scheme, servable
 from m2s.objects.body import Body
-from m2s.objects.diff import FieldChange
-from m2s.objects.layers import named_path
+from m2s.objects.layers import dotted
+from m2s.platforms.common.reader import Reader
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon.units import Path, Unit, is_prepackaged, units, with_uris
-from m2s.settings.build import Settings
-
-
-@dataclass(frozen=True)
-class Reader:
-    """How the locations in a description are read.
-
-    ``known`` are those that are as a model server reads them already; ``run_id`` is the version's.
-    """
-
-    settings: Settings
-    known: frozenset[str] = frozenset()
-    run_id: str | None = None
-
-    def read(self, unit: Unit) -> str:
-        """Return what is written in a place as a model server reads it.
-
-        What only the registry can resolve stays as it is: see :mod:`m2s.engine.locating`.
-
-        Raises:
-            Problem: no model server can.
-        """
-        uri, chosen = unit.uri.strip(), self.settings
-        if any(uri == known or uri.startswith(f"{known}/") for known in self.known):
-            return uri
-        if unit.own_initializer:  # what that reads, nobody knows
-            return map_uri(uri, chosen.uri_map)
-        if scheme(uri) in UNRESOLVED:
-            return uri
-        root = None if is_servable(uri) else chosen.artifact_root
-        return servable(uri, chosen.uri_map, root, self.run_id)
 
 
 def placed(body: Body, uri: str, reader: Reader) -> tuple[Any, tuple[Path, ...]]:
@@ -61,7 +28,8 @@ def placed(body: Body, uri: str, reader: Reader) -> tuple[Any, tuple[Path, ...]]
     every = tuple(units(body))
     own = _own(every, body)
     uris = {unit.path: uri for unit in own}
-    return with_uris(body, {**_others(every, uris, body, reader), **uris}), tuple(uris)
+    placed = with_uris(body, {**_others(every, uris, body, reader), **uris})
+    return placed, tuple((*path, "modelUri") for path in uris)
 
 
 def read(body: Body, uris: Sequence[str], reader: Reader) -> Any:
@@ -75,15 +43,10 @@ def read(body: Body, uris: Sequence[str], reader: Reader) -> Any:
     every = tuple(units(body))
     blank = [unit for unit in every if unit.is_blank and unit.can_load]
     if blank and len(uris) != 1:
-        where = dotted(body, blank[0].path)
+        where = dotted(body, (*blank[0].path, "modelUri"))
         raise Problem(f'{where} is blank: name a model there, as in {{{{ model("iris").uri }}}}')
     own = {unit.path: uris[0] for unit in blank}
     return with_uris(body, {**_others(every, own, body, reader), **own})
-
-
-def dotted(body: Body, path: Path) -> str:
-    """Return the ``modelUri`` of a unit as a person writes it."""
-    return str(FieldChange((*named_path(body, path), "modelUri"), "added"))
 
 
 def _own(every: Sequence[Unit], body: Body) -> list[Unit]:
@@ -92,7 +55,7 @@ def _own(every: Sequence[Unit], body: Body) -> list[Unit]:
     first = [unit for unit in every if unit.path[2] == 0 and not unit.is_explainer]
     main = _main(first)
     if len(main) > 1 and not blank:
-        where = " and ".join(dotted(body, unit.path) for unit in main)
+        where = " and ".join(dotted(body, (*unit.path, "modelUri")) for unit in main)
         raise Problem(f'which of {where} is the version\'s? Make that one blank (modelUri: "")')
     chosen = main if len(main) == 1 else []
     return list({unit.path: unit for unit in (*chosen, *blank)}.values())
@@ -119,11 +82,11 @@ def _others(
 
 
 def _read(unit: Unit, body: Body, reader: Reader) -> str:
-    where = dotted(body, unit.path)
+    where = dotted(body, (*unit.path, "modelUri"))
     if unit.is_blank:
         raise Problem(f"{where} is blank, and {_why_blank(unit)}: {_REMEDY}")
     try:
-        return reader.read(unit)
+        return reader.read(unit.uri, opaque=unit.own_initializer)
     except Problem as problem:
         raise Problem(f"{where}: {problem}") from problem
 

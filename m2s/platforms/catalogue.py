@@ -1,0 +1,111 @@
+"""Which serving platforms there are. The only module that names one; each is imported when used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from m2s.base.errors import UsageError
+from m2s.base.names import meant
+from m2s.domain.resource import Resource
+from m2s.domain.versions import Key
+from m2s.platforms.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A platform: its name, the kind that it serves, and ``module:class`` of what knows it."""
+
+    name: str
+    resource: Resource
+    where: str
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "seldon",
+        Resource(
+            "machinelearning.seldon.io", "v1", "SeldonDeployment", "seldondeployments",
+            "Seldon Core v1", ("v1alpha2", "v1alpha3"),
+        ),
+        "m2s.platforms.seldon.platform:Seldon",
+    ),
+)  # fmt: skip
+"""The first one serves versions that do not say by what."""
+
+
+def named(name: str) -> Platform:
+    """Return the platform of a name; a UsageError for one that there is not."""
+    row = next((row for row in ROWS if row.name == name), None)
+    if row is None:
+        raise UsageError(f"no such platform {name!r}; {meant(name, [row.name for row in ROWS])}")
+    return _made(row)
+
+
+def default() -> Platform:
+    """Return the platform of a version that does not say by what it is served."""
+    return _made(ROWS[0])
+
+
+def of(key: Key) -> Platform:
+    """Return the platform that an object is of."""
+    return of_kind(key.kind)
+
+
+def of_kind(kind: str) -> Platform:
+    """Return the platform of a kind that :func:`is_known`."""
+    return _made(next(row for row in ROWS if row.resource.kind == kind))
+
+
+def of_body(body: Any) -> Platform | None:
+    """Return the platform of a document by its kind, or by its API group where the kind is odd.
+
+    What is only half of one is one with a mistake in it. None for any other object.
+    """
+    if not isinstance(body, dict):
+        return None
+    return _of(body.get("kind"), body.get("apiVersion"))
+
+
+def _of(kind: object, api_version: object) -> Platform | None:
+    group = str(api_version).partition("/")[0]
+    by_kind = [row for row in ROWS if row.resource.kind == kind]
+    found = by_kind or [row for row in ROWS if row.resource.group == group]
+    return _made(found[0]) if found else None
+
+
+def is_other(kind: str, api_version: str) -> bool:
+    """Whether a document's own words say that it is of no platform, such as a Secret."""
+    return _of(kind, api_version) is None
+
+
+def resource(about: Key | str) -> Resource:
+    """Return the kind of an object, or of this name, as the API server names it."""
+    kind = about if isinstance(about, str) else about.kind
+    return next(row.resource for row in ROWS if row.resource.kind == kind)
+
+
+def by_plural(plural: str) -> Resource | None:
+    """Return the kind that URLs and Roles call so; None for another one."""
+    return next((row.resource for row in ROWS if row.resource.plural == plural), None)
+
+
+def every() -> tuple[Resource, ...]:
+    """Return every kind that m2s knows."""
+    return tuple(row.resource for row in ROWS)
+
+
+def resources(names: Iterable[str] = ()) -> tuple[Resource, ...]:
+    """Return the kinds of these platforms, of the default one where none is named."""
+    chosen = set(names) or {ROWS[0].name}
+    return tuple(row.resource for row in ROWS if row.name in chosen)
+
+
+@cache
+def _made(row: Row) -> Platform:
+    module, _, name = row.where.partition(":")
+    made: Platform = getattr(import_module(module), name)(row.name, row.resource)
+    return made

@@ -1,0 +1,134 @@
+"""Seldon Core v1 as a :class:`~m2s.platforms.platform.Platform`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from m2s.base.strictyaml import Document
+from m2s.domain.manifests import Manifest
+from m2s.domain.resource import Resource
+from m2s.domain.rollout import Rollout
+from m2s.domain.serving import State
+from m2s.domain.versions import ModelVersion
+from m2s.objects.body import Body
+from m2s.objects.layers import Layer, Merged
+from m2s.platforms.common.pods import Named, PodSpec
+from m2s.platforms.common.reader import Reader
+from m2s.platforms.findings import Facts, Needs
+from m2s.platforms.platform import Fault, ModelUri, Part, Path, Platform, Pods, Split
+from m2s.platforms.seldon import (
+    completing,
+    defaults,
+    description,
+    list_keys,
+    made,
+    names,
+    places,
+    pod_specs,
+    preflight,
+    rollout,
+    server,
+    splitting,
+    storage,
+    tags,
+    traffic,
+)
+from m2s.platforms.seldon.units import blanked, units
+from m2s.settings.groups import OwnServer
+
+
+class Seldon(Platform):
+    """SeldonDeployments: graphs of nodes, each with a model of its own."""
+
+    list_keys = list_keys.KEYS
+    facts = ("image", "replicas", "modelUri", "traffic", "shadow")
+
+    def __init__(self, name: str, resource: Resource) -> None:
+        """Serve under the name and the kind that the catalogue has."""
+        self.name, self.resource = name, resource
+
+    def fault(self, document: Document) -> Fault | None:
+        return description.fault(document, self.resource)
+
+    def default_faults(self, fragment: Mapping[str, Any]) -> Iterator[Fault]:
+        return defaults.faults(fragment)
+
+    def blanked(self, body: Any) -> Any:
+        return blanked(body)
+
+    def own_layers(
+        self,
+        version: ModelVersion,
+        model_tags: Mapping[str, Mapping[str, str]],
+        uri: str,
+        settings: OwnServer,
+    ) -> list[Layer]:
+        return server.layers(version, model_tags, uri, settings)
+
+    def complete(self, layers: list[Layer]) -> tuple[list[Layer], Merged]:
+        return completing.with_implied(layers)
+
+    def tag_layers(self, version: ModelVersion, below: Body) -> tuple[Layer, ...]:
+        return tags.layers(version, below)
+
+    def check(self, merged: Merged) -> None:
+        completing.check_protocol(merged)
+
+    def readable(self, uri: str) -> str:
+        return storage.readable(uri)
+
+    def model_uris(self, body: Body) -> Iterator[ModelUri]:
+        for unit in units(body):
+            yield ModelUri((*unit.path, "modelUri"), unit.uri, unit.own_initializer)
+
+    def with_model(self, body: Body, uri: str, reader: Reader) -> tuple[Any, tuple[Path, ...]]:
+        return places.placed(body, uri, reader)
+
+    def with_models(self, body: Body, uris: Sequence[str], reader: Reader) -> Any:
+        return places.read(body, uris, reader)
+
+    def split(self, parts: Sequence[Part]) -> Split:
+        return splitting.combined(parts)
+
+    def pod_specs(self, body: Body) -> Iterator[PodSpec | Named]:
+        return pod_specs.pod_specs(body)
+
+    def refusals(self, body: Body) -> Iterator[str]:
+        if fault := traffic.fault(body["spec"]):
+            yield f"spec.predictors: {fault}"
+
+    def warnings(self, body: Body) -> Iterator[str]:
+        return names.warnings(body)
+
+    def needs(self, body: Body) -> Needs:
+        return preflight.needs(body)
+
+    def checked(self, manifest: Manifest, facts: Facts) -> Manifest:
+        return preflight.checked(manifest, facts)
+
+    def related(self, live: Body) -> str:
+        return f"seldon-deployment-id in ({','.join(made.label_values(live))})"
+
+    def rollout(
+        self,
+        live: Body,
+        before: Body | None,
+        deployments: Sequence[Body],
+        generation: int,
+        pods: Pods,
+    ) -> Rollout:
+        return rollout.progress(live, before, deployments, generation, pods)
+
+    def state(self, body: Body) -> State:
+        status = _mapping(body.get("status"))
+        url = _mapping(status.get("address")).get("url")
+        return State(*map(_text, (status.get("state"), status.get("description"), url)))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,75 @@
+"""What the contract test needs of each serving platform: an example of its kind, and its CRD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from m2s.domain.resource import Resource
+from m2s.platforms.catalogue import ROWS, Row
+from tests.kits.support import description
+
+TOY = Row(
+    "toy",
+    Resource("toy.example.org", "v1", "ToyServer", "toyservers", "the toy"),
+    "tests.kits.toy.platform:Toy",
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A description that works, and what is wrong in others, by the path of what is set there."""
+
+    deploy: str
+    wrong: tuple[tuple[tuple[str | int, ...], Any], ...]
+
+
+EXAMPLES = {
+    "seldon": Example(
+        description(),
+        (
+            (("spec",), None),
+            (("spec", "predictors"), []),
+            (("spec", "predictors"), "one"),
+            (("spec", "predictors", 0, "graph"), []),
+            (("metadata", "labels"), {"a": 1}),
+        ),
+    ),
+    "toy": Example(
+        "apiVersion: toy.example.org/v1\nkind: ToyServer\nspec:\n  modelUri:\n  replicas: 2\n",
+        ((("spec",), None), (("spec",), []), (("spec", "modelUri"), 7), (("metadata",), "x")),
+    ),
+}
+"""By the name of the platform; one that has none here fails the contract test."""
+
+EVERY = (*ROWS, TOY)
+
+
+def crd(resource: Resource) -> dict[str, Any]:
+    """Return a definition of a kind that any spec fits."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    properties = {"spec": anything, "status": anything}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": resource.right},
+        "spec": {
+            "group": resource.group,
+            "scope": "Namespaced",
+            "names": {
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+            },
+            "versions": [
+                {
+                    "name": resource.version,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+                }
+            ],
+        },
+    }
