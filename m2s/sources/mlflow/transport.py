@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SILENCE = 30.0
 """Seconds for one attempt where MLflow sets none."""
-_LARGEST = 128 * 1024 * 1024
+_LARGEST = 64 * 1024 * 1024
 """Bytes of one answer that MLflow's client gets: a page of 1,000 models has some megabytes."""
 _SESSION = "_get_request_session"
 
