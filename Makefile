@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all bench check format completions docs constraints locks helm_deploy helm_delete clean
+.PHONY: help demo test test-quick test-all bench soak check format completions docs constraints locks helm_deploy helm_delete clean
 
 # What there is.
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make test         the tests, on a real MLflow server and a real Kubernetes API server'
 	@echo 'make test-quick   those that need no server and no registry, in seconds; ARGS=tests/test_x.py for some'
 	@echo 'make test-all     the slow ones too, as CI does'
+	@echo 'make soak         every request spoiled in every way, and all other troubles: an hour'
 	@echo 'make bench        what m2s costs, side by side with kubectl; BENCH_ARGS=--quick for a glance'
 	@echo 'make check        style, types and import laws'
 	@echo 'make format       let ruff put the style right'
@@ -58,6 +59,15 @@ test-quick: $(INSTALLED)
 test-all: $(INSTALLED)
 	@$(BIN)/python -m tests.generations.environments || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1
 	@M2S_TEST_ALL=1 $(MAKE) --no-print-directory test PYTEST_ARGS=
+
+# Faults: each kind of request x each fault, once and always, and then what there is on kills, lapsed
+# leases, lying registries, full disks and hostile input. M2S_SOAK_LOG=FILE follows the first part.
+SOAK := tests/cli/test_streams.py tests/laws tests/objects/test_layers_hostile.py tests/output/test_hostile_output.py \
+    tests/targets/test_cluster_faults.py tests/targets/test_fence.py tests/targets/test_lease.py tests/watch
+soak: $(INSTALLED)
+	@assets="$$($(BIN)/python -m tests.controlplane.assets)" || exit 1; \
+	export M2S_SOAK=1 M2S_TEST_ALL=1 M2S_REQUIRE_CLUSTER=1 KUBEBUILDER_ASSETS="$$assets"; \
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/soak && $(BIN)/python -m pytest -n 2 --dist loadscope $(SOAK)
 
 # What it costs, on servers of its own; the table goes to docs/benchmarks.md. It wants an idle machine.
 bench: $(INSTALLED)

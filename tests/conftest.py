@@ -13,6 +13,7 @@ import pytest
 
 from tests.controlplane import assets
 from tests.generations import NO_MLFLOW
+from tests.kits.descriptors import spare
 from tests.servers import ApiServer, FaultProxy, MlflowServer, Upstream, sqlite_uri
 from tests.servers.crd import STAND_IN, crd_path
 from tests.servers.mlflowserver import make_template
@@ -23,6 +24,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 pytest_plugins = (
     "tests.kits.worlds",
     "tests.kits.chart_kit",
+    "tests.kits.faulty_cluster",
     "tests.kits.stores",
     "tests.kits.watch_kit",
 )
@@ -32,7 +34,13 @@ if os.environ.get("M2S_TEST_QUICK") == "1":
     hypothesis.settings.load_profile("quick")
 
 
-_OUR_OWN = {"M2S_REQUIRE_CLUSTER", "M2S_SELDON_CRD", "M2S_TEST_QUICK", "MLFLOW_DISABLE_TELEMETRY"}
+_OUR_OWN = {
+    "M2S_REQUIRE_CLUSTER",
+    "M2S_SELDON_CRD",
+    "M2S_SOAK_LOG",
+    "M2S_TEST_QUICK",
+    "MLFLOW_DISABLE_TELEMETRY",
+}
 _STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST")
 _FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
 NO_CLUSTER = "no cluster: "
@@ -70,6 +78,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) ->
 def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process do not say whom they wait for: on a busy machine that is chance."""
     monkeypatch.setattr("m2s.base.waiting.AFTER", 600.0)
+
+
+@pytest.fixture(autouse=True)
+def few_descriptors() -> Iterator[None]:
+    """No worker runs out of descriptors."""
+    yield
+    spare()
 
 
 @pytest.fixture(scope="session")

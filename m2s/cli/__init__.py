@@ -27,11 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
     theirs = {name: os.environ.get(name) for name in _SHARED}
+    threshold = gc.get_threshold()
     try:
         with trace.kept():
             return _run(argv)
     finally:
         gc.enable()
+        gc.set_threshold(*threshold)
         _restore(theirs)
         if argv is None:  # the process ends with this command, and would look through it once more
             atexit.register(gc.freeze)
@@ -61,8 +63,11 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail(_wrong(error), UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; what was begun is finished, run again to carry on", 130)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
         # The reader of our output left (`| head`): not an error, and nothing more can be said.
+        # Typer makes an exit of it, with a code that would read as a failure.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
         streams.abandon()
         return 141
     except OSError as error:

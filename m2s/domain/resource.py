@@ -37,4 +37,4 @@ class Resource:
 
     def is_of(self, api_version: object) -> bool:
         """Whether an ``apiVersion`` is one that m2s reads for this kind."""
-        return api_version in {f"{self.group}/{each}" for each in (self.version, *self.also)}
+        return api_version in [f"{self.group}/{each}" for each in (self.version, *self.also)]

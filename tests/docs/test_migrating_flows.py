@@ -105,6 +105,50 @@ def test_a_model_with_a_deploy_yaml_is_served_stage_by_stage(
 STAGES = ("Staging", "Production")
 
 
+def test_a_stage_is_kept_up_while_models_come_and_go(models: Models, api_server: ApiServer) -> None:
+    spaces = {stage: Namespace(api_server, api_server.namespace()) for stage in STAGES}
+    cluster = ("--kubeconfig", str(api_server.kubeconfig()), "--model", "coming*", NO_STORE)
+    passes = ("--once", "--policy", "sync", "--prune-after", "1")
+
+    def kept_up() -> dict[str, dict[str, str]]:
+        """Let each stage's controller make a pass; nothing is in its way, or left to do."""
+        for stage, space in spaces.items():
+            where = ("--stage", stage, "-n", space.name, "--tracking-uri", models.uri, *cluster)
+            assert m2s("watch", *where, *passes).code == 0
+            left = planned(m2s("plan", *where, "-o", "json"))
+            assert set(left.values()) <= {"unchanged"}, left
+        return {stage: versions(space) for stage, space in spaces.items()}
+
+    def promote(model: str, stage: str, version: int = 0) -> None:
+        text = DEPLOY.replace("name: mlflow\n", f"name: {model}\n", 1)
+        source = f"gs://hellomlops/{model}/model"
+        number = version or models.add(f"coming {model}", text, stage=None, source=source)
+        models.move(f"coming {model}", number, stage)
+
+    for model in ("iris", "wine", "rye"):
+        promote(model, "Staging")
+    assert kept_up() == {"Staging": {"iris": "1", "wine": "1", "rye": "1"}, "Production": {}}
+    promote("iris", "Production", 1)
+    promote("wine", "Staging")
+    assert kept_up() == {"Staging": {"wine": "2", "rye": "1"}, "Production": {"iris": "1"}}
+    promote("wine", "Production", 2)
+    promote("wine", "Staging", 1)
+    promote("iris", "Staging")
+    moved = {"Staging": {"iris": "2", "wine": "1", "rye": "1"}}
+    assert kept_up() == {**moved, "Production": {"iris": "1", "wine": "2"}}
+    models.move("coming wine", 2, "Archived")
+    models.delete("coming rye")
+    assert kept_up() == {"Staging": {"iris": "2", "wine": "1"}, "Production": {"iris": "1"}}
+
+
+def versions(space: Namespace) -> dict[str, str]:
+    """Return which version each deployment serves."""
+    return {
+        name: body["metadata"]["annotations"]["m2s.io/version"]
+        for name, body in space.all().items()
+    }
+
+
 def test_templates_of_several_models_are_filled_from_the_stage(
     models: Models, api_server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from m2s.base.errors import ClusterError, M2sError, Rejected
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Unchecked
-from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
+from m2s.targets.kubernetes.namespace import KubernetesCluster
 from tests.kits import deployments
 from tests.kits.deployments import manifest, uri_of
 from tests.kits.support import description, m2s
@@ -64,21 +64,6 @@ LISTS: dict[str, Any] = {
     "an odd continue": {**LISTED, "metadata": {"continue": 7}, "items": []},
     "no metadata at all": {**HEAD, "kind": "SeldonDeploymentList", "items": []},
 }
-
-
-@pytest.fixture
-def proxy(api_server: ApiServer, fault_proxy: Callable[[ApiServer], FaultProxy]) -> FaultProxy:
-    return fault_proxy(api_server)
-
-
-@pytest.fixture
-def cluster(api_server: ApiServer, namespace: str, proxy: FaultProxy) -> KubernetesCluster:
-    return connect(namespace, str(api_server.kubeconfig(server=proxy.url)), None)
-
-
-@pytest.fixture
-def live(cluster: KubernetesCluster) -> LiveDeployment:
-    return cluster.apply(manifest(cluster.namespace), None)
 
 
 def spoiled(proxy: FaultProxy, answers: dict[str, Any], **which: Any) -> Iterator[str]:

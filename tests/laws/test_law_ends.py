@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -180,6 +181,19 @@ def test_pages_of_mlflow_without_an_end_are_no_listing(
         beside.answer(200, page, after=number, times=1)
     assert "more than 4 pages" in ended(lambda: registry.select(STAGING))
     assert beside.count() == 4
+
+
+def test_no_answer_fills_the_memory(
+    registry: MlflowRegistry, beside: FaultProxy, cluster: KubernetesCluster, behind: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for module in ("m2s.sources.mlflow.transport", "m2s.targets.kubernetes.api"):
+        monkeypatch.setattr(f"{module}._LARGEST", 1024 * 1024)
+    swollen = gzip.compress(b'{"a": "' + b"x" * 8 * 1024 * 1024 + b'"}')
+    for proxy in (beside, behind):
+        proxy.answer(200, swollen, {"Content-Encoding": "gzip"})
+    for attempt in (lambda: registry.select(STAGING), cluster.list):
+        assert "sends more than 1048576 bytes" in ended(attempt)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,9 +33,22 @@ class Recorded:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Answered:
+    """An upstream's answer, read as a whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 @dataclass
 class Fault:
-    """What to do with matching requests: the first ``after`` pass, then ``times`` are spoiled."""
+    """What to do with matching requests: the first ``after`` pass, then ``times`` are spoiled.
+
+    ``only`` says which requests match besides. ``raw`` is sent as it is, whatever HTTP says, and
+    the connection closed; ``alter`` changes what the upstream answered.
+    """
 
     method: str | None = None
     path: str = ""
@@ -48,11 +61,14 @@ class Fault:
     seconds: float | None = None
     drip: float | None = None
     at_byte: int | None = None
+    only: Callable[[Recorded], bool] | None = None
+    raw: bytes | None = None
+    alter: Callable[[Answered], Answered] | None = None
     seen: int = 0
 
     def takes(self, request: Recorded) -> bool:
         """Count a matching request and say whether this fault is its."""
-        if not matches(request, self.method, self.path):
+        if not matches(request, self.method, self.path) or (self.only and not self.only(request)):
             return False
         self.seen += 1
         spoiled = self.seen - self.after

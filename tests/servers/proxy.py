@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,32 +54,45 @@ class FaultProxy:
         text = json.dumps(body) if isinstance(body, Mapping) else body
         content = text.encode() if isinstance(text, str) else text
         all_headers = {"Content-Type": kind, **(headers or {})}
-        self._add(Fault(status=status, body=content, headers=all_headers, **which))
+        self.add(Fault(status=status, body=content, headers=all_headers, **which))
 
     def cut(self, *, at_byte: int | None = None, **which: Any) -> None:
         """Drop the connection: before any answer, or after ``at_byte`` bytes of the answer's body.
 
         Before any answer, the upstream has not been asked either.
         """
-        self._add(Fault(at_byte=-1 if at_byte is None else at_byte, **which))
+        self.add(Fault(at_byte=-1 if at_byte is None else at_byte, **which))
 
     def cut_answer(self, **which: Any) -> None:
         """Let the upstream do its work, then drop the connection without telling the client."""
-        self._add(Fault(at_byte=-2, **which))
+        self.add(Fault(at_byte=-2, **which))
 
     def delay(self, seconds: float, **which: Any) -> None:
         """Wait before forwarding."""
-        self._add(Fault(seconds=seconds, **which))
+        self.add(Fault(seconds=seconds, **which))
 
     def drip(self, seconds: float, **which: Any) -> None:
         """Send the upstream's answer, its headers too, a byte each so many seconds."""
-        self._add(Fault(drip=seconds, **which))
+        self.add(Fault(drip=seconds, **which))
 
     def hold(self, **which: Any) -> threading.Event:
         """Keep matching requests waiting until the returned event is set, then forward them."""
         gate = threading.Event()
-        self._add(Fault(gate=gate, **which))
+        self.add(Fault(gate=gate, **which))
         return gate
+
+    def reset(self, **which: Any) -> None:
+        """Reset the connection before any answer, as a firewall does."""
+        self.add(Fault(at_byte=-3, **which))
+
+    def recall(self, which: Callable[[Recorded], bool]) -> None:
+        """Ask the upstream each of these requests once, and answer from memory after that."""
+        self._server.recalls = which
+
+    def add(self, fault: Fault) -> None:
+        """Have one more thing go wrong."""
+        with self._lock:
+            self._faults.append(fault)
 
     def heal(self) -> None:
         """Forget every fault; requests stay recorded."""
@@ -107,7 +120,3 @@ class FaultProxy:
             self.requests.append(request)
             due = [fault for fault in self._faults if fault.takes(request)]
         return due[0] if due else Fault()
-
-    def _add(self, fault: Fault) -> None:
-        with self._lock:
-            self._faults.append(fault)

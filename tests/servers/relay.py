@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -12,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.servers.faults import Fault, Recorded, Upstream
+from tests.servers.faults import Answered, Fault, Recorded, Upstream
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"}
+_LENGTHS = {*_HOP_BY_HOP, "content-length"}
 
 
 class Relay(ThreadingHTTPServer):
@@ -27,6 +30,8 @@ class Relay(ThreadingHTTPServer):
         self, upstream: Upstream, admit: Callable[[Recorded], Fault], closing: threading.Event
     ) -> None:
         self.upstream, self.admit, self.closing = upstream, admit, closing
+        self.recalls: Callable[[Recorded], bool] = lambda _: False
+        self._recalled: dict[tuple[str, str], Answered] = {}
         super().__init__(("127.0.0.1", 0), _Handler)
         self.trust: ssl.SSLContext | None = None
         if tls := upstream.tls:
@@ -37,6 +42,15 @@ class Relay(ThreadingHTTPServer):
             self.socket = context.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
+
+    def recalled(self, request: Recorded, ask: Callable[[], Answered]) -> Answered | None:
+        """Return what was answered before where ``recalls`` says so; asked once for that."""
+        if not self.recalls(request):
+            return None
+        known = (request.method, request.path)
+        if known not in self._recalled:
+            self._recalled[known] = ask()
+        return self._recalled[known]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is what tests do on purpose."""
@@ -76,10 +90,19 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
         request = Recorded(self.command, self.path, headers, body)
         fault = self.server.admit(request)
+        if fault.gate is not None:
+            fault.gate.wait()
+        if fault.drip is not None:
+            self.wfile = _Drip(self.wfile, fault.drip, self.server.closing)  # type: ignore[assignment]
         if fault.status is not None:
             self._send(fault.status, fault.headers, fault.body)
+        elif fault.raw is not None:
+            self.wfile.write(fault.raw)
+            self._hang_up()
         elif fault.at_byte == -1:
             self._hang_up()
+        elif fault.at_byte == -3:
+            self._reset()
         else:
             self._forward(request, fault)
 
@@ -89,19 +112,34 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: pytest shows what matters."""
 
     def _forward(self, request: Recorded, fault: Fault) -> None:
-        if fault.gate is not None:
-            fault.gate.wait()
         if fault.seconds is not None:
             self.server.closing.wait(fault.seconds)
-        if fault.drip is not None:
-            self.wfile = _Drip(self.wfile, fault.drip, self.server.closing)  # type: ignore[assignment]
         try:
+            if told := self.server.recalled(request, lambda: self._whole(request)):
+                self._tell(told, fault)
+                return
             with self._asked(request) as answer:
                 if fault.at_byte == -2:
                     self._hang_up()
+                elif fault.alter:
+                    self._tell(_read(answer), fault)
                 else:
                     self._relay(answer, fault.at_byte)
         except (OSError, HTTPException):
+            self._hang_up()
+
+    def _whole(self, request: Recorded) -> Answered:
+        with self._asked(request) as answer:
+            return _read(answer)
+
+    def _tell(self, told: Answered, fault: Fault) -> None:
+        """Send an answer that was read as a whole, changed or cut off as the fault says."""
+        if fault.at_byte == -2:
+            self._hang_up()
+            return
+        new = fault.alter(told) if fault.alter else told
+        self._send(new.status, new.headers, new.body[: fault.at_byte], len(new.body))
+        if fault.at_byte is not None:
             self._hang_up()
 
     @contextlib.contextmanager
@@ -137,8 +175,11 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self.wfile.write(b"0\r\n\r\n")
 
-    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self._head(status, {"Content-Length": str(len(body)), **headers})
+    def _send(
+        self, status: int, headers: Mapping[str, str], body: bytes, length: int | None = None
+    ) -> None:
+        length = len(body) if length is None else length
+        self._head(status, {"Content-Length": str(length), **headers})
         self.wfile.write(body)
 
     def _head(self, status: int, headers: Mapping[str, str]) -> None:
@@ -147,7 +188,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
+    def _reset(self) -> None:
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
     def _hang_up(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _read(answer: HTTPResponse) -> Answered:
+    kept = {k: v for k, v in answer.getheaders() if k.lower() not in _LENGTHS}
+    return Answered(answer.status, kept, answer.read())

@@ -256,6 +256,15 @@ def test_an_answer_cut_short_is_not_a_short_file(
     assert "cannot read mlflow-artifacts:" in unreadable(proxy.uri, version)
 
 
+def test_an_answer_that_a_proxy_cut_short_is_not_a_short_file(
+    mlflow_server: MlflowServer, fault_proxy: Callable[[MlflowServer], FaultProxy]
+) -> None:
+    version = logged(mlflow_server.uri, "halved", DEPLOY)
+    proxy = fault_proxy(mlflow_server)
+    proxy.answer(200, DEPLOY[:20], path="/deploy.yaml")
+    assert f"broke off: 20 of {len(DEPLOY.encode())} bytes came" in unreadable(proxy.uri, version)
+
+
 def test_a_run_that_may_not_be_read_is_not_an_absent_run(
     mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,21 +15,6 @@ from tests.kits.deployments import manifest, uri_of
 from tests.servers import ApiServer, FaultProxy, free_port, kubernetes_status
 
 OBJECT = r"/seldondeployments/fraud"
-
-
-@pytest.fixture
-def proxy(api_server: ApiServer, fault_proxy: Callable[[ApiServer], FaultProxy]) -> FaultProxy:
-    return fault_proxy(api_server)
-
-
-@pytest.fixture
-def cluster(api_server: ApiServer, namespace: str, proxy: FaultProxy) -> KubernetesCluster:
-    return connect(namespace, str(api_server.kubeconfig(server=proxy.url)), None)
-
-
-@pytest.fixture
-def live(cluster: KubernetesCluster) -> LiveDeployment:
-    return cluster.apply(manifest(cluster.namespace), None)
 
 
 def reached(api_server: ApiServer, server: str, timeout: float = 30) -> KubernetesCluster:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,16 +20,6 @@ __all__ = ["candidate", "clock"]
 
 WRITE = r"/seldondeployments/fraud(?!.*dryRun)"
 NEW = "s3://models/fraud/2"
-
-
-@pytest.fixture
-def proxy(api_server: ApiServer, fault_proxy: Callable[[ApiServer], FaultProxy]) -> FaultProxy:
-    return fault_proxy(api_server)
-
-
-@pytest.fixture
-def cluster(api_server: ApiServer, namespace: str, proxy: FaultProxy) -> KubernetesCluster:
-    return connect(namespace, str(api_server.kubeconfig(server=proxy.url)), None)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest
 from tests.kits.support import description
 from tests.kits.watch_kit import Start, Watch
 from tests.kits.worlds import World
-from tests.servers import ApiServer, FaultProxy, wait_for
+from tests.servers import ApiServer, FaultProxy, Recorded, wait_for
 from tests.servers.apiserver import SELDON_EDIT
+from tests.servers.faults import Fault
 from tests.watch.test_watch import version_of
 
 pytestmark = pytest.mark.slow  # processes that are waited for; `make test-all` runs them
@@ -41,10 +44,14 @@ class Replicas:
         elected = ("--leader-elect", "--interval", "1s", "--policy", "sync", "--prune-after", "1")
         return self._start("--stage", "Staging", *where, *elected)
 
+    def who(self, request: Recorded) -> str:
+        """Return who sent a request."""
+        return self._names[request.headers["authorization"]]
+
     def writers(self) -> list[str]:
         """Return who wrote to SeldonDeployments, one after the other; repetitions left out."""
         every = [
-            self._names[request.headers["authorization"]]
+            self.who(request)
             for request in self._proxy.requests
             if request.method in WRITING
             and "seldondeployments" in request.path
@@ -90,6 +97,44 @@ def test_a_killed_leader_is_followed_by_the_other_and_never_do_two_write(
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{objects.name}/leases/m2s-stage-staging"
     spec = api_server.call("GET", leases)["spec"]
     assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("", 2)
+
+
+def test_a_leader_that_sleeps_past_its_lease_writes_nothing_when_it_wakes(
+    on_cluster: World, api_server: ApiServer, start: Start, fault_proxy: Callable[..., FaultProxy]
+) -> None:
+    models, objects, proxy = on_cluster.models, on_cluster.objects, fault_proxy(api_server)
+    replicas = Replicas(on_cluster, api_server, proxy, start)
+    models.add("iris", description("iris"))
+    one = replicas.start("one")
+    wait_for(lambda: version_of(objects, "iris") == "1", "iris v1")
+    under_way, gate = threading.Event(), threading.Event()
+
+    def is_write_of_one(request: Recorded) -> bool:
+        mine = replicas.who(request) == "one" and "iris" in request.path
+        if mine and request.method == "PATCH" and "dryRun" not in request.path:
+            under_way.set()
+            return True
+        return False
+
+    proxy.add(Fault(gate=gate, only=is_write_of_one))
+    models.move("iris", models.add("iris", description("iris"), stage=None), "Staging")
+    assert under_way.wait(30)
+    one.send(signal.SIGSTOP)
+    two = replicas.start("two")
+    two.await_line("leading as")
+    models.move("iris", models.add("iris", description("iris"), stage=None), "Staging")
+    wait_for(lambda: version_of(objects, "iris") == "3", "iris v3")
+    gate.set()  # what the first one had sent arrives now
+    asked = len(proxy.requests)
+    one.send(signal.SIGCONT)
+    wait_for(
+        lambda: any(replicas.who(each) == "one" for each in proxy.requests[asked:]),
+        "the first one to go on",
+    )
+    models.move("iris", models.add("iris", description("iris"), stage=None), "Staging")
+    wait_for(lambda: version_of(objects, "iris") == "4", "iris v4")
+    assert replicas.writers() == ["one", "two"]
+    assert [one.end(), two.end()] == [0, 0]
 
 
 def test_another_tools_lease_ends_the_command_in_one_line(

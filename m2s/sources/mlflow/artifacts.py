@@ -102,8 +102,12 @@ class Store:
     def _in(self, folder: str, origin: str, entries: list[FileInfo]) -> DeployFile | None:
         for entry in entries:
             if _name(entry) == FILE_NAME and not entry.is_dir:
-                _refuse_large(origin, entry.file_size or 0)
-                return DeployFile(origin, self.read(folder, FILE_NAME, origin))
+                size = entry.file_size or 0
+                _refuse_large(origin, size)
+                content = self.read(folder, FILE_NAME, origin)
+                if len(content) < size:
+                    raise StoreError(f"{origin} broke off: {len(content)} of {size} bytes came")
+                return DeployFile(origin, content)
         return None
 
     def _check_absence(

@@ -30,7 +30,12 @@ Found = MlModel | Unchecked | None
 class _Trouble:
     failures: int
     until: float
+    where: str
     last: Unchecked
+
+    def about(self, where: str) -> Unchecked:
+        """Return the same trouble with another folder of that store."""
+        return Unchecked(self.last.reason.replace(self.where, where))
 
 
 class Looks:
@@ -52,11 +57,12 @@ class Looks:
         place = "://".join(urlsplit(folder)[:2])
         trouble = self._troubles.get(place)
         if trouble and trouble.failures >= _FAILURES and self._clock() < trouble.until:
-            return trouble.last
+            return trouble.about(self._store.scrub(folder))
         found, weight = self._in_time(folder)
         if isinstance(found, Unchecked):
             failures = weight + (trouble.failures if trouble else 0)
-            self._troubles[place] = _Trouble(failures, self._clock() + _AGAIN_AFTER, found)
+            until, where = self._clock() + _AGAIN_AFTER, self._store.scrub(folder)
+            self._troubles[place] = _Trouble(failures, until, where, found)
         else:
             self._troubles.pop(place, None)
         return found

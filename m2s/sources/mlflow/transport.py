@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SILENCE = 30.0
 """Seconds for one attempt where MLflow sets none."""
+_LARGEST = 64 * 1024 * 1024
+"""Bytes of one answer that MLflow's client gets: a page of 1,000 models has some megabytes."""
 _SESSION = "_get_request_session"
 _SLOWEST = 100_000
 """Bytes a second below which a large file is not waited for."""
@@ -98,10 +100,12 @@ class Session(requests.Session):
         options["timeout"] = float(given)
         each = float(given) + _more.get()
         whole = after(self.tries * each)
+        streamed = options.pop("stream", False)
         who = waiting.on(f"MLflow at {_server(url)}")
         with trace.request(method, url) as told, who, deadline.within(whole, each):
-            response = super().request(method, url, **options)
+            response = _bounded(super().request(method, url, stream=True, **options))
             told.url, told.status = response.url, response.status_code
+            _ = streamed or response.content  # which is read as a whole by that
             return response
 
     def get_redirect_target(self, resp: Any) -> Any:
@@ -117,6 +121,25 @@ class Session(requests.Session):
                 "go to one server only: if that is right, give it with --tracking-uri"
             )
         return target
+
+
+def _bounded(answer: requests.Response) -> requests.Response:
+    """Return an answer of which no more can be read than there may be."""
+    pieces = answer.iter_content
+
+    def read(*how: Any, **options: Any) -> Iterator[bytes]:
+        size = 0
+        for piece in pieces(*how, **options):
+            size += len(piece)
+            if size > _LARGEST:
+                answer.close()
+                raise requests.exceptions.RequestException(
+                    f"{_server(answer.url)} sends more than {_LARGEST} bytes"
+                )
+            yield piece
+
+    answer.iter_content = read  # type: ignore[method-assign]
+    return answer
 
 
 class Patient(Retry):

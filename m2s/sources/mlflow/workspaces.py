@@ -51,15 +51,16 @@ def names(server: Server) -> tuple[str, ...]:
     """
     if _answer(server, _INFO).get("workspaces_enabled") is not True:
         return ()  # its list would be a 503, which MLflow's client asks for again and again
-    listed = _answer(server, _LIST).get("workspaces") or []
-    return tuple(str(each["name"]) for each in listed)
+    listed = _answer(server, _LIST).get("workspaces")
+    named = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return tuple(str(each["name"]) for each in named if each.get("name"))
 
 
 def _answer(server: Server, path: str) -> dict[str, Any]:
     with server.asking("list its workspaces"):
         credentials = mlflow.get_default_host_creds(server.uri)
         status, content = mlflow.get(credentials, path, _LONGEST, workspace=False)
-    answer = json.loads(content) if status == _OK else {}
+        answer = json.loads(content) if status == _OK else {}
     return answer if isinstance(answer, dict) else {}
 
 

@@ -62,6 +62,8 @@ def _kind(api: Api, resource: Resource) -> str:
     """Say that the server has no objects of a kind."""
     asked = Asked(api.server, "get", Key("", ""), "discovery")
     answer = api.ask("GET", f"/apis/{resource.api_version}", asked)
+    if answer.ok and answer.body.get("groupVersion") != resource.api_version:
+        return f"{api.server} does not say whether it has {resource.plural}: try again"
     if answer.ok or answer.status == _FORBIDDEN:
         return ""
     return str(refusal(answer, Asked(api.server, "get", Key("", ""), resource.plural)))
@@ -83,7 +85,8 @@ def _account(api: Api) -> str:
         user = _review(api, "authentication", "SelfSubjectReview", None).get("userInfo")
     except ClusterError:
         return ""
-    return str(user.get("username") or "") if isinstance(user, dict) else ""
+    name = user.get("username") if isinstance(user, dict) else ""
+    return name if isinstance(name, str) else ""
 
 
 def _review(api: Api, group: str, kind: str, attributes: dict[str, str] | None) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from m2s.targets.kubernetes.patience import Patience, asked_wait, failure, silen
 from m2s.targets.kubernetes.throttle import Throttle
 
 APPLY = "application/apply-patch+yaml"
-_LARGEST = 512 * 1024 * 1024
-"""Bytes of an answer at the most."""
+_LARGEST = 128 * 1024 * 1024
+"""Bytes of an answer at the most: a page is 500 deployments, which have some kilobytes each."""
 _PIECE = 1024 * 1024
 _NOT_PLAIN = re.compile("[^\x20-\x7e\U00010000-\U0010ffff]")
 _SERVER = re.compile(r"(?<=://)[^/@]*@")
