@@ -103,9 +103,10 @@ class Session(requests.Session):
         streamed = options.pop("stream", False)
         who = waiting.on(f"MLflow at {_server(url)}")
         with trace.request(method, url) as told, who, deadline.within(whole, each):
-            response = _bounded(super().request(method, url, stream=True, **options))
+            response = super().request(method, url, stream=True, **options)
             told.url, told.status = response.url, response.status_code
-            _ = streamed or response.content  # which is read as a whole by that
+            if not streamed:  # whoever streams, as a fetch does, has a bound of their own
+                _ = _bounded(response).content  # which is read as a whole by that
             return response
 
     def get_redirect_target(self, resp: Any) -> Any:
