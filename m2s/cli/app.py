@@ -34,15 +34,15 @@ class Output(StrEnum):
     MARKDOWN = "markdown"
 
 
+def _option(flag: str, told: str, variable: str, *short: str, **more: Any) -> Any:
+    """Return an option that a variable may give, too, and that its help says so of."""
+    text = f"{told} [{variable}]"
+    return typer.Option(flag, *short, envvar=variable, show_envvar=False, help=text, **more)
+
+
 Config = Annotated[
     str | None,
-    typer.Option(
-        "--config",
-        metavar="PATH",
-        envvar="M2S_CONFIG",
-        show_envvar=False,
-        help="File of settings (default: ./m2s.yaml). [M2S_CONFIG]",
-    ),
+    _option("--config", "File of settings (default: ./m2s.yaml).", "M2S_CONFIG", metavar="PATH"),
 ]
 
 
@@ -56,21 +56,17 @@ def _format(raw: str) -> Output:
 
 Format = Annotated[
     Output,
-    typer.Option(
+    _option(
         "--output",
+        "table, json, yaml or markdown (default: table).",
+        "M2S_OUTPUT",
         "-o",
         metavar="FORMAT",
         parser=_format,
-        envvar="M2S_OUTPUT",
-        show_envvar=False,
         show_default=False,
-        help="table, json, yaml or markdown (default: table). [M2S_OUTPUT]",
     ),
 ]
-Yes = Annotated[
-    bool,
-    typer.Option("--yes", "-y", envvar="M2S_YES", show_envvar=False, help="Do not ask. [M2S_YES]"),
-]
+Yes = Annotated[bool, _option("--yes", "Do not ask.", "M2S_YES", "-y")]
 ShowValues = Annotated[
     bool,
     typer.Option("--show-values", help="Show values of variables and arguments, on a terminal."),
@@ -135,22 +131,10 @@ def plan(
     output: Format = Output.TABLE,
     detailed_exitcode: Annotated[
         bool,
-        typer.Option(
-            "--detailed-exitcode",
-            envvar="M2S_DETAILED_EXITCODE",
-            show_envvar=False,
-            help="Exit 2 when changes are pending. [M2S_DETAILED_EXITCODE]",
-        ),
+        _option("--detailed-exitcode", "Exit 2 when changes are pending.", "M2S_DETAILED_EXITCODE"),
     ] = False,
     out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="PATH",
-            envvar="M2S_OUT",
-            show_envvar=False,
-            help="Save the plan for apply. [M2S_OUT]",
-        ),
+        str | None, _option("--out", "Save the plan for apply.", "M2S_OUT", metavar="PATH")
     ] = None,
     explain: Annotated[
         str | None,
@@ -220,12 +204,11 @@ def prune(
 
 Secret = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--webhook-secret",
+        "Secret of MLflow's webhook; the variable is safer.",
+        "M2S_WEBHOOK_SECRET",
         metavar="TEXT",
-        envvar="M2S_WEBHOOK_SECRET",
-        show_envvar=False,
-        help="Secret of MLflow's webhook; the variable is safer. [M2S_WEBHOOK_SECRET]",
     ),
 ]
 
@@ -235,15 +218,7 @@ Secret = Annotated[
 def watch(
     flags: dict[str, Any],
     config: Config = None,
-    once: Annotated[
-        bool,
-        typer.Option(
-            "--once",
-            envvar="M2S_ONCE",
-            show_envvar=False,
-            help="Make one pass, then exit. [M2S_ONCE]",
-        ),
-    ] = False,
+    once: Annotated[bool, _option("--once", "Make one pass, then exit.", "M2S_ONCE")] = False,
     webhook_secret: Secret = None,
 ) -> None:
     """Apply again and again: the controller in a cluster.
@@ -311,12 +286,11 @@ app.add_typer(webhook, name="webhook")
 
 Name = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--name",
-        envvar="M2S_WEBHOOK_NAME",
-        show_envvar=False,
+        "Name of the webhook (default: m2s-<owner>).",
+        "M2S_WEBHOOK_NAME",
         metavar="NAME",
-        help="Name of the webhook (default: m2s-<owner>). [M2S_WEBHOOK_NAME]",
     ),
 ]
 
@@ -327,12 +301,11 @@ def register(
     flags: dict[str, Any],
     url: Annotated[
         str,
-        typer.Option(
+        _option(
             "--url",
-            envvar="M2S_WEBHOOK_URL",
-            show_envvar=False,
+            "Where m2s watch listens: https://HOST/mlflow.",
+            "M2S_WEBHOOK_URL",
             metavar="URL",
-            help="Where m2s watch listens: https://HOST/mlflow. [M2S_WEBHOOK_URL]",
         ),
     ],
     name: Name = None,
@@ -351,13 +324,7 @@ def unregister(
     flags: dict[str, Any],
     url: Annotated[
         str | None,
-        typer.Option(
-            "--url",
-            envvar="M2S_WEBHOOK_URL",
-            show_envvar=False,
-            metavar="URL",
-            help="The webhook of this URL. [M2S_WEBHOOK_URL]",
-        ),
+        _option("--url", "The webhook of this URL.", "M2S_WEBHOOK_URL", metavar="URL"),
     ] = None,
     name: Name = None,
     config: Config = None,
