@@ -17,11 +17,7 @@ _SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the process's exit code.
-
-    Args:
-        argv: the arguments after the program's name; None takes the process's own.
-    """
+    """Run one command and return the process's exit code; None is the process's own ``argv``."""
     # What imports make stays; looking through it over and over is a quarter of their time.
     # m2s.cli.run.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process

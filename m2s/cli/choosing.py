@@ -12,7 +12,6 @@ from m2s.base import mask, trace
 from m2s.base.errors import UsageError
 from m2s.platforms import catalogue
 from m2s.settings import build
-from m2s.settings.defaults import Fragment
 from m2s.settings.groups import Settings
 
 _SHOW_VALUES = "show-values"
@@ -38,10 +37,11 @@ def chosen_by(flags: Mapping[str, Any], config: str | None) -> Settings:
     Raises:
         UsageError: as :func:`m2s.settings.build.build`.
     """
-    given = {name: raw for name, raw in flags.items() if name != _SHOW_VALUES}
-    chosen = build.build(given, os.environ, config)
-    if chosen.defaults:
-        _check(chosen.defaults)
+    known = {name: raw for name, raw in flags.items() if name != _SHOW_VALUES}
+    chosen = build.build(known, os.environ, config)
+    if given := chosen.defaults:
+        for path, words in catalogue.default().default_faults(given.body):
+            raise UsageError(f"{given.origin}:{given.line(*path)}: {words}")
     tell(verbose=chosen.verbose, debug=chosen.debug)
     if _SHOW_VALUES in flags:
         return replace(chosen, show_env=(*chosen.show_env, mask.EVERYTHING))
@@ -51,8 +51,3 @@ def chosen_by(flags: Mapping[str, Any], config: str | None) -> Settings:
 def tell(*, verbose: bool = False, debug: bool = False) -> None:
     """Tell each step, or each request too; what was to be told already is told in any case."""
     trace.begin(max(trace.level(), trace.STEPS * verbose, trace.REQUESTS * debug))
-
-
-def _check(given: Fragment) -> None:
-    for path, words in catalogue.default().default_faults(given.body):
-        raise UsageError(f"{given.origin}:{given.line(*path)}: {words}")

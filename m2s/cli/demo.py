@@ -66,7 +66,9 @@ def _play() -> None:
     _m2s("plan")
     _m2s("apply", "--yes")
     _say("Somebody edits the deployment by hand: the next apply takes it back.")
-    _edit(cluster / "iris.yaml", "replicas: 2", "replicas: 9")
+    file = cluster / "iris.yaml"
+    typer.echo(f"$ sed -i 's/replicas: 2/replicas: 9/' {file}")
+    file.write_text(file.read_text().replace("replicas: 2", "replicas: 9"))
     _m2s("apply", "--yes")
     _say("wine quality v1 is archived: its deployment goes, and only when asked with prune.")
     sample.archive(registry, "wine quality", 1)
@@ -82,11 +84,6 @@ def _say(text: str) -> None:
 
 def _show(file: Path) -> None:
     typer.echo(f"$ cat {file}\n{file.read_text()}", nl=False)
-
-
-def _edit(file: Path, old: str, new: str) -> None:
-    typer.echo(f"$ sed -i 's/{old}/{new}/' {file}")
-    file.write_text(file.read_text().replace(old, new))
 
 
 def _m2s(*arguments: str) -> None:

@@ -65,16 +65,12 @@ class Late(TyperCommand):
             if rare and not self._whole:
                 hidden += 1
             elif record:
-                group = option.group if option else _group(param)
-                groups[group].append(record)
+                own = "" if param.param_type_name == "argument" else GENERAL
+                groups[option.group if option else own].append(record)
         _write(formatter, groups.items())
         if hidden:
             formatter.write_paragraph()
             formatter.write_text(f"{hidden} more options, rarely needed: --help-all")
-
-
-def _group(param: Any) -> str:
-    return "" if param.param_type_name == "argument" else GENERAL
 
 
 def _write(formatter: Any, groups: Iterable[tuple[str, list[tuple[str, str]]]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,10 +28,12 @@ def with_settings(command: str) -> Callable[[Callable[..., None]], Callable[...,
         names = {parameter.name for parameter in shared}
 
         def wrapped(**given: Any) -> None:
+            raws = {name: given.pop(name) for name in list(given) if name in names}
+            # typer hands over an empty list for a repeatable flag that is not given
             flags = {
-                name.replace("_", "-"): given.pop(name) for name in list(given) if name in names
+                name.replace("_", "-"): raw for name, raw in raws.items() if raw not in (None, [])
             }
-            function(flags=_not_empty(flags), **given)
+            function(flags=flags, **given)
 
         signature = inspect.signature(function, eval_str=True)
         own = [item for item in signature.parameters.values() if item.name != "flags"]
@@ -40,11 +42,6 @@ def with_settings(command: str) -> Callable[[Callable[..., None]], Callable[...,
         return wrapped
 
     return lambda function: late(function.__name__, function.__doc__, lambda: complete(function))
-
-
-def _not_empty(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop what was not given; typer hands over an empty list for a repeatable flag."""
-    return {name: raw for name, raw in flags.items() if raw not in (None, [])}
 
 
 def _parameter(option: Option) -> inspect.Parameter:

@@ -113,17 +113,30 @@ def carry_out(
     look: SecondLook | None = None,
     *,
     yes: bool,
+    write: bool = True,
     write_back: bool = False,
 ) -> int:
-    """Ask, write, delete if the settings say so, wait if they do, print; return the exit code.
+    """Ask, ``write``, delete if the settings say so, wait if they do, print; return the exit code.
 
     With ``write_back`` MLflow is told what is live then.
     """
     if chosen.wait:
         cluster.check_rollout_access()
-    if not _agreed(made, chosen.prune, yes=yes):
+    actions = [Action.CREATE, Action.UPDATE] if write else []
+    actions += [Action.DELETE] if chosen.prune else []
+    count = sum(map(made.count, actions))
+    if not _agreed(count, yes=yes):
         return 1
-    outcomes = _execute(made, cluster, look, chosen, write=True, delete=chosen.prune)
+    with tables.progress("Applying", count) as step:
+        outcomes = execute(
+            made,
+            cluster,
+            write=write,
+            delete=chosen.prune,
+            second_look=look,
+            concurrency=chosen.concurrency,
+            report=step,
+        )
     if chosen.wait:
         with tables.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
             outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
@@ -159,13 +172,9 @@ def prune(
     show(made, output)
     if look:
         made.raise_if_unsafe(chosen.max_delete, deleting=True)
-    if not _agreed(made, True, yes=yes, write=False):
-        return 1
-    outcomes = _execute(made, cluster, look, chosen, write=False, delete=True)
-    code = _finish(made, outcomes, output)
-    if chosen.write_back:
-        _write_back(made, cluster, chosen)
-    return code
+    deleting = replace(chosen, prune=True, wait=False)
+    back = chosen.write_back
+    return carry_out(made, cluster, deleting, output, look, yes=yes, write=False, write_back=back)
 
 
 def _second_look(
@@ -189,7 +198,9 @@ def _read(
     if not any((made.offered or {}).values()) and not any(made.owned.values()):
         _say_that_none_is_selected(chosen, registry)
     elif chosen.models and not (made.changes or made.skipped):
-        _say_that_no_model_is(chosen, registry)
+        names = {version.model for one in chosen.selectors for version in registry.select(one)}
+        for pattern in chosen.models:
+            _warn(f"--model {pattern} selects nothing; {meant(pattern, sorted(names))}")
     return made
 
 
@@ -269,39 +280,13 @@ def _warn(text: str) -> None:
     typer.echo(f"Warning: {mask.text(text)}", err=True)
 
 
-def _agreed(made: Plan, deleting: bool, *, yes: bool, write: bool = True) -> bool:
-    actions = [Action.CREATE, Action.UPDATE] if write else []
-    actions += [Action.DELETE] if deleting else []
-    count = sum(made.count(action) for action in actions)
+def _agreed(count: int, *, yes: bool) -> bool:
     if yes or not count or not sys.stdin.isatty():
         return True
     if typer.confirm(f"Carry out {count} change{'s' * (count > 1)}?", err=True):
         return True
     typer.echo("Nothing was changed.", err=True)
     return False
-
-
-def _execute(
-    made: Plan,
-    cluster: Cluster,
-    look: SecondLook | None,
-    chosen: Settings,
-    *,
-    write: bool,
-    delete: bool,
-) -> tuple[Outcome, ...]:
-    total = sum(made.count(action) for action in (Action.CREATE, Action.UPDATE) if write)
-    total += made.count(Action.DELETE) if delete else 0
-    with tables.progress("Applying", total) as step:
-        return execute(
-            made,
-            cluster,
-            write=write,
-            delete=delete,
-            second_look=look,
-            concurrency=chosen.concurrency,
-            report=step,
-        )
 
 
 def _finish(made: Plan, outcomes: Sequence[Outcome], output: str) -> int:

@@ -59,7 +59,7 @@ def supervise(
     """
     worker, pulse = _Worker(loop, signals, once=once), Pulse("m2s-main")
     worker.start()
-    while (number := _next(signals)) not in (*_STOP, _DONE):
+    while (number := _next(signals, _LOOK)) not in (*_STOP, _DONE):
         pulse.beat(_BOUND)
         if number == signal.SIGHUP or source.changed():
             triggers.poke(RELOAD)
@@ -73,25 +73,18 @@ def supervise(
     return ended
 
 
-def _next(signals: Signals) -> int | None:
+def _next(signals: Signals, seconds: float) -> int | None:
     try:
-        return signals.get(timeout=_LOOK)
+        return signals.get(timeout=seconds)
     except queue.Empty:
         return None
 
 
 def _ended(worker: _Worker, loop: Loop, signals: Signals) -> bool:
-    while worker.is_alive() and loop.busy and _next_now(signals) not in _STOP:
+    while worker.is_alive() and loop.busy and _next(signals, 0) not in _STOP:
         worker.join(0.05)
     worker.join(_GRACE)
     return not worker.is_alive()
-
-
-def _next_now(signals: Signals) -> int | None:
-    try:
-        return signals.get_nowait()
-    except queue.Empty:
-        return None
 
 
 def leave(code: int) -> None:

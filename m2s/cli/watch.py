@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from m2s.base import threads
@@ -90,13 +91,15 @@ class _Parts:
         self._back = WriteBack(self._sight.deployments, self._leading)
         self._lease: Lease | None = None
         self.edges = connect.edges(chosen, None if once else self._seen)
-        self._lease = connect.candidate(chosen, self.edges.cluster, self._took_over)
+        self._lease = connect.candidate(
+            chosen, self.edges.cluster, partial(self.triggers.poke, LEADER)
+        )
         self._back.move(connect.tagging(chosen), chosen.resync)
         self._told = events.Notices(connect.events(chosen))
         self._page = Page(chosen, self.edges, self._sight, self._leading)
-        self._receiver = Receiver(read_secret, self._poked) if read_secret else None
-        came = _deliveries(self._receiver) if self._receiver else None
-        self._counted = metrics.Metrics(self._leading, came)
+        poked = partial(self.triggers.poke, WEBHOOK)
+        self._receiver = Receiver(read_secret, poked) if read_secret else None
+        self._counted = metrics.Metrics(self._leading, self._deliveries if read_secret else None)
         looking_on = (self._counted, self._told, self._sight, self._page, self._back)
         self.loop = Loop(
             chosen,
@@ -108,14 +111,12 @@ class _Parts:
             observers=(logs.PassLog(), *looking_on),
         )
 
+    def _deliveries(self) -> dict[str, int]:
+        came = self._receiver
+        return {"accepted": came.poked, "refused": came.refused} if came else {}
+
     def _leading(self) -> bool:
         return self._lease.leading if self._lease else True
-
-    def _took_over(self) -> None:
-        self.triggers.poke(LEADER)
-
-    def _poked(self) -> None:
-        self.triggers.poke(WEBHOOK)
 
     def _seen(self, key: Key, live: LiveDeployment | None) -> None:
         self._sight.observe(key, live)
@@ -154,10 +155,6 @@ class _Parts:
             "/metrics": self._counted.application,
         }
         return table | ({"/mlflow": self._receiver} if self._receiver else {})
-
-
-def _deliveries(receiver: Receiver) -> Callable[[], dict[str, int]]:
-    return lambda: {"accepted": receiver.poked, "refused": receiver.refused}
 
 
 def _heading(chosen: Settings, edges: Edges) -> str:

@@ -23,14 +23,10 @@ NEVER: Version = (10**6,)
 
 
 def of_secret(keys: SecretKeys, label: str, uri: str, field: str, namespace: str) -> Iterator[str]:
-    """Yield what is wrong with a Secret of rclone's variables.
+    """Yield what is wrong with a Secret of rclone's variables, of whose data the names are known.
 
-    Args:
-        keys: the names of its data.
-        label: what it is called, and whose it is.
-        uri: what is read by it, "" for what something else than rclone reads.
-        field: the one that names the Secret.
-        namespace: where it is looked for.
+    ``label`` says whose it is, and ``field`` is what names it; ``uri`` is read by it, "" where
+    something else than rclone reads.
     """
     if isinstance(keys, Unchecked):
         return
