@@ -207,6 +207,6 @@ def _for_good(error: Exception) -> bool:
     kinds = {each.__name__ for link in chain(error) for each in type(link).__mro__}
     if isinstance(error, StoreError | ValueError) or kinds & _FOR_GOOD:
         return True
-    if status := status_of(error):
-        return 400 <= status < 500 and status not in _AGAIN
+    if status := getattr(error, "status", None) or status_of(error):
+        return bool(400 <= status < 500) and status not in _AGAIN
     return isinstance(error, OSError) and error.errno in _OWN_DISK
