@@ -27,15 +27,16 @@ def fetch(flags: Mapping[str, Any], config: str | None, uri: str, folder: str) -
     """
     begun, chosen = time.monotonic(), chosen_by(flags, config)
     wanted = _located(chosen, uri.strip())
-    place = Path(folder).absolute()
-    if not folder.strip() or "\0" in folder or (place.exists() and not place.is_dir()):
+    place = Path(os.path.realpath(folder)) if folder.strip() and "\0" not in folder else None
+    if place is None or (place.exists() and not place.is_dir()):
         raise UsageError(f"DIR {folder!r}: it is no folder")
     try:
-        done = wanted.into(place.resolve(), tables.arriving)
+        done = wanted.into(place, tables.arriving)
     except OSError as error:
         raise M2sError(f"{folder} cannot be written: {streams.trouble(error)}") from error
     begin = "Was there already" if done.before else "Fetched"
-    took = f"{done.files} files, {done.size} bytes, {time.monotonic() - begun:.1f} s"
+    files = "1 file" if done.files == 1 else f"{done.files} files"
+    took = f"{files}, {done.size} bytes, {time.monotonic() - begun:.1f} s"
     streams.complain(f"{begin}: {took}: {wanted.scrub(uri)} in {mask.text(folder)}")
     return 0
 

@@ -16,6 +16,7 @@ class ArtifactServer:
     """Lists ``listings[folder]`` and hands out ``files[path]``; ``seen`` are requests' headers.
 
     An entry of a listing is a name, "name/" for a folder, or a mapping that is sent as it is.
+    ``rest`` is the content of any other file; without it there is none.
     ``hold``: files are sent by half, and the rest when it is set.
     """
 
@@ -24,6 +25,7 @@ class ArtifactServer:
     def __init__(self) -> None:
         self.listings: dict[str, list[str | Mapping[str, Any]]] = {}
         self.files: dict[str, bytes] = {}
+        self.rest: bytes | None = None
         self.seen: list[tuple[str, Mapping[str, str]]] = []
         self.hold: threading.Event | None = None
         self.held = threading.Event()
@@ -77,8 +79,8 @@ class ArtifactServer:
             asked = parse_qs(parts.query).get("path", [""])[0]
             files = [self._entry(each) for each in self.listings.get(asked, [])]
             self._send(handler, json.dumps({"files": files}).encode())
-        elif path in self.files:
-            self._send(handler, self.files[path], halting=True)
+        elif (content := self.files.get(path, self.rest)) is not None:
+            self._send(handler, content, halting=True)
         else:
             handler.send_error(404)
 

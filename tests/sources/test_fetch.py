@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import mlflow
 import pytest
 
 from m2s.sources.mlflow import fetch as fetching
-from m2s.sources.mlflow import sample
+from m2s.sources.mlflow import sample, transport
 from tests.kits.support import Result, m2s
 from tests.servers import FaultProxy, MlflowServer
 from tests.servers.artifacts import SERVICE, ArtifactServer
@@ -281,10 +283,11 @@ def test_what_was_killed_in_the_middle_starts_again(
 
 
 HOSTILE: dict[str, Any] = {
-    "up": "../x", "absolute": "/etc/x", "deep": "a/../../x", "windows": "a\\x", "nul": "x\0y",
+    "up": "../x", "absolute": "OUTSIDE/x", "deep": "a/../../x", "windows": "a\\x", "nul": "x\0y",
     "nothing": {"path": "", "is_dir": False}, "two levels": "a/x", "line": "a\nb",
     "dots": "..", "half a character": "\ud800", "encoded": "%2e%2e/x",
-    "folder up": "../", "a number": {"path": 7}, "no mapping": {"is_dir": True},
+    "folder up": {"path": "..", "is_dir": True}, "a number": {"path": 7},
+    "no path": {"is_dir": True},
     "drive": "C:\\x",
 }  # fmt: skip
 
@@ -294,7 +297,13 @@ HOSTILE: dict[str, Any] = {
 def test_no_path_leaves_the_folder(
     server: ArtifactServer, tmp_path: Path, entry: str, known: bool
 ) -> None:
-    server.listings["model"].append(HOSTILE[entry])
+    hostile = HOSTILE[entry]
+    if isinstance(hostile, str):
+        hostile = hostile.replace("OUTSIDE", str(tmp_path))
+        hostile = {"path": hostile, "is_dir": False, "file_size": 1}
+    server.listings["model"].append(hostile)
+    if not (known and entry in ("nul", "line")):  # whose names MLflow's client itself changes
+        server.rest = b"x"
     where = ["--tracking-uri", server.url] if known else []
     folder = tmp_path / "in" / "model"
     error = refused(fetch(server.address("model"), folder, *where))
@@ -414,6 +423,49 @@ def test_what_stays_is_an_error_and_nothing_is_left(
     assert words in refused(fetch(uri, tmp_path / "model", *where))
     assert names(tmp_path) == []
     assert proxy.count(path="model.pkl$") <= 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False])
+def test_a_file_has_the_time_that_its_size_takes_and_no_more(
+    server: ArtifactServer,
+    fault_proxy: Callable[[Any], FaultProxy],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    known: bool,
+) -> None:
+    monkeypatch.setattr(fetching, "_PAUSES", ())
+    server.put({"model/slow": b"s" * 1000})
+    proxy = fault_proxy(server)
+    proxy.drip(0.002, path="slow$")  # longer than one request may take
+    uri = proxy.url + SERVICE + "/model"
+    where = ["--request-timeout", "1s", *(["--tracking-uri", proxy.url] if known else [])]
+    error = refused(fetch(uri, tmp_path / "model", *where))
+    assert "cannot read slow: no answer in time" in error
+    monkeypatch.setattr(transport, "_SLOWEST", 10)
+    assert fetch(uri, tmp_path / "model", *where).code == 0
+    assert there(tmp_path / "model") == BROUGHT | {"slow": b"s" * 1000}
+
+
+@pytest.mark.slow
+def test_a_terminal_sees_how_far_it_is(server: ArtifactServer, tmp_path: Path) -> None:
+    server.hold = threading.Event()
+    leader, follower = pty.openpty()
+    argv = [sys.executable, "-m", "m2s", "fetch", server.address("model"), str(tmp_path / "a")]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(argv, stderr=follower, env=environment)
+    os.close(follower)
+    said = b""
+    while b"Fetching" not in said:
+        said += os.read(leader, 1000)
+    server.hold.set()
+    with contextlib.suppress(OSError):  # which is how a terminal ends
+        while more := os.read(leader, 1000):
+            said += more
+    os.close(leader)
+    assert process.wait(60) == 0
+    assert b"kB" in said
+    assert b"Fetched: 3 files, 300013 bytes, " in said
 
 
 def test_the_token_goes_to_the_tracking_server_only(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -35,10 +34,6 @@ _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 _SERVERS = ("mlflow-artifacts", "http", "https")
 _FOR_GOOD = {"TooManyRedirects", "SSLError", "NoCredentialsError", "ImportError"}
 _AGAIN = (408, 425, 429)
-_OWN_DISK = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM,
-    errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
-}  # fmt: skip
 
 
 class Fetched(NamedTuple):
@@ -207,6 +202,7 @@ def _for_good(error: Exception) -> bool:
     kinds = {each.__name__ for link in chain(error) for each in type(link).__mro__}
     if isinstance(error, StoreError | ValueError) or kinds & _FOR_GOOD:
         return True
-    if status := status_of(error):
-        return 400 <= status < 500 and status not in _AGAIN
-    return isinstance(error, OSError) and error.errno in _OWN_DISK
+    if status := getattr(error, "status", None) or status_of(error):
+        return bool(400 <= status < 500) and status not in _AGAIN
+    network = isinstance(error, ConnectionError | TimeoutError)
+    return isinstance(error, OSError) and error.errno is not None and not network

@@ -121,12 +121,10 @@ def _lock(stage: Path) -> int:
     """Hold a folder until what is returned is closed, or the process ends, however it does."""
     lock = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        with suppress(OSError):  # of a network's file system without locks
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise M2sError(f"another m2s fetch is at work in {stage}: wait for it") from error
-    except M2sError:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
         os.close(lock)
-        raise
+        raise M2sError(f"another m2s fetch is at work in {stage}: wait for its end") from error
+    except OSError:  # a network's file system may have no locks
+        return lock
     return lock

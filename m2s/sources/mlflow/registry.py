@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from m2s.base.errors import M2sError, UsageError, Withheld
 from m2s.base.labels import PAUSED, is_set
@@ -24,7 +25,6 @@ from m2s.sources.mlflow import database, environment, listing, workspaces
 from m2s.sources.mlflow.artifacts import Store, StoreError
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.descriptions import Descriptions
-from m2s.sources.mlflow.fetch import Fetch
 from m2s.sources.mlflow.generations import ALIASES, About, Client, Generation, Learned, about
 from m2s.sources.mlflow.incremental import IncrementalRegistry
 from m2s.sources.mlflow.locations import location
@@ -33,6 +33,9 @@ from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
 from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
 from m2s.sources.mlflow.tagging import Tagging
+
+if TYPE_CHECKING:
+    from m2s.sources.mlflow.fetch import Fetch
 
 _FEW = 50
 """Up to so many aliased versions are looked up one by one instead of listing every version."""
@@ -171,6 +174,8 @@ class MlflowRegistry:
 
     def fetching(self, uri: str) -> Fetch:
         """Return what fetches the model at ``uri``; M2sError: it is not known where that lies."""
+        from m2s.sources.mlflow.fetch import Fetch
+
         named = uri.lower().startswith(("models:", "runs:"))
         where = self.resolve(uri) if named else uri
         if isinstance(where, Unreadable):

@@ -143,8 +143,7 @@ def _tls(error: BaseException) -> str:
 
 def _status(error: BaseException) -> int | None:
     """Return the HTTP status of an answer, or None when there was none or it is not told."""
-    given = getattr(error, "response", None)
-    answered = getattr(given, "status_code", None) or getattr(error, "status", None)
+    answered = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(answered, int):
         return answered
     if found := _STATUS.search(str(error)):
