@@ -67,7 +67,7 @@ SOAK := tests/cli/test_streams.py tests/laws tests/objects/test_layers_hostile.p
 soak: $(INSTALLED)
 	@assets="$$($(BIN)/python -m tests.controlplane.assets)" || exit 1; \
 	export M2S_SOAK=1 M2S_TEST_ALL=1 M2S_REQUIRE_CLUSTER=1 KUBEBUILDER_ASSETS="$$assets"; \
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/soak && $(BIN)/python -m pytest -n 2 --dist loadscope $(SOAK)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -o faulthandler_timeout=0 tests/soak && $(BIN)/python -m pytest -n 2 --dist loadscope $(SOAK)
 
 # What it costs, on servers of its own; the table goes to docs/benchmarks.md. It wants an idle machine.
 bench: $(INSTALLED)
