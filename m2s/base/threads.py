@@ -53,20 +53,20 @@ class Pulse:
         with _lock:
             _pulses.discard(self)
 
-    def fault(self, patience: float = 0.0) -> str:
-        """Return why the thread is not well, "" where it is, or has not been so for long enough."""
+    def fault(self, patience: float = 0.0) -> str | None:
+        """Return why the thread is not well, None where it is or has not been so for long."""
         late = self._clock() - self._due
         if late < patience or late < 0:
-            return ""
+            return None
         why = self._why or ": it is stuck"
         return f"{self.name} has not worked for {late:.0f} s{why}"
 
 
-def fault(patience: float = 0.0) -> str:
-    """Return which thread of this process is not well, for longer than ``patience``, or ""."""
+def fault(patience: float = 0.0) -> str | None:
+    """Return which thread of this process is not well, for longer than ``patience``or None."""
     with _lock:
         every = sorted(_pulses, key=lambda pulse: pulse.name)
-    return next((why for pulse in every if (why := pulse.fault(patience))), "")
+    return next((why for pulse in every if (why := pulse.fault(patience))), None)
 
 
 class Kept:

@@ -37,9 +37,9 @@ class LiveDeployment:
     fault: str = ""
 
     @property
-    def unreadable(self) -> str:
-        """Why it stays as it is, in words; "" where it can be read."""
-        return f"it cannot be read, so it is left as it is: {self.fault}" if self.fault else ""
+    def unreadable(self) -> str | None:
+        """Why it stays as it is, in words; None where it can be read."""
+        return f"it cannot be read, so it is left as it is: {self.fault}" if self.fault else None
 
     @cached_property
     def _metadata(self) -> Mapping[str, Any]:

@@ -86,11 +86,11 @@ class Checkup:
         return tuple(filter(None, (self.source.problem, *self.target.problems, self.lacking)))
 
     @property
-    def lacking(self) -> str:
-        """Which rights are missing that are needed, "" where none are or a problem tells why."""
+    def lacking(self) -> str | None:
+        """Which rights are missing that are needed, None where none are or a problem tells why."""
         lacking = {right for part in self.parts if not part.ok for right in part.missing}
         if not lacking or self.target.problems:
-            return ""
+            return None
         where = f"in namespace {self.target.namespace} at {self.target.identity}"
         return f"this account may not {rights.told(lacking)} {where}: allow it with a Role"
 

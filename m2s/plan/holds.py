@@ -35,12 +35,12 @@ class Held:
     all_templates: dict[str, str] = field(default_factory=dict)
     paused: dict[Key, str] = field(default_factory=dict)
 
-    def why(self, live: LiveDeployment) -> str:
-        """Return why ``live`` stays as it is, "" where nothing holds it."""
-        return next(self._reasons(live), "")
+    def why(self, live: LiveDeployment) -> str | None:
+        """Return why ``live`` stays as it is, None where nothing holds it."""
+        return next(self._reasons(live), None)
 
-    def why_not(self, manifest: Manifest, live: LiveDeployment) -> str:
-        """Return why ``manifest`` may not be written over ``live``, "" where it may.
+    def why_not(self, manifest: Manifest, live: LiveDeployment) -> str | None:
+        """Return why ``manifest`` may not be written over ``live``, None where it may.
 
         It may not while something that ``live`` serves, and ``manifest`` would not, is held.
         """
@@ -52,7 +52,7 @@ class Held:
         if live.template and live.template != manifest.template:
             for why in self._of_template(live):
                 return f"{live.key.name} is made from {live.template}, which is {why}"
-        return ""
+        return None
 
     def _reasons(self, live: LiveDeployment) -> Iterator[str]:
         if live.key in self.paused:

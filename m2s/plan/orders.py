@@ -64,15 +64,15 @@ class _Tags:
     models: Collection[str]
     versions: Collection[tuple[str, ModelVersion]]
 
-    def why(self, owner: str | None, names: Iterable[str]) -> str:
-        """Return why what serves one of these models stays as it is, "" where no tag says so."""
+    def why(self, owner: str | None, names: Iterable[str]) -> str | None:
+        """Return why what serves one of these models stays as it is, None where no tag says so."""
         for name in names:
             if name in self.models:
                 return f"paused by the tag {PAUSED} of {name}"
             for whose, version in self.versions:
                 if (whose, version.model) == (owner, name):
                     return f"paused by the tag {PAUSED} of {version}"
-        return ""
+        return None
 
 
 def _versions(item: Desired) -> tuple[ModelVersion, ...]:
@@ -82,7 +82,7 @@ def _versions(item: Desired) -> tuple[ModelVersion, ...]:
     return (version,) if version else ()
 
 
-def _why_paused(live: LiveDeployment, tags: _Tags) -> str:
+def _why_paused(live: LiveDeployment, tags: _Tags) -> str | None:
     if live.paused:
         return f"paused by its annotation {PAUSED}"
     return tags.why(live.owner, (one.model for one in live.served))

@@ -38,7 +38,7 @@ class Plan:
     owned: Mapping[str, int] = field(default_factory=dict)
     offered: Mapping[str, int] | None = None
     unchecked: tuple[str, ...] = ()
-    untemplated: str = ""
+    untemplated: str | None = None
     show_env: tuple[str, ...] = ()
     doubt: str = ""
     accepted: bool = False
@@ -77,8 +77,8 @@ class Plan:
             return ()
         return tuple(owner for owner, count in self.owned.items() if count and not offered[owner])
 
-    def refusal(self, max_delete: MaxDelete) -> str:
-        """Return why deleting would be refused (law 5), or "" where it would not."""
+    def refusal(self, max_delete: MaxDelete) -> str | None:
+        """Return why deleting would be refused (law 5), or None where it would not."""
         if question := self.untemplated or self.doubt:
             return question
         for owner in self.emptied:
@@ -87,25 +87,25 @@ class Plan:
                 "deployed here come from it; if that is meant, `m2s prune --all` removes them"
             )
         deletions, owned = len(self.losing), sum(self.owned.values())
-        if question := self._vanished(owned):
-            return question
+        if asks := self._vanished(owned):
+            return asks
         if not max_delete.allows(deletions, owned):
             return (
                 f"{deletions} of {owned} deployments would be {self._lost}, over --max-delete "
                 f"{max_delete}; `--max-delete {deletions}` allows it"
             )
-        return ""
+        return None
 
     @property
     def _lost(self) -> str:
         handed = sum(isinstance(each, Update) for each in self.losing)
         return "deleted or handed to another model" if handed else "deleted"
 
-    def _vanished(self, owned: int) -> str:
+    def _vanished(self, owned: int) -> str | None:
         """Ask whether it is meant that the registry lost half of the models, or more."""
         gone = [each.live for each in self.losing if (lost := loses(each)) and lost.gone]
         if self.accepted or len(gone) < 2 or 2 * len(gone) < owned:
-            return ""
+            return None
         names = told(one.model for live in gone for one in live.served)
         return (
             f"{len(gone)} of the {owned} deployments serve models that the registry no longer "

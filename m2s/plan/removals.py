@@ -20,12 +20,12 @@ from m2s.plan.ties import NONE, Ties
 
 def untemplated(
     templates: Templates, desired: Iterable[Desired], live: Iterable[LiveDeployment], scope: Scope
-) -> str:
-    """Return the question that templates raise of which there are only deployments left, or ""."""
+) -> str | None:
+    """Return the question that templates raise of which there are only deployments leftor None."""
     made = [item.key.name for item in live if item.template and scope.includes(item)]
     there = any(item.template for item in desired if isinstance(item, Manifest | Undeployable))
     if there or not made:
-        return ""
+        return None
     missing = f"--templates {templates.folder} has no templates"
     if templates.missing:
         missing = f"--templates {templates.folder}: there is no such folder"
@@ -120,7 +120,7 @@ def _is_about(item: Undeployable, live: LiveDeployment) -> bool:
 
 def _left_alone(live: LiveDeployment) -> Change | None:
     """Return what is shown of a deployment that cannot be read, or is going to be gone anyway."""
-    if live.fault:
+    if live.unreadable:
         return held_back(live, live.unreadable)
     return Unchanged(live, reasons.of_deletion(live)) if live.deleting else None
 
@@ -171,21 +171,21 @@ def _why_blocked(
     ties: Ties,
     *,
     renamed_to: Key | None,
-) -> str:
-    """Return why ``live``, which nothing wants, may not be deleted, "" where it may."""
+) -> str | None:
+    """Return why ``live``, which nothing wants, may not be deleted, None where it may."""
     if not live.served:
         return "its annotation m2s.io/model is gone, so the registry cannot be asked about it"
     if live.key in ties.foreign:
         return ties.foreign[live.key]
     if renamed_to:
-        return ""
+        return None
     if isinstance(found, Unreadable):
         return f"nothing lists {live.model} any more, and whether it is gone cannot be seen: " + (
             found.reason
         )
     if found is None or found.selected:
         return "a second look at the registry still finds it wanted: held; plan again"
-    return ""
+    return None
 
 
 def teardown(live: Iterable[LiveDeployment], scope: Scope) -> tuple[Change, ...]:

@@ -87,17 +87,17 @@ def write(
     return Write(_withheld(recorded, live, ignore), live)
 
 
-def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str:
+def _not_ours(live: LiveDeployment, scope: Scope, *, adopt: bool) -> str | None:
     if live.owner is None:
         if adopt:
-            return ""
+            return None
         return f"{live.key.name} exists and is not m2s's; --adopt takes it over"
     if live.owner not in scope.owners:
         return f"{live.key.name} belongs to the owner {live.owner}; give this one another name"
     if not scope.includes(live):
         served = " and ".join(one.model for one in live.served)
         return f"{live.key.name} serves {served}, which --model leaves out"
-    return ""
+    return None
 
 
 def _withheld(manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str]) -> Manifest:

@@ -85,7 +85,7 @@ class Httpd:
         self._server.serve_forever(_LOOK)
 
 
-def probe(fault: Callable[[], str]) -> WSGIApplication:
+def probe(fault: Callable[[], str | None]) -> WSGIApplication:
     """Return an application that answers 200 ``ok``, or 503 with the ``fault`` there is."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -77,15 +77,15 @@ class Loop:
         """Whether a write is under way, which has to be finished before the process ends."""
         return self._gate.busy
 
-    def stuck(self) -> str:
-        """Return why the process should be restarted, or "": nothing moves, success or not."""
+    def stuck(self) -> str | None:
+        """Return why the process should be restarted, or None: nothing moves, success or not."""
         age, patience = self._clock() - self._beat, self._pace.patience(self._settings.interval)
-        return f"the loop has not moved for {age:.0f} s" if age > patience else ""
+        return f"the loop has not moved for {age:.0f} s" if age > patience else None
 
-    def unready(self) -> str:
-        """Return why this replica is of no use yet, or ""; one that stands by is ready."""
+    def unready(self) -> str | None:
+        """Return why this replica is of no use yetor None; one that stands by is ready."""
         ready = self._complete or not self._leading()
-        return "" if ready else "no pass has read both sides yet"
+        return None if ready else "no pass has read both sides yet"
 
     def stop(self) -> None:
         """Begin nothing more; what is being written is finished."""

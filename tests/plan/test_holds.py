@@ -22,16 +22,16 @@ NAMELESS = cannot("", "", "x.yaml:1: no YAML", template="x.yaml", nameless=True)
         (BROKEN, has("iris", "iris 1"), "held: iris v2: deploy.yaml:3: no mapping"),
         (BROKEN, has("other", "iris 1"), "held: iris v2: deploy.yaml:3: no mapping"),
         (BROKEN, has("two", "tea 1, iris 1"), "held: iris v2: deploy.yaml:3: no mapping"),
-        (BROKEN, has("tea", "tea 1"), ""),
-        (BROKEN, has("iris", "iris 1", owner="team-a"), ""),
+        (BROKEN, has("tea", "tea 1"), None),
+        (BROKEN, has("iris", "iris 1", owner="team-a"), None),
         (SKIPPED, has("iris", "iris 1"), "held: iris v2: no deploy.yaml"),
-        (SKIPPED, has("iris", "iris 1", template="shop.yaml"), ""),
+        (SKIPPED, has("iris", "iris 1", template="shop.yaml"), None),
         (TEMPLATE, has("shop", "iris 1", template="shop.yaml"), "held: shop.yaml: no YAML"),
-        (TEMPLATE, has("tea", "tea 1", template="tea.yaml"), ""),
+        (TEMPLATE, has("tea", "tea 1", template="tea.yaml"), None),
         (NAMELESS, has("tea", "tea 1", template="tea.yaml"), "held: x.yaml: x.yaml:1: no YAML"),
-        (NAMELESS, has("iris", "iris 1"), ""),
+        (NAMELESS, has("iris", "iris 1"), None),
         (Paused(key("iris"), OWN, "paused by hand"), has("iris", "iris 1"), "paused by hand"),
-        (wants("iris", "iris 2"), has("iris", "iris 1"), ""),
+        (wants("iris", "iris 2"), has("iris", "iris 1"), None),
     ],
     ids=[
         "its model", "its model, under another name", "one of its models", "another model",
@@ -40,7 +40,7 @@ NAMELESS = cannot("", "", "x.yaml:1: no YAML", template="x.yaml", nameless=True)
     ],
 )  # fmt: skip
 def test_what_could_not_be_made_holds_what_is_there(
-    item: Desired, live: LiveDeployment, why: str
+    item: Desired, live: LiveDeployment, why: str | None
 ) -> None:
     assert holds.held([item], ()).why(live) == why
 
@@ -49,7 +49,7 @@ def test_a_blocked_row_holds_its_model() -> None:
     row = Blocked(key("new"), OWN, "refused", version=versions("iris 2")[0])
     found = holds.held((), [row])
     assert found.why(has("old", "iris 1")) == "held: new is blocked"
-    assert found.why(has("tea", "tea 1")) == ""
+    assert found.why(has("tea", "tea 1")) is None
 
 
 def test_what_is_held_is_held_under_its_old_name() -> None:
@@ -64,11 +64,13 @@ def test_what_is_held_is_held_under_its_old_name() -> None:
             wants("two", "tea 2"),
             "two still serves iris, which is held: iris v2: deploy.yaml:3: no mapping",
         ),
-        (wants("two", "tea 2, iris 1"), ""),
+        (wants("two", "tea 2, iris 1"), None),
     ],
     ids=["leaves it out", "serves it on"],
 )  # fmt: skip
-def test_what_serves_a_held_model_is_not_written_without_it(manifest: Manifest, why: str) -> None:
+def test_what_serves_a_held_model_is_not_written_without_it(
+    manifest: Manifest, why: str | None
+) -> None:
     assert holds.held([BROKEN], ()).why_not(manifest, has("two", "tea 1, iris 1")) == why
 
 

@@ -355,7 +355,7 @@ def test_health_is_the_age_of_the_loop_and_not_of_the_registry(world: World) -> 
     next(passes)
     assert not loop.unready()
     world.clock.now += 3 * 30 + 121
-    assert "the loop has not moved for" in loop.stuck()
+    assert "the loop has not moved for" in str(loop.stuck())
 
 
 def test_a_standby_is_ready_and_healthy(world: World) -> None:

@@ -75,7 +75,7 @@ def of_accounts(users: Iterable[tuple[str, str]], facts: Facts, namespace: str) 
 
 
 def of_model(
-    uri: str, facts: Facts, server: str, misfit: Callable[[MlModel], str]
+    uri: str, facts: Facts, server: str, misfit: Callable[[MlModel], str | None]
 ) -> Iterator[str]:
     """Yield why ``server`` cannot load the model at ``uri``; ``misfit`` judges a whole one."""
     model = facts.models.get(uri, UNKNOWN)

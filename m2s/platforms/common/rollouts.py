@@ -37,16 +37,16 @@ def standstill(
     return False, ""
 
 
-def deadline_exceeded(deployment: Body) -> str:
-    """Return why a Deployment will not progress any more, "" where it still may."""
+def deadline_exceeded(deployment: Body) -> str | None:
+    """Return why a Deployment will not progress any more, None where it still may."""
     stopped = _condition(deployment, "Progressing", "False")
     if stopped.get("reason") == _LATE and observed(deployment):
         name = deployment["metadata"]["name"]
         return f"Deployment {name} does not progress: {_told(stopped)}"
-    return ""
+    return None
 
 
-def unfinished(deployment: Body) -> str:
+def unfinished(deployment: Body) -> str | None:
     """Return what ``kubectl rollout status`` would wait for (kubectl's ``rollout_status.go``)."""
     label, status = f"Deployment {deployment['metadata']['name']}", deployment.get("status") or {}
     wanted = wanted_replicas(deployment)
@@ -61,7 +61,7 @@ def unfinished(deployment: Body) -> str:
         return f"{label}: {total - updated} old replicas are still there"
     if available < updated:
         return f"{label}: {available} of {updated} updated replicas are available"
-    return ""
+    return None
 
 
 def observed(deployment: Body) -> bool:
@@ -77,8 +77,8 @@ def wanted_replicas(deployment: Body) -> int:
     return 1 if replicas is None else int(replicas)
 
 
-def _obstacle(deployment: Body, pods: Sequence[Body]) -> str:
-    """Return what keeps a Deployment from being rolled out, in the cluster's words; "" if unknown.
+def _obstacle(deployment: Body, pods: Sequence[Body]) -> str | None:
+    """Return what keeps a Deployment from being rolled out, in its own words; None if unknown.
 
     That no pod can be made (a quota, an admission controller) is a condition of the Deployment;
     what keeps a pod from running only its ``pods`` tell, of which the youngest counts.
@@ -91,7 +91,7 @@ def _obstacle(deployment: Body, pods: Sequence[Body]) -> str:
     own = [pod for pod in pods if labels.items() <= (pod["metadata"].get("labels") or {}).items()]
     own.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     found = [f"pod {pod['metadata']['name']}: {why}" for pod in own for why in _troubles(pod)]
-    return one_line(found[0]) if found else ""
+    return one_line(found[0]) if found else None
 
 
 def _condition(thing: Body, kind: str, status: str) -> Body:

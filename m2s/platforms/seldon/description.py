@@ -59,8 +59,8 @@ def default_faults(fragment: Mapping[str, Any]) -> Iterator[Fault]:
             yield ("spec", "predictors", index), f"defaults.spec.predictors[{index}]: {text}"
 
 
-def refusal(spec: Mapping[str, Any]) -> str:
-    """Return which rule of Seldon Core's webhook the predictors break, "" where they break none.
+def refusal(spec: Mapping[str, Any]) -> str | None:
+    """Return which rule of Seldon Core's webhook the predictors break, None where they break none.
 
     As ``checkTraffic`` and ``ValidateSeldonDeployment`` (seldon-core, operator/apis): a cluster may
     lack the webhook, and a folder has none. What has the wrong type is the API server's to judge.
@@ -78,13 +78,13 @@ def refusal(spec: Mapping[str, Any]) -> str:
     return _fault_in_sum(live, alone=len(predictors) == 1)
 
 
-def _fault_in_sum(live: Sequence[Mapping[str, Any]], *, alone: bool) -> str:
+def _fault_in_sum(live: Sequence[Mapping[str, Any]], *, alone: bool) -> str | None:
     shares = [item.get("traffic") or 0 for item in live]
     if not all(isinstance(share, int) for share in shares):
-        return ""
+        return None
     total = sum(shares)
     if total == 100 or (len(live) == 1 and not (alone and 0 < total < 100)):
-        return ""
+        return None
     listed = ", ".join(
         f"{item.get('name')} {share}" for item, share in zip(live, shares, strict=True)
     )

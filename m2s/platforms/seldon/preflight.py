@@ -59,19 +59,19 @@ def checked(manifest: Manifest, facts: Facts) -> Manifest:
     return preflight.renamed(warned, facts, places)
 
 
-def _misfit(unit: Unit, protocol: str, model: MlModel) -> str:
+def _misfit(unit: Unit, protocol: str, model: MlModel) -> str | None:
     why = "" if unit.image else misfit(model, protocol)
-    return f"{why}: name an image that can in componentSpecs, for {unit.label}" if why else ""
+    return f"{why}: name an image that can in componentSpecs, for {unit.label}" if why else None
 
 
-def misfit(model: MlModel, protocol: str) -> str:
-    """Return why no image of Seldon Core's can be relied on to load ``model``, "" where one can.
+def misfit(model: MlModel, protocol: str) -> str | None:
+    """Return why no image of Seldon Core's can be relied on to load ``model``, None where one can.
 
     ``protocol`` is ``spec.protocol``; ``v2`` and ``kfserving`` are served by MLServer.
     """
     servers = _MLSERVER if protocol in V2 else _SELDON
     if any(server.loads(model) for server in servers):
-        return ""
+        return None
     return (
         f"logged with {preflight.logged_with(model)}, which no MLFLOW_SERVER image of Seldon Core "
         f"is sure to load ({'; '.join(server.name for server in servers)})"

@@ -1,5 +1,7 @@
 """A Model Registry behind an MLflow tracking URI."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections import Counter

@@ -140,8 +140,8 @@ class Server:
             raise self.error(doing, error) from error
 
 
-def _refusal(uri: str) -> str:
-    """Say why a URI cannot be a registry's, or return ""."""
+def _refusal(uri: str) -> str | None:
+    """Say why a URI cannot be a registry's, or return None."""
     try:
         parts = urlsplit(uri)
         _ = parts.port
@@ -153,19 +153,19 @@ def _refusal(uri: str) -> str:
         return reason
     if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
         return f"it has no scheme: did you mean http://{uri}?"
-    return _FILES if parts.scheme in ("", "file") else ""
+    return _FILES if parts.scheme in ("", "file") else None
 
 
-def _refusal_http(parts: SplitResult) -> str:
+def _refusal_http(parts: SplitResult) -> str | None:
     if not parts.hostname:
         return "it names no host: http://HOST:PORT is what MLflow wants"
     if parts.fragment or parts.query:
         return "it is a page's address: leave out what follows the path ('#…', '?…')"
-    return ""
+    return None
 
 
-def _refusal_managed(uri: str) -> str:
-    """Say why m2s does not read a registry that a cloud runs, or return "".
+def _refusal_managed(uri: str) -> str | None:
+    """Say why m2s does not read a registry that a cloud runs, or return None.
 
     SageMaker's is MLflow's own server, which AWS's plugin for MLflow signs the requests to.
     """
@@ -173,8 +173,8 @@ def _refusal_managed(uri: str) -> str:
         if re.match(pattern, uri):
             return f"m2s does not read {name}: {_INSTEAD}"
     if not uri.startswith("arn:"):
-        return ""
+        return None
     if not _SAGEMAKER.fullmatch(uri):
         return "it is no ARN of an MLflow server on SageMaker (arn:aws:sagemaker:…)"
     plugins = entry_points(group="mlflow.model_registry_store", name="arn")
-    return "" if plugins else f"MLflow on SageMaker wants AWS's plugin: pip install {_PLUGIN}"
+    return None if plugins else f"MLflow on SageMaker wants AWS's plugin: pip install {_PLUGIN}"
