@@ -32,6 +32,9 @@ BROUGHT = {path.removeprefix("model/"): content for path, content in FILES.items
 MARK = ".m2s-fetched"
 
 
+pytestmark = pytest.mark.server  # of its own, which answers as it is told
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no waiting between attempts."""
