@@ -36,7 +36,7 @@ def warnings(body: Body) -> Iterator[str]:
 
 def _unmatched(predictor: Mapping[str, Any], own: Sequence[Unit]) -> Iterator[str]:
     """Yield which containers belong to no node; one with an image may be a sidecar."""
-    known = {*_OPERATORS_OWN, *(unit.name for unit in own)}
+    known = [*_OPERATORS_OWN, *(unit.name for unit in own)]  # a name may be of any type
     stray = {
         str(one.get("name")): bool(one.get("image"))
         for one in mappings(predictor, "componentSpecs.*.spec.containers.*")
