@@ -574,13 +574,13 @@ def test_it_comes_from_all_that_mlflow_knows_it_by(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.uri)
     number = sample.log_version(mlflow_server.uri, "fetched", sample.deploy_yaml("fetched"))
     client = mlflow.MlflowClient(mlflow_server.uri, mlflow_server.uri)
-    client.set_registered_model_alias("fetched", "champion", str(number))
+    client.set_registered_model_alias("fetched", "brought", str(number))
     version = client.get_model_version("fetched", str(number))
     model = str(version.source).removeprefix("models:/")
     artifacts = str(client.get_logged_model(model).artifact_location)
     path = artifacts.removeprefix("mlflow-artifacts:/")
     uris = [
-        f"models:/fetched/{number}", "models:/fetched@champion", f"models:/{model}",
+        f"models:/fetched/{number}", "models:/fetched@brought", f"models:/{model}",
         f"runs:/{version.run_id}/model", artifacts, f"{mlflow_server.url}{SERVICE}/{path}",
     ]  # fmt: skip
     for each, uri in enumerate(uris):

@@ -137,8 +137,11 @@ def is_server(node: Body) -> bool:
 
 
 def containers(deployment: Body) -> Sequence[Body]:
-    """Return the containers of a Deployment's pods, without init containers."""
-    return mappings(deployment, "spec.template.spec.containers.*")
+    """Return the containers of a Deployment's pods, without init containers.
+
+    What has not the shape of a Deployment is no evidence: it raises here (law 11).
+    """
+    return (deployment["spec"]["template"].get("spec") or {}).get("containers") or ()
 
 
 def engine_predictor(deployment: Body) -> Mapping[str, Any] | None:
@@ -154,8 +157,9 @@ def engine_predictor(deployment: Body) -> Mapping[str, Any] | None:
 
 
 def _env(deployment: Body) -> Iterator[tuple[str, str]]:
-    for variable in mappings(deployment, "spec.template.spec.containers.*.env.*"):
-        yield str(variable.get("name")), str(variable.get("value") or "")
+    for container in containers(deployment):
+        for variable in container.get("env") or ():
+            yield str(variable.get("name")), str(variable.get("value") or "")
 
 
 def shortened(name: str) -> str:
