@@ -106,7 +106,7 @@ class Session(requests.Session):
             response = super().request(method, url, stream=True, **options)
             told.url, told.status = response.url, response.status_code
             if not streamed:  # whoever streams, as a fetch does, has a bound of their own
-                _ = _bounded(response).content  # which is read as a whole by that
+                _read(response)
             return response
 
     def get_redirect_target(self, resp: Any) -> Any:
@@ -124,11 +124,11 @@ class Session(requests.Session):
         return target
 
 
-def _bounded(answer: requests.Response) -> requests.Response:
-    """Return an answer of which no more can be read than there may be."""
+def _read(answer: requests.Response) -> None:
+    """Read an answer as a whole; RequestException: it is more than there may be."""
     pieces = answer.iter_content
 
-    def read(*how: Any, **options: Any) -> Iterator[bytes]:
+    def bounded(*how: Any, **options: Any) -> Iterator[bytes]:
         size = 0
         for piece in pieces(*how, **options):
             size += len(piece)
@@ -139,8 +139,11 @@ def _bounded(answer: requests.Response) -> requests.Response:
                 )
             yield piece
 
-    answer.iter_content = read  # type: ignore[method-assign]
-    return answer
+    answer.iter_content = bounded  # type: ignore[method-assign]
+    try:
+        _ = answer.content  # which is read by that
+    finally:
+        del answer.iter_content  # it would keep the answer until garbage is collected
 
 
 class Patient(Retry):
