@@ -137,10 +137,7 @@ def is_server(node: Body) -> bool:
 
 
 def containers(deployment: Body) -> Sequence[Body]:
-    """Return the containers of a Deployment's pods, without init containers.
-
-    What has not the shape of a Deployment is no evidence: it raises here (law 11).
-    """
+    """Return the containers of a Deployment's pods; what is no Deployment raises (law 11)."""
     return (deployment["spec"]["template"].get("spec") or {}).get("containers") or ()
 
 
