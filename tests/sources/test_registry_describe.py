@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -288,6 +289,22 @@ def test_a_large_file_is_refused_before_it_is_fetched(
     file = described(proxy.uri, fits).file
     assert file is not None
     assert len(file.content) == MAX_DEPLOY_FILE
+
+
+def test_a_file_that_swells_is_not_fetched_to_its_end(
+    mlflow_server: MlflowServer,
+    fault_proxy: Callable[..., FaultProxy],
+    scratch: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What its listing says of its size is no bound on what comes."""
+    monkeypatch.setattr("m2s.sources.mlflow.transport._LARGEST", 1024 * 1024)
+    version = logged(mlflow_server.uri, "swells", DEPLOY)
+    proxy = fault_proxy(mlflow_server)
+    swollen = gzip.compress(b"#" * 8 * 1024 * 1024)
+    proxy.answer(200, swollen, {"Content-Encoding": "gzip"}, path="deploy.yaml")
+    assert "sends more than 1048576 bytes" in unreadable(proxy.uri, version)
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_large_file_of_untold_size_is_refused(

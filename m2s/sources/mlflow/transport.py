@@ -105,8 +105,9 @@ class Session(requests.Session):
         with trace.request(method, url) as told, who, deadline.within(whole, each):
             response = super().request(method, url, stream=True, **options)
             told.url, told.status = response.url, response.status_code
-            if not streamed:  # whoever streams, as a fetch does, has a bound of their own
-                _read(response)
+            if not (streamed and _more.get()):  # only who expects a large file gets one
+                response.__class__ = Bounded  # has no fields of its own
+            _ = streamed or response.content  # which is read as a whole by that
             return response
 
     def get_redirect_target(self, resp: Any) -> Any:
@@ -124,26 +125,24 @@ class Session(requests.Session):
         return target
 
 
-def _read(answer: requests.Response) -> None:
-    """Read an answer as a whole; RequestException: it is more than there may be."""
-    pieces = answer.iter_content
+class Bounded(requests.Response):
+    """An answer of which no more is read than there may be."""
 
-    def bounded(*how: Any, **options: Any) -> Iterator[bytes]:
+    def iter_content(self, *how: Any, **options: Any) -> Iterator[Any]:
+        """Yield the pieces; see :meth:`requests.Response.iter_content`.
+
+        Raises:
+            RequestException: there is more.
+        """
         size = 0
-        for piece in pieces(*how, **options):
+        for piece in super().iter_content(*how, **options):
             size += len(piece)
             if size > _LARGEST:
-                answer.close()
+                self.close()
                 raise requests.exceptions.RequestException(
-                    f"{_server(answer.url)} sends more than {_LARGEST} bytes"
+                    f"{_server(self.url)} sends more than {_LARGEST} bytes"
                 )
             yield piece
-
-    answer.iter_content = bounded  # type: ignore[method-assign]
-    try:
-        _ = answer.content  # which is read by that
-    finally:
-        del answer.iter_content  # it would keep the answer until garbage is collected
 
 
 class Patient(Retry):
