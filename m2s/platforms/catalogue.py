@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
 
-from m2s.base.errors import UsageError
-from m2s.base.names import meant
 from m2s.domain.resource import Resource
 from m2s.domain.versions import Key
 from m2s.platforms.platform import Platform
@@ -35,14 +32,6 @@ ROWS: tuple[Row, ...] = (
     ),
 )  # fmt: skip
 """The first one serves versions that do not say by what."""
-
-
-def named(name: str) -> Platform:
-    """Return the platform of a name; a UsageError for one that there is not."""
-    row = next((row for row in ROWS if row.name == name), None)
-    if row is None:
-        raise UsageError(f"no such platform {name!r}; {meant(name, [row.name for row in ROWS])}")
-    return _made(row)
 
 
 def default() -> Platform:
@@ -93,10 +82,9 @@ def every() -> tuple[Resource, ...]:
     return tuple(row.resource for row in ROWS)
 
 
-def resources(names: Iterable[str] = ()) -> tuple[Resource, ...]:
-    """Return the kinds of these platforms, of the default one where none is named."""
-    chosen = set(names) or {ROWS[0].name}
-    return tuple(row.resource for row in ROWS if row.name in chosen)
+def resources() -> tuple[Resource, ...]:
+    """Return the kinds that are looked at though no description names them: the default one."""
+    return (ROWS[0].resource,)
 
 
 @cache

@@ -26,6 +26,7 @@ from m2s.objects import list_keys
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged, merge
 from m2s.objects.origins import Sources
+from m2s.platforms.common import tags
 from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
@@ -137,9 +138,7 @@ class Platform:
         Raises:
             Problem: there is no such tag, or its value is none.
         """
-        for tag in sorted(version.tags):
-            if tag.startswith("m2s.io/"):
-                raise Problem(f"tag {tag}: {self.name} has no such tag; remove it")
+        list(tags.read(version, {}))  # there is none to know: each is a Problem
         return ()
 
     def check(self, merged: Merged) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from m2s.base import strictyaml
 from m2s.domain.resource import Resource
 from m2s.domain.serving import State
-from m2s.domain.versions import Key
+from m2s.domain.versions import Key, ModelVersion
 from m2s.engine.execute import execute
 from m2s.engine.reconcile import make_plan
 from m2s.objects.layers import Layer
@@ -52,7 +52,7 @@ def row(request: pytest.FixtureRequest) -> Row:
 
 @pytest.fixture
 def platform(row: Row) -> Platform:
-    return catalogue.named(row.name)
+    return catalogue.of(Key("", "", row.resource.kind))
 
 
 @pytest.fixture
@@ -128,13 +128,13 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", [row.name for row in EVERY])
+@pytest.mark.parametrize("kind", [row.resource.kind for row in EVERY], ids=str)
 @tried(60, sharing=True)
 @given(spec=_JSON, metadata=_JSON, status=_JSON)
 def test_any_description_is_refused_or_read(
-    name: str, spec: Any, metadata: Any, status: Any
+    kind: str, spec: Any, metadata: Any, status: Any
 ) -> None:
-    platform = catalogue.named(name)
+    platform = catalogue.of(Key("", "", kind))
     head = {"apiVersion": platform.resource.api_version, "kind": platform.resource.kind}
     body = {**head, "metadata": metadata, "spec": spec}
     assert isinstance(platform.state({**body, "status": status}), State)
@@ -204,6 +204,14 @@ def test_without_a_description_its_own_server_is_a_description_too(platform: Pla
     _, merged = platform.complete(layers)
     platform.check(merged)
     assert list(platform.model_uris(merged.body))
+
+
+def test_a_tag_that_pauses_is_no_tag_of_the_platforms(platform: Platform, example: Example) -> None:
+    below = platform.complete([Layer("given", yaml.safe_load(example.deploy))])[1].body
+    paused = ModelVersion("iris", 1, tags={"m2s.io/paused": "true", "theirs": "x"})
+    assert platform.tag_layers(paused, below) == ()
+    with pytest.raises(Problem, match=r"tag m2s.io/odd: no such tag"):
+        platform.tag_layers(ModelVersion("iris", 1, tags={"m2s.io/odd": "x"}), below)
 
 
 def test_two_kinds_of_one_name_stand_side_by_side(

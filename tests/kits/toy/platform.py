@@ -12,6 +12,7 @@ from m2s.domain.serving import State
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body, replaced
 from m2s.objects.layers import Layer
+from m2s.platforms.common import documents
 from m2s.platforms.common.pods import Named, PodSpec, named
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.common.rollouts import deadline_exceeded, unfinished
@@ -29,16 +30,12 @@ class Toy(Platform):
         self.name, self.resource = name, resource
 
     def fault(self, document: Document) -> Fault | None:
-        body = document.value
-        if not isinstance(body, dict) or body.get("kind") != self.resource.kind:
-            return (), f"it must be one {self.resource.kind}"
-        if not self.resource.is_of(body.get("apiVersion")):
-            return ("apiVersion",), f"apiVersion must be {self.resource.api_version}"
-        if not isinstance(body.get("metadata", {}), dict):
-            return ("metadata",), "metadata must be a mapping"
-        if not isinstance(body.get("spec"), dict):
+        if found := documents.fault(document, self.resource):
+            return found
+        spec = document.value.get("spec")
+        if not isinstance(spec, dict):
             return ("spec",), "spec must be a mapping, with a modelUri"
-        if not isinstance(body["spec"].get("modelUri", ""), str | None):
+        if not isinstance(spec.get("modelUri", ""), str | None):
             return _URI, "spec.modelUri must be a text"
         return None
 
