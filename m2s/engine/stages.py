@@ -74,7 +74,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Built:
-    """What is wanted, all orders followed; ``described`` are the versions with a deploy.yaml.
+    """What is wanted, all orders followed; ``filed`` are the versions with a deploy.yaml.
 
     ``every`` is what is wanted before --model and orders; ``unchecked`` what preflight could not
     look at, a line each.

@@ -429,13 +429,18 @@ def test_a_mark_in_a_description_has_no_effect(on_cluster: World) -> None:
     assert on_cluster.objects.all() == {}
 
 
+def serve_before_the_policy(world: World, folder: Path) -> None:
+    """Have a model served that asks for the node's network, as it could when nothing forbade it."""
+    config = folder / "before.yaml"
+    config.write_text("policy: {level: privileged}\n")
+    world.models.add("iris", yaml.safe_dump(HOST))
+    world.apply("--config", str(config))
+
+
 def test_what_serves_already_stays_until_its_description_changes(
     on_cluster: World, tmp_path: Path
 ) -> None:
-    config = tmp_path / "before.yaml"
-    config.write_text("policy: {level: privileged}\n")
-    on_cluster.models.add("iris", yaml.safe_dump(HOST))
-    on_cluster.apply("--config", str(config))
+    serve_before_the_policy(on_cluster, tmp_path)
     before = on_cluster.objects.snapshot()
     planned = on_cluster.plan()["iris"]  # with m2s's own default
     assert planned["action"] == "unchanged"
@@ -459,10 +464,7 @@ def test_what_serves_already_stays_until_its_description_changes(
 def test_what_somebody_took_out_of_the_cluster_does_not_come_back(
     on_cluster: World, tmp_path: Path
 ) -> None:
-    config = tmp_path / "before.yaml"
-    config.write_text("policy: {level: privileged}\n")
-    on_cluster.models.add("iris", yaml.safe_dump(HOST))
-    on_cluster.apply("--config", str(config))
+    serve_before_the_policy(on_cluster, tmp_path)
     live = on_cluster.objects.all()["iris"]["spec"]["predictors"]
     del live[0]["componentSpecs"][0]["spec"]["hostNetwork"]
     on_cluster.objects.patch("iris", {"spec": {"predictors": live}})
