@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from m2s.base.names import meant
 from m2s.desired.manifest import ANCHORS
-from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer, Merged, merge
+from m2s.platforms.bare import Bare
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import Describing
 
 
-def described(
-    platform: Platform,
-    version: ModelVersion,
-    own: Sequence[Layer],
-    uri: str,
-    settings: Describing,
-    model_tags: Mapping[str, Mapping[str, str]],
-) -> Merged:
+def described(platform: Platform, bare: Bare, own: Sequence[Layer], settings: Describing) -> Merged:
     """Return a version's deployment: the layers, from the lowest.
 
     1. the platform's own server, only if there is no ``own`` layer;
@@ -28,17 +21,14 @@ def described(
     3. ``own``: the base template, then the deploy.yaml, as far as there are these;
     4. tags on the version.
 
-    The model lies at ``uri``, as a model server reads it; ``model_tags``, the tags of registered
-    models by model, may name the server's image.
-
     Raises:
         Problem: what keeps it from being one deployment.
     """
     below = _defaults(settings)
     if not own:
-        below = [*platform.own_layers(version, model_tags, uri, settings), *below]
+        below = [*platform.own_layers(bare, settings), *below]
     stack, merged = platform.complete([*below, *own])
-    if tagged := platform.tag_layers(version, merged.body):
+    if tagged := platform.tag_layers(bare.version, merged.body):
         merged = merge([*stack, *tagged], platform.list_keys)
     _check(platform, merged)
     return merged

@@ -18,6 +18,7 @@ from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
 from m2s.domain.versions import Description, Key, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
 from m2s.platforms import catalogue
+from m2s.platforms.bare import Bare
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
@@ -146,8 +147,11 @@ class Own:
         reader = Reader(settings, platform.readable, run_id=version.run_id)
         uri = reader.of_registry(described.uri)
 
+        tags = self.model_tags.get(version.model, {})
+        bare = Bare(version, uri, tags, described.mlmodel)
+
         def merged() -> Merged:
-            return stacked(platform, version, own, uri, settings, self.model_tags)
+            return stacked(platform, bare, own, settings)
 
         first = merged()
         # Made again where somebody asks: to keep all layers at hand takes half the memory there is.

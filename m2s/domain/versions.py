@@ -108,19 +108,6 @@ class DeployFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """How a version wants to be deployed: its resolved storage URI and its ``deploy.yaml``, if any.
-
-    ``file`` is None only when every place was read and none had one; ``near`` names a file that may
-    have been meant for one then, and where it is.
-    """
-
-    uri: str
-    file: DeployFile | None
-    near: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A version whose description could not be read: what was there is held, never deleted.
 
@@ -153,6 +140,21 @@ class MlModel:
     mlflow_version: str = ""
     python_version: str = ""
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How a version wants to be deployed: its resolved storage URI and its ``deploy.yaml``, if any.
+
+    ``file`` is None only when every place was read and none had one; ``near`` names a file that may
+    have been meant for one then, and where it is. ``mlmodel`` is what its MLmodel file says, where
+    somebody asked for that.
+    """
+
+    uri: str
+    file: DeployFile | None
+    near: str = ""
+    mlmodel: MlModel | Unchecked | None = None
 
 
 @dataclass(frozen=True, slots=True)

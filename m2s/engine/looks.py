@@ -11,6 +11,7 @@ from m2s.base.errors import Withheld
 from m2s.base.workers import Workers
 from m2s.desired import Wanted
 from m2s.desired.choosing import default_name
+from m2s.desired.per_version import ModelTags
 from m2s.domain import provenance
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import (
@@ -23,6 +24,8 @@ from m2s.domain.versions import (
 )
 from m2s.plan import ties
 from m2s.plan.second_look import Looked
+from m2s.platforms import catalogue
+from m2s.platforms.bare import Bare
 from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
 
@@ -101,6 +104,27 @@ def descriptions(
     ]
     found = workers.each("Looking again", look, lost)
     return {**described, **dict(zip((version for version, _ in lost), found, strict=True))}
+
+
+def mlmodels(
+    registry: Registry, workers: Workers, settings: Settings, described: Described, tags: ModelTags
+) -> Described:
+    """Return ``described`` with the MLmodel files that a platform's own server goes by.
+
+    ``tags`` are those of registered models, by model.
+    """
+    platform = catalogue.default()
+    asked = [
+        (version, found)
+        for version, found in described.items()
+        if _is_bare(found)
+        and platform.asks_mlmodel(Bare(version, found.uri, tags.get(version.model, {})), settings)
+    ]
+    models = workers.each(
+        "Reading MLmodel files", lambda each: registry.mlmodel(each[1].uri), asked
+    )
+    read = zip(asked, models, strict=True)
+    return {**described, **{v: replace(found, mlmodel=model) for (v, found), model in read}}
 
 
 _LOST = (

@@ -116,13 +116,16 @@ def build(sides: Sides, described: Described, known: Known) -> Built:
     described = _looked_again(sides, described, known)
     chosen, found = described.chosen, described.found
     tagged = desired.serves_undescribed(found.values(), settings)
+    tags = registry.model_tags() if tagged else {}
+    if tagged and not sides.templates.base:
+        found = looks.mlmodels(registry, sides.workers, settings, found, tags)
     made = desired.build(
         chosen.wanted,
         desired.Inputs(
             described=found,
             settings=settings,
             namespace=cluster.namespace,
-            model_tags=registry.model_tags() if tagged else {},
+            model_tags=tags,
             templates=sides.templates,
             every=chosen.every,
         ),

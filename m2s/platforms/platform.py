@@ -26,6 +26,7 @@ from m2s.objects import list_keys
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged, merge
 from m2s.objects.origins import Sources
+from m2s.platforms.bare import Bare
 from m2s.platforms.common import tags
 from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
@@ -104,20 +105,14 @@ class Platform:
 
     # What becomes of it.
 
-    def own_layers(
-        self,
-        version: ModelVersion,
-        model_tags: Mapping[str, Mapping[str, str]],
-        uri: str,
-        settings: OwnServer,
-    ) -> list[Layer]:
+    def asks_mlmodel(self, bare: Bare, settings: OwnServer) -> bool:  # noqa: ARG002
+        """Whether :meth:`own_layers` goes by what the version's MLmodel file says."""
+        return False
+
+    def own_layers(self, bare: Bare, settings: OwnServer) -> list[Layer]:
         """Return the deployment of a version that nobody describes, the lowest layer first.
 
-        Args:
-            version: with its tags.
-            model_tags: the tags of registered models, by model.
-            uri: where the model lies, as :meth:`readable` has it.
-            settings: the options for versions without a description.
+        ``settings`` are the options for versions without a description.
 
         Raises:
             Problem: an option or a tag keeps it from being served.

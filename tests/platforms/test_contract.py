@@ -22,6 +22,7 @@ from m2s.engine.reconcile import make_plan
 from m2s.objects.layers import Layer
 from m2s.plan.changes import Blocked, Create, Delete, Unchanged, Update
 from m2s.platforms import catalogue
+from m2s.platforms.bare import Bare
 from m2s.platforms.catalogue import Row
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
@@ -200,7 +201,7 @@ def test_without_a_description_its_own_server_is_a_description_too(platform: Pla
     registry = FakeRegistry()
     registry.add("iris", None)
     (version,) = registry.select(STAGED.selectors[0])
-    layers = platform.own_layers(version, {}, "s3://models/1", STAGED)
+    layers = platform.own_layers(Bare(version, "s3://models/1"), STAGED)
     _, merged = platform.complete(layers)
     platform.check(merged)
     assert list(platform.model_uris(merged.body))

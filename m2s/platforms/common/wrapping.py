@@ -6,12 +6,12 @@ URI, and the folder that it is copied to (seldon-core, ``model_initializer_injec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from m2s.base import images
-from m2s.domain.versions import ModelVersion
+from m2s.platforms.bare import Bare
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import OwnServer
 
@@ -30,17 +30,15 @@ class Image:
     tagged: bool
 
 
-def chosen(
-    version: ModelVersion, model_tags: Mapping[str, Mapping[str, str]], settings: OwnServer
-) -> Image | None:
+def chosen(bare: Bare, settings: OwnServer) -> Image | None:
     """Return the image of the registered model's tag, else the default, else None.
 
     Raises:
         Problem: what should be an image reference is not one.
     """
     tag = settings.image_tag or _DEFAULT_TAG
-    tagged = model_tags.get(version.model, {}).get(tag)
-    where = f"tag {tag} of {version.model}" if tagged is not None else "--default-image"
+    tagged = bare.tags.get(tag)
+    where = f"tag {tag} of {bare.version.model}" if tagged is not None else "--default-image"
     text = settings.default_image if tagged is None else tagged
     if text is None:
         return None

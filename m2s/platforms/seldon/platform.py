@@ -13,6 +13,7 @@ from m2s.domain.serving import State
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged
+from m2s.platforms.bare import Bare
 from m2s.platforms.common import rclone
 from m2s.platforms.common.pods import Named, PodSpec, text
 from m2s.platforms.common.reader import Reader
@@ -53,14 +54,8 @@ class Seldon(Platform):
     def blanked(self, body: Any) -> Any:
         return blanked(body)
 
-    def own_layers(
-        self,
-        version: ModelVersion,
-        model_tags: Mapping[str, Mapping[str, str]],
-        uri: str,
-        settings: OwnServer,
-    ) -> list[Layer]:
-        return server.layers(version, model_tags, uri, settings)
+    def own_layers(self, bare: Bare, settings: OwnServer) -> list[Layer]:
+        return server.layers(bare, settings)
 
     def complete(self, layers: list[Layer]) -> tuple[list[Layer], Merged]:
         return containers.with_implied(layers)

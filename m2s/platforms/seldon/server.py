@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from m2s.domain.versions import ModelVersion
 from m2s.objects.layers import Layer
+from m2s.platforms.bare import Bare
 from m2s.platforms.common import wrapping
 from m2s.settings.groups import OwnServer
 
@@ -22,21 +22,16 @@ _PROGRESS = 40 * 60
 """Seconds until a rollout counts as stuck: Kubernetes' ten minutes end before the half hour."""
 
 
-def layers(
-    version: ModelVersion,
-    model_tags: Mapping[str, Mapping[str, str]],
-    uri: str,
-    settings: OwnServer,
-) -> list[Layer]:
-    """Return the deployment of a model at ``uri``: in MLFLOW_SERVER, or wrapped in an image.
+def layers(bare: Bare, settings: OwnServer) -> list[Layer]:
+    """Return the deployment of a version: in MLFLOW_SERVER, or wrapped in an image.
 
     Raises:
         Problem: what should be an image reference is not one.
     """
-    image = wrapping.chosen(version, model_tags, settings)
+    image = wrapping.chosen(bare, settings)
     if image is None:
         return [_layer("MLFLOW_SERVER", settings, _prepackaged(settings))]
-    pod = wrapping.pod(_UNIT, image.reference, _PORTS, uri, settings)
+    pod = wrapping.pod(_UNIT, image.reference, _PORTS, bare.uri, settings)
     graph = {"name": _UNIT, "type": "MODEL"}
     wrapped = {"graph": graph, "componentSpecs": [{"spec": pod}]}
     wrapper = _layer("model wrapper", settings, wrapped)

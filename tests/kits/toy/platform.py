@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from m2s.base.strictyaml import Document
 from m2s.domain.resource import Resource
 from m2s.domain.rollout import Rollout
 from m2s.domain.serving import State
-from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body, replaced
 from m2s.objects.layers import Layer
+from m2s.platforms.bare import Bare
 from m2s.platforms.common import documents
 from m2s.platforms.common.pods import Named, PodSpec, named
 from m2s.platforms.common.reader import Reader
@@ -39,13 +39,7 @@ class Toy(Platform):
             return _URI, "spec.modelUri must be a text"
         return None
 
-    def own_layers(
-        self,
-        version: ModelVersion,
-        model_tags: Mapping[str, Mapping[str, str]],
-        uri: str,
-        settings: OwnServer,
-    ) -> list[Layer]:
+    def own_layers(self, bare: Bare, settings: OwnServer) -> list[Layer]:
         return [Layer("m2s's own toy", {"spec": {"modelUri": "", "replicas": 1}})]
 
     def readable(self, uri: str) -> str:
