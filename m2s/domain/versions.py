@@ -133,13 +133,18 @@ class Unchecked:
 class MlModel:
     """What the ``MLmodel`` file in a model's folder says, versions as written or "".
 
-    ``problem`` says why nothing can be made of the file; all else is empty then.
+    ``problem`` says why nothing can be made of the file; all else is empty then. ``formats`` are
+    the serialization formats that flavours name; ``pickled``: python_function loads a pickled
+    class; ``packed``: a whole Python environment lies beside the file.
     """
 
     flavors: tuple[str, ...] = ()
     mlflow_version: str = ""
     python_version: str = ""
     problem: str = ""
+    formats: tuple[str, ...] = ()
+    pickled: bool = False
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import MlModel
 from m2s.objects.body import Body
-from m2s.platforms.common import preflight
+from m2s.platforms.common import mlserver, preflight
 from m2s.platforms.common.pods import text
 from m2s.platforms.common.preflight import NEVER, Server
 from m2s.platforms.findings import Facts, Needs
@@ -69,6 +69,8 @@ def misfit(model: MlModel, protocol: str) -> str | None:
 
     ``protocol`` is ``spec.protocol``; ``v2`` and ``kfserving`` are served by MLServer.
     """
+    if protocol in V2 and (why := mlserver.misfit(model)):
+        return why
     servers = _MLSERVER if protocol in V2 else _SELDON
     if any(server.loads(model) for server in servers):
         return None

@@ -7,7 +7,7 @@ advice only, so that a store which does not answer, or answers nobody, must not 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from m2s.domain.versions import MlModel, Unchecked
 from m2s.sources.mlflow.artifacts import Store, StoreError, local_path
 
 FILE_NAME = "MLmodel"
+_ENVIRONMENT = "environment.tar.gz"
+"""What MLServer unpacks, and runs the model in (mlserver, ``env.py``)."""
 PATIENCE = 10.0
 """Seconds for one look. Google's and Azure's clients themselves try for one or two minutes."""
 _FAILURES = 3
@@ -90,8 +92,10 @@ def read(store: Store, folder: str) -> Found:
     origin = f"{FILE_NAME} in {store.scrub(folder)}"
     try:
         entries = store.entries(folder)
-        if any(entry.path.rpartition("/")[2] == FILE_NAME for entry in entries):
-            return parse(store.read(folder, FILE_NAME, origin))
+        names = {entry.path.rpartition("/")[2] for entry in entries}
+        if FILE_NAME in names:
+            found = parse(store.read(folder, FILE_NAME, origin))
+            return replace(found, packed=_ENVIRONMENT in names)
     except StoreError as error:
         return Unchecked(str(error))
     path = local_path(folder)
@@ -109,9 +113,16 @@ def parse(content: bytes) -> MlModel:
     top = documents[0].value if len(documents) == 1 else None
     if not isinstance(top, Mapping) or not isinstance(flavors := top.get("flavors"), Mapping):
         return MlModel(problem="it is no mapping with flavors")
-    pyfunc = flavors.get("python_function")
-    python = pyfunc.get("python_version") if isinstance(pyfunc, Mapping) else None
-    return MlModel(tuple(sorted(flavors)), _text(top.get("mlflow_version")), _text(python))
+    found = flavors.get("python_function")
+    pyfunc = found if isinstance(found, Mapping) else {}
+    told = [one.get("serialization_format") for one in flavors.values() if isinstance(one, Mapping)]
+    return MlModel(
+        tuple(sorted(flavors)),
+        _text(top.get("mlflow_version")),
+        _text(pyfunc.get("python_version")),
+        formats=tuple(sorted({one for one in told if isinstance(one, str)})),
+        pickled="python_model" in pyfunc,
+    )
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from m2s.platforms.findings import Facts
 from m2s.platforms.seldon.preflight import checked, misfit, needs
 from m2s.platforms.seldon.units import units
 from m2s.sources.mlflow import mlmodel
+from m2s.sources.mlflow.artifacts import Store
 from tests.kits.support import seldon
 
 
@@ -122,6 +124,7 @@ def test_azures_remote_is_settled_in_every_node_and_only_where_it_is_known() -> 
         ("", "", "", True),
         ("latest", "", "", True),
         ("3.17.2", "", "", False),
+        ("3.17.2", "", "v2", True),
     ],
 )
 def test_which_models_a_server_image_is_sure_to_load(
@@ -131,6 +134,40 @@ def test_which_models_a_server_image_is_sure_to_load(
     assert (told is None) is fits
     if not fits and mlflow:
         assert f"MLflow {mlflow}" in str(told)
+
+
+_PICKLED = "python_function: {python_model: python_model.pkl, "
+
+
+@pytest.mark.parametrize(
+    ("flavors", "beside", "python", "told"),
+    [
+        ("sklearn: {serialization_format: skops}", "", "3.10.4", "saved as skops, MLflow's"),
+        ("sklearn: {serialization_format: cloudpickle}", "", "3.12.1", ""),
+        ("pytorch: {serialization_format: pt2}", "", "3.10.4", "saved as pt2"),
+        ("sklearn: {serialization_format: skops}", "environment.tar.gz", "3.12.1", ""),
+        ("sklearn: {serialization_format: [skops]}", "", "3.10.4", ""),
+        (_PICKLED, "", "3.12.1", "its class was pickled by Python 3.12"),
+        (_PICKLED, "", "3.10.13", ""),
+        ("python_function: {model_code_path: model.py, ", "", "3.12.1", ""),
+    ],
+)
+def test_what_mlservers_images_cannot_load_is_told(
+    flavors: str, beside: str, python: str, told: str, tmp_path: Path
+) -> None:
+    """Protocol v2 is served by MLServer: Python 3.10, MLflow 2.20 at the most."""
+    pyfunc = flavors if "python_function" in flavors else f"{flavors}, python_function: {{"
+    text = f"mlflow_version: 2.20.1\nflavors: {{{pyfunc}python_version: {python}}}}}\n"
+    (tmp_path / "MLmodel").write_text(text)
+    if beside:
+        (tmp_path / beside).write_bytes(b"")
+    found = mlmodel.read(Store("sqlite://"), str(tmp_path))
+    assert isinstance(found, MlModel)
+    for protocol in ("v2", "kfserving"):
+        why = misfit(found, protocol) or ""
+        assert why.startswith(told)
+        assert ("MLServer" in why) is bool(told)
+    assert misfit(found, "seldon") is None
 
 
 def test_an_image_of_ones_own_is_not_judged() -> None:
