@@ -1,4 +1,4 @@
-"""A SeldonDeployment as the cluster has it."""
+"""A deployment as the cluster has it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,22 @@ from m2s.objects.body import Body, comparable, digest
 
 @dataclass(frozen=True)
 class LiveDeployment:
-    """A SeldonDeployment as the cluster has it, ours or anybody's.
+    """A deployment as the cluster has it, ours or anybody's.
 
     ``fault`` says why one cannot be read or compared; its ``body`` has then only what can be. Such
-    a one is left as it is (law 12).
+    a one is left as it is (law 12). ``parts`` are the objects that ``body`` is made of, the primary
+    one first, each as it is stored; () where ``body`` itself is stored.
     """
 
     key: Key
     body: Body
     fault: str = ""
+    parts: tuple[Body, ...] = ()
+
+    @property
+    def stored(self) -> tuple[Body, ...]:
+        """The objects that it is stored as, the primary one first."""
+        return self.parts or (self.body,)
 
     @property
     def unreadable(self) -> str | None:

@@ -27,14 +27,20 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """``GROUP/VERSION``."""
-        return f"{self.group}/{self.version}"
+        """``GROUP/VERSION``, ``VERSION`` alone in the core group."""
+        return f"{self.group}/{self.version}".lstrip("/")
 
     @property
     def right(self) -> str:
         """``PLURAL.GROUP``, as a Role and ``kubectl auth can-i`` have it."""
-        return f"{self.plural}.{self.group}"
+        return f"{self.plural}.{self.group}".rstrip(".")
 
     def is_of(self, api_version: object) -> bool:
         """Whether an ``apiVersion`` is one that m2s reads for this kind."""
         return api_version in [f"{self.group}/{each}" for each in (self.version, *self.also)]
+
+
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps")
+SERVICES = Resource("", "v1", "Service", "services")
+COMPANIONS = (CONFIG_MAPS, SERVICES)
+"""The kinds that a deployment may have beside its primary object."""

@@ -166,15 +166,18 @@ def _of_a_folder() -> Iterator[Need]:
 
 
 def _of_a_cluster(settings: Settings) -> Iterator[Need]:
-    kinds = [resource.right for resource in catalogue.resources()]
-    # A dry run asks for what the write would.
-    plan = _rights(kinds, "list", "get", "create", "patch")
-    delete, watch = _rights(kinds, "delete"), _rights(kinds, "watch")
+    used = catalogue.resources()
+    kinds = [resource.right for resource in used]
+    beside = {each.right for resource in used for each in catalogue.companions(resource.kind)}
+    every = [*kinds, *sorted(beside)]
+    # A dry run asks for what the write would; what is beside an object goes with it.
+    plan = _rights(every, "list", "get", "create", "patch")
+    delete, watch = _rights(kinds, "delete"), _rights(every, "watch")
     yield Need("plan", plan)
     yield Need("apply", plan)
     yield Need("prune", (*plan, *delete))
     yield Need("rollback", plan)
-    yield Need("status", _rights(kinds, "list"))
+    yield Need("status", _rights(every, "list"))
     yield Need("watch", (*plan, *watch, *(delete if settings.syncs else ())))
     events = _rights(["events"], "create", "patch")
     yield Need("Events", events, needed=False, without="no Events are written")

@@ -56,3 +56,27 @@ def sealed(body: Body) -> dict[str, Any]:
     bare = {**body, "metadata": {**metadata, "annotations": annotations}}
     checksum = {CHECKSUM: digest(bare)}
     return {**body, "metadata": {**metadata, "annotations": {**annotations, **checksum}}}
+
+
+def named(body: Body) -> tuple[str, str]:
+    """Return the kind and the name of an object."""
+    return body["kind"], body["metadata"]["name"]
+
+
+def owned(body: Body, owner: Body) -> dict[str, Any]:
+    """Return ``body`` as an object that ``owner`` has, so that it goes when that one is deleted."""
+    kind, name = named(owner)
+    who = {"apiVersion": owner["apiVersion"], "kind": kind, "name": name}
+    references = [{**who, "uid": owner["metadata"]["uid"]}]
+    return {**body, "metadata": {**body["metadata"], "ownerReferences": references}}
+
+
+def owners(body: Body) -> list[Mapping[str, Any]]:
+    """Return the references to what owns an object."""
+    given = body["metadata"].get("ownerReferences")
+    return [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
+
+
+def controlled(body: Body) -> Mapping[str, Any] | None:
+    """Return the reference to what controls an object, None where nothing does."""
+    return next((each for each in owners(body) if each.get("controller")), None)

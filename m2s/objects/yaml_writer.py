@@ -28,10 +28,10 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def dump(body: Any) -> bytes:
-    """Return one document with keys in order: the same object is always the same bytes."""
-    text: str = yaml.dump(
-        body,
+def dump(*bodies: Any) -> bytes:
+    """Return a document each with keys in order: the same objects are always the same bytes."""
+    text: str = yaml.dump_all(
+        bodies,
         Dumper=_Dumper,
         sort_keys=True,
         default_flow_style=False,

@@ -7,8 +7,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from m2s.domain.resource import Resource
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.resource import COMPANIONS, Resource
 from m2s.domain.versions import Key
+from m2s.objects.body import Body
 from m2s.platforms.platform import Platform
 
 
@@ -69,12 +71,28 @@ def is_other(kind: str, api_version: str) -> bool:
 def resource(about: Key | str) -> Resource:
     """Return the kind of an object, or of this name, as the API server names it."""
     kind = about if isinstance(about, str) else about.kind
-    return next(row.resource for row in ROWS if row.resource.kind == kind)
+    return next(each for each in (*every(), *COMPANIONS) if each.kind == kind)
+
+
+def companions(kind: str) -> tuple[Resource, ...]:
+    """Return the kinds of what a deployment of this kind has beside its primary object."""
+    return of(Key("", "", kind)).companions
+
+
+def live(key: Key, primary: Body, beside: tuple[Body, ...]) -> LiveDeployment:
+    """Return a deployment as it is stored: one that does not fit together has a fault (law 12)."""
+    if not companions(key.kind):
+        return LiveDeployment(key, primary)
+    try:
+        seen, fault = of(key).seen(primary, beside), ""
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        seen, fault = primary, f"the objects that it is stored as do not fit: {error!r}"
+    return LiveDeployment(key, seen, fault, (primary, *beside))
 
 
 def by_plural(plural: str) -> Resource | None:
     """Return the kind that URLs and Roles call so; None for another one."""
-    return next((row.resource for row in ROWS if row.resource.plural == plural), None)
+    return next((each for each in (*every(), *COMPANIONS) if each.plural == plural), None)
 
 
 def every() -> tuple[Resource, ...]:

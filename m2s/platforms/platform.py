@@ -84,6 +84,8 @@ class Platform:
     """What it is called on the command line and in ``m2s.yaml``."""
     resource: Resource
     """The kind of its primary object, which carries m2s's marks."""
+    companions: tuple[Resource, ...] = ()
+    """The kinds of what it has beside that and owns, in the order of writing."""
     list_keys: Mapping[str, list_keys.ListKey] = list_keys.KEYS
     """By which field the items of each list are told apart; others are replaced whole."""
     facts: tuple[str, ...] = ("image", "replicas")
@@ -208,9 +210,24 @@ class Platform:
         """Return a manifest with a warning for each thing that will keep it from serving."""
         return manifest
 
-    def companions(self, manifest: Manifest) -> tuple[Body, ...]:  # noqa: ARG002
-        """Return the objects that a deployment has beside its primary one, and owns."""
-        return ()
+    # How it is stored.
+
+    def stored(self, body: Body) -> tuple[Body, ...]:
+        """Return the objects that a deployment is stored as: the primary one, then its companions.
+
+        Each has its apiVersion, kind, name and namespace; what makes a companion of it,
+        :func:`m2s.platforms.common.bundles.companion` adds. m2s writes the primary object first,
+        has it own the others, and writes only what differs.
+        """
+        return (body,)
+
+    def seen(self, primary: Body, companions: Sequence[Body]) -> Body:  # noqa: ARG002
+        """Return the one body that m2s compares and shows: what :meth:`stored` took apart.
+
+        ``companions`` are those that are there: a run that was stopped leaves some out. The
+        metadata are the primary object's, apart from labels and annotations.
+        """
+        return primary
 
     # What has come of it.
 

@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 def test_the_code_is_the_toys() -> None:
     code = Path(toy.__file__).read_text()
     *blocks, row = BLOCKS
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     for block in blocks:
         for function in block.strip().split("\n\n\n"):
             assert textwrap.indent(function, "    ") in code

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
+from urllib.error import HTTPError
 
 from m2s.domain.resource import Resource
 from m2s.platforms.catalogue import ROWS, Row
 from tests.kits.support import description
+from tests.servers import ApiServer, wait_for
 
 TOY = Row(
     "toy",
@@ -73,3 +76,18 @@ def crd(resource: Resource) -> dict[str, Any]:
             ],
         },
     }
+
+
+def install(server: ApiServer, resource: Resource) -> None:
+    """Have an API server serve a kind, where it does not yet."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    with contextlib.suppress(HTTPError):
+        server.call("POST", path, crd(resource))
+
+    def served() -> bool:
+        with contextlib.suppress(HTTPError):
+            server.call("GET", f"/apis/{resource.api_version}/{resource.plural}?limit=1")
+            return True
+        return False
+
+    wait_for(served, f"{resource.kind} to be served")

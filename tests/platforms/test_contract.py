@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
 import yaml
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.base import strictyaml
-from m2s.domain.resource import Resource
+from m2s.base.labels import MANAGED_BY, OWNER
 from m2s.domain.serving import State
 from m2s.domain.versions import Key, ModelVersion
 from m2s.engine.execute import execute
@@ -31,10 +30,9 @@ from m2s.targets.cluster import Cluster
 from m2s.targets.folder.namespace import FolderCluster
 from m2s.targets.kubernetes.namespace import connect
 from tests.kits.fakes import FakeRegistry
-from tests.kits.platform_kit import EVERY, EXAMPLES, Example, crd
+from tests.kits.platform_kit import EVERY, EXAMPLES, Example, install
 from tests.kits.support import tried
 from tests.servers import ApiServer
-from tests.servers.process import wait_for
 
 STAGED = build({"stage": ["Staging"]}, {})
 
@@ -70,21 +68,6 @@ def cluster(request: pytest.FixtureRequest, row: Row, tmp_path: Path) -> Iterato
     install(server, row.resource)
     kubeconfig = request.getfixturevalue("kubeconfig")
     yield connect(None, str(kubeconfig), None)
-
-
-def install(server: ApiServer, resource: Resource) -> None:
-    """Have an API server serve a kind, where it does not yet."""
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    with contextlib.suppress(HTTPError):
-        server.call("POST", path, crd(resource))
-
-    def served() -> bool:
-        with contextlib.suppress(HTTPError):
-            server.call("GET", f"/apis/{resource.api_version}/{resource.plural}?limit=1")
-            return True
-        return False
-
-    wait_for(served, f"{resource.kind} to be served")
 
 
 def document(text: str) -> strictyaml.Document:
@@ -182,6 +165,29 @@ def test_a_version_is_deployed_promoted_and_removed(
     assert isinstance(same, Unchanged)
 
 
+def test_what_it_is_stored_as_comes_to_the_same_again(platform: Platform, example: Example) -> None:
+    registry = FakeRegistry()
+    for deploy in (example.deploy, None):
+        registry.add(f"iris-{bool(deploy)}".lower(), deploy)
+    for change in make_plan(registry, _nowhere(), STAGED).changes:
+        if not isinstance(change, Create) or change.key.kind != platform.resource.kind:
+            continue
+        body = change.manifest.body
+        primary, *companions = platform.stored(body)
+        assert platform.seen(primary, companions) == body
+        assert primary["kind"] == platform.resource.kind
+        kinds = [each.kind for each in platform.companions]
+        assert [kinds.index(each["kind"]) for each in companions] == sorted(
+            kinds.index(each["kind"]) for each in companions
+        )
+        for each in (primary, *companions):
+            assert each["metadata"]["namespace"] == change.key.namespace
+            assert each["metadata"]["labels"][MANAGED_BY] == "m2s"
+            assert each["metadata"]["labels"][OWNER] == change.manifest.owner
+            assert each["apiVersion"] == catalogue.resource(each["kind"]).api_version
+        platform.seen(primary, ())  # of a run that was stopped
+
+
 def test_what_left_is_removed_beside_what_stays(
     cluster: Cluster, platform: Platform, example: Example
 ) -> None:
@@ -256,6 +262,26 @@ def test_a_plan_holds_several_kinds(tmp_path: Path) -> None:
     execute(planned, cluster, delete=True)
     again = make_plan(registry, cluster, STAGED)
     assert all(isinstance(change, Unchanged) for change in again.changes)
+
+
+def test_a_file_holds_all_that_a_deployment_is_stored_as(tmp_path: Path) -> None:
+    registry, cluster = FakeRegistry(), FolderCluster(tmp_path, "default")
+    registry.add("iris", EXAMPLES["toy"].deploy)
+    execute(make_plan(registry, cluster, STAGED), cluster)
+    (file,) = (tmp_path / "default").iterdir()
+    documents = list(yaml.safe_load_all(file.read_text()))
+    assert [each["kind"] for each in documents] == ["ToyServer", "ConfigMap"]
+    assert "ownerReferences" not in file.read_text()
+
+    by_hand = documents[1]["metadata"]["annotations"]
+    by_hand["m2s.io/run-id"] = "by-hand"
+    file.write_text(yaml.safe_dump_all(documents))
+    (change,) = make_plan(registry, cluster, STAGED).changes
+    assert isinstance(change, Update)
+    assert [str(field) for field in change.fields] == ["metadata.annotations[m2s.io/run-id]"]
+    execute(make_plan(registry, cluster, STAGED), cluster)
+    (same,) = make_plan(registry, cluster, STAGED).changes
+    assert isinstance(same, Unchanged)
 
 
 def test_a_kind_that_nobody_knows_is_one_line() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,15 +167,27 @@ class Files:
             raise ClusterError(f"{file}, {error}") from error
         version = hashlib.sha256(content).hexdigest()[:16]
         for document in documents:
-            resource = _kind(document)
+            resource = _kind(document, catalogue.every())
             if resource is None:
                 continue
-            metadata = _metadata(document, file)
-            if metadata.get("namespace", self._namespace) == self._namespace:
-                key = Key(self._namespace, metadata["name"], resource.kind)
-                body = {**document.value, "metadata": {**metadata, "resourceVersion": version}}
-                held = _held(file, key, len(documents))
-                yield Found(LiveDeployment(key, body), file, held)
+            body = self._body(document, file, version)
+            if body is None:
+                continue
+            key = Key(self._namespace, body["metadata"]["name"], resource.kind)
+            companions = catalogue.companions(resource.kind)
+            kinds = [each for each in documents if _kind(each, companions)]
+            beside = [self._body(each, file, version) for each in kinds]
+            held = _held(file, key, len(documents) - len(kinds))
+            yield Found(catalogue.live(key, body, tuple(filter(None, beside))), file, held)
+
+    def _body(
+        self, document: strictyaml.Document, file: Path, version: str
+    ) -> dict[str, Any] | None:
+        """Return an object of the folder's namespace, None for one of another."""
+        metadata = _metadata(document, file)
+        if metadata.get("namespace", self._namespace) != self._namespace:
+            return None
+        return {**document.value, "metadata": {**metadata, "resourceVersion": version}}
 
 
 @contextmanager
@@ -193,13 +205,13 @@ def without_servers_fields(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in metadata.items() if key not in _SERVERS_OWN}
 
 
-def _kind(document: strictyaml.Document) -> Resource | None:
-    """Return which kind of deployment a document is, None for any other object."""
+def _kind(document: strictyaml.Document, among: Iterable[Resource]) -> Resource | None:
+    """Return which of some kinds a document is, None for any other object."""
     value = document.value
     if not isinstance(value, dict):
         return None
-    told, group = value.get("kind"), str(value.get("apiVersion")).partition("/")[0]
-    kinds = (each for each in catalogue.every() if (each.kind, each.group) == (told, group))
+    told = value.get("kind"), str(value.get("apiVersion")).partition("/")[0]
+    kinds = (each for each in among if (each.kind, each.group or each.version) == told)
     return next(kinds, None)
 
 

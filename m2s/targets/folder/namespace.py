@@ -15,6 +15,7 @@ from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.objects.yaml_writer import dump
+from m2s.platforms import catalogue
 from m2s.targets.folder.files import Files, without_servers_fields
 from m2s.targets.names import namespace_name
 
@@ -22,9 +23,10 @@ from m2s.targets.names import namespace_name
 class FolderCluster:
     """The files of ``PATH/NAMESPACE``; implements :class:`~m2s.targets.cluster.Cluster`.
 
-    A deployment is ``NAME.yaml``, replaced atomically and wholly ours: what the manifest leaves out
-    is not kept. Other files are read, never written. A folder that does not exist is an empty
-    cluster; the first apply makes it. Safe to use from several threads.
+    A deployment is ``NAME.yaml``, a document for each object that it is stored as, replaced
+    atomically and wholly ours: what the manifest leaves out is not kept. Other files are read,
+    never written. A folder that does not exist is an empty cluster; the first apply makes it. Safe
+    to use from several threads.
     """
 
     def __init__(self, path: str | Path, namespace: str | None) -> None:
@@ -87,13 +89,13 @@ class FolderCluster:
 
         A file that moved meanwhile, but to exactly what would be written, is no conflict.
         """
-        body = _content(manifest.body)
+        text = _text(catalogue.of(manifest.key).stored(manifest.body))
         with self._lock:
             now = self._ours_to_write(manifest.key)
-            if now is None or now.digest != digest(comparable(body)):
+            if now is None or now.digest != digest(comparable(_content(manifest.body))):
                 _check_unmoved(now, live)
-            if now is None or dump(_content(now.body)) != dump(body):
-                self._files.replace(manifest.key, dump(body))
+            if now is None or _text(now.stored) != text:
+                self._files.replace(manifest.key, text)
             written = self._get(manifest.key)
         if written is None:
             raise Conflict(f"{self._files.file(manifest.key)} was deleted at once: plan again")
@@ -152,6 +154,10 @@ class FolderCluster:
         if found is None and os.path.lexists(file):
             raise Rejected(f"{file} holds something else than {key.kind} {key}: move it away")
         return found.live if found else None
+
+
+def _text(parts: Iterable[Body]) -> bytes:
+    return dump(*map(_content, parts))
 
 
 def _content(body: Body) -> dict[str, Any]:

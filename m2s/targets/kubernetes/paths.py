@@ -12,4 +12,4 @@ def of(resource: Resource, namespace: str, name: str = "") -> str:
     """
     tail = f"/{object_name(name)}" if name else ""
     place = f"namespaces/{namespace_name(namespace)}/{resource.plural}{tail}"
-    return f"/apis/{resource.api_version}/{place}"
+    return f"/{'apis' if resource.group else 'api'}/{resource.api_version}/{place}"

@@ -16,6 +16,7 @@ from m2s.base.threads import Kept, Pulse
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.resource import Resource
 from m2s.domain.versions import Key
+from m2s.objects.body import controlled
 from m2s.platforms import catalogue
 from m2s.targets.kubernetes import decoder, paths
 from m2s.targets.kubernetes.api import Api
@@ -131,13 +132,17 @@ class Watching:
                     break
                 pulse.beat(_BOUND)
                 self._heard, version = time.monotonic(), event.version or version
-                if event.live is not None:
+                if event.live is not None and not self._is_copied(event.live):
                     self._tell("")
                     gone = event.kind == "DELETED"
                     self._seen(event.live.key, None if gone else event.live)
         finally:
             stream.close()
         return version
+
+    def _is_copied(self, live: LiveDeployment) -> bool:
+        """Whether a controller made a built-in object, with labels of ours that it copied."""
+        return self._resource.group == "apps" and controlled(live.body) is not None
 
     def _open(self, version: str) -> BaseHTTPResponse:
         query = {

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from m2s.base.labels import MARKS
 from m2s.base.strictyaml import Document
-from m2s.domain.resource import Resource
+from m2s.domain.resource import CONFIG_MAPS, Resource
 from m2s.domain.rollout import Rollout
 from m2s.domain.serving import State
 from m2s.objects.body import Body, replaced
 from m2s.objects.layers import Layer
 from m2s.platforms.bare import Bare
 from m2s.platforms.common import documents
+from m2s.platforms.common.bundles import companion
 from m2s.platforms.common.pods import Named, PodSpec, named
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.common.rollouts import deadline_exceeded, unfinished
@@ -25,6 +27,8 @@ _URI: Path = ("spec", "modelUri")
 
 class Toy(Platform):
     """Serves one model behind one URI."""
+
+    companions = (CONFIG_MAPS,)
 
     def __init__(self, name: str, resource: Resource) -> None:
         self.name, self.resource = name, resource
@@ -61,6 +65,24 @@ class Toy(Platform):
 
     def pod_specs(self, body: Body) -> Iterator[PodSpec | Named]:
         yield from named(body, (), {"kind": "kinds", "spec.image": "images"})
+
+    def stored(self, body: Body) -> tuple[Body, ...]:
+        metadata = body["metadata"]
+        told = metadata.get("annotations") or {}
+        noted = {name: text for name, text in told.items() if name.startswith(MARKS)}
+        rest = {name: text for name, text in told.items() if name not in noted}
+        bare = {name: part for name, part in metadata.items() if name != "annotations"}
+        primary = {**body, "metadata": {**bare, **({"annotations": rest} if rest else {})}}
+        name = f"{metadata['name']}-toy"
+        return primary, companion(body, CONFIG_MAPS, name, {}, annotations=noted)
+
+    def seen(self, primary: Body, companions: Sequence[Body]) -> Body:
+        metadata = primary["metadata"]
+        told = dict(metadata.get("annotations") or {})
+        for each in companions:
+            if each["metadata"]["name"] == f"{metadata['name']}-toy":
+                told |= each["metadata"].get("annotations") or {}
+        return {**primary, "metadata": {**metadata, "annotations": told}}
 
     def related(self, live: Body) -> str:
         return f"toy={live['metadata']['name']}"
