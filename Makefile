@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all bench soak check format completions docs constraints locks helm_deploy helm_delete clean
+.PHONY: help demo test test-quick test-all test-serving bench soak check format completions docs constraints locks helm_deploy helm_delete clean
 
 # What there is.
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make test         the tests, on a real MLflow server and a real Kubernetes API server'
 	@echo 'make test-quick   those that need no server and no registry, in seconds; ARGS=tests/test_x.py for some'
 	@echo 'make test-all     the slow ones too, as CI does'
+	@echo 'make test-serving models that answer from pods that run, on Linux; part of test-all'
 	@echo 'make soak         every request spoiled in every way, and all other troubles: an hour'
 	@echo 'make bench        what m2s costs, side by side with kubectl; BENCH_ARGS=--quick for a glance'
 	@echo 'make check        style, types and import laws'
@@ -54,11 +55,18 @@ test-quick: $(INSTALLED)
 	@M2S_TEST_QUICK=1 $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow' $(ARGS)
 
 # The controller's processes, the chart's rights and a fresh installation as well, and the laws on
-# three times as many examples; and MLflow servers of other generations, in environments that are made
-# once, in the same cache.
+# three times as many examples; MLflow servers of other generations, in environments that are made
+# once, in the same cache; KServe and pods that run, of programs that are built there as well.
 test-all: $(INSTALLED)
 	@$(BIN)/python -m tests.generations.environments || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1
+	@$(LOOPS) >&2 || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1
 	@M2S_TEST_ALL=1 $(MAKE) --no-print-directory test PYTEST_ARGS=
+
+# What needs Deployments to become pods, on KServe and in namespaces of this machine; docs/serving-lab.md.
+LOOPS = { $(BIN)/python -m tests.controllers.binary && $(BIN)/python -m tests.kserve.binary; }
+test-serving: $(INSTALLED)
+	@assets="$$($(BIN)/python -m tests.controlplane.assets)" && $(LOOPS) >&2 || exit 1; \
+	KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope -m serving $(ARGS)
 
 # Faults: each kind of request x each fault, once and always, and then what there is on kills, lapsed
 # leases, lying registries, full disks and hostile input. M2S_SOAK_LOG=FILE follows the first part.

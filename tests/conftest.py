@@ -28,6 +28,7 @@ pytest_plugins = (
     "tests.kits.faulty_cluster",
     "tests.kits.stores",
     "tests.kits.watch_kit",
+    "tests.kserve.fixtures",
 )
 
 if os.environ.get("M2S_TEST_QUICK") == "1":

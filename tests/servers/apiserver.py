@@ -42,11 +42,11 @@ class ApiServer:
     that needs a status writes it through ``/status`` with :attr:`admin`.
     """
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, *, port: int | None = None) -> None:
         self._binaries, self._folder = binaries, folder
         self.tls: Tls = make_tls(folder)
         self.admin_token = secrets.token_urlsafe(24)
-        self._port = free_port()
+        self._port = port or free_port()
         self._numbers = itertools.count(1)
         self._write_secrets()
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
@@ -68,6 +68,11 @@ class ApiServer:
     def ca_file(self) -> Path:
         """The authority that signed the server's certificate; the fault proxy's as well."""
         return self.tls.ca_file
+
+    @property
+    def accounts_key(self) -> Path:
+        """The key that signs the ServiceAccounts' tokens."""
+        return self._folder / "accounts.key"
 
     def start(self) -> None:
         """Start kube-apiserver on the same port and data and wait until it is ready."""
@@ -211,7 +216,7 @@ class ApiServer:
         return Process(argv, self._folder / f"{binary.name}.log", cwd=self._folder)
 
     def _write_secrets(self) -> None:
-        write_key(ec.generate_private_key(ec.SECP256R1()), self._folder / "accounts.key")
+        write_key(ec.generate_private_key(ec.SECP256R1()), self.accounts_key)
         tokens = self._folder / "tokens.csv"
         tokens.touch(mode=0o600)
         tokens.write_text(f"{self.admin_token},admin,admin,system:masters\n")
@@ -238,7 +243,7 @@ class ApiServer:
             "authorization-mode": "RBAC",
             "token-auth-file": self._folder / "tokens.csv",
             "service-account-issuer": "https://kubernetes.default.svc",
-            "service-account-key-file": self._folder / "accounts.key",
-            "service-account-signing-key-file": self._folder / "accounts.key",
+            "service-account-key-file": self.accounts_key,
+            "service-account-signing-key-file": self.accounts_key,
             "service-cluster-ip-range": "10.0.0.0/24",
         }

@@ -1,0 +1,1 @@
+"""The real KServe controller with its webhooks, on an API server of its own."""
