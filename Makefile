@@ -1,6 +1,9 @@
 # Every target sets up what it needs in .venv; nothing else on the machine is touched, except for the
 # cache of the tests' servers and helm (~/.cache/m2s). `make test` and `make demo` need no other step.
 
+# The tests start hundreds of processes: each would compile all of m2s anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
