@@ -65,7 +65,7 @@ def time_left() -> float:
     return _bound.get().whole()
 
 
-class Source(io.RawIOBase):
+class TimedStream(io.RawIOBase):
     """What arrives at a socket, until a deadline or after so many bytes; then reading fails.
 
     The socket's timeout bounds the silence between two bytes; the deadline may move while it is
@@ -121,7 +121,7 @@ class _File:
     left: Left
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(Source(self.sock, self.left))
+        return io.BufferedReader(TimedStream(self.sock, self.left))
 
 
 class _Timed(HTTPConnection):

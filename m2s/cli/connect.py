@@ -17,7 +17,7 @@ from m2s.targets.cluster import Cluster
 
 if TYPE_CHECKING:
     from m2s.sources.mlflow.registry import MlflowRegistry
-    from m2s.sources.mlflow.tagging import Tagging
+    from m2s.sources.mlflow.tagging import MlflowTagging
     from m2s.targets.kubernetes.events import Events
     from m2s.targets.kubernetes.lease import Lease
     from m2s.targets.kubernetes.namespace import KubernetesCluster
@@ -102,11 +102,11 @@ def edges(chosen: Settings, seen: Seen | None) -> Edges:
     models = whole.incremental(chosen.resync)
     if chosen.folder:
         return Edges(models, target, templates=folder, forget=models.forget)
-    from m2s.targets.kubernetes.watching import Watching
+    from m2s.targets.kubernetes.watching import KindsWatch
     from m2s.watch.quiet import Quiet
 
     own = _alone(chosen)
-    watching = Watching(own.api, own.namespace, chosen.owners, seen)
+    watching = KindsWatch(own.api, own.namespace, chosen.owners, seen)
     watching.start()
     quiet = Quiet(models, watching.unbroken, folder)
     return Edges(models, target, watching.stop, folder, models.forget, quiet)
@@ -129,7 +129,7 @@ def events(chosen: Settings) -> Events | None:
     return Events(_alone(chosen).api)
 
 
-def tagging(chosen: Settings) -> Tagging | None:
+def tagging(chosen: Settings) -> MlflowTagging | None:
     """Return where MLflow is told what is live, over a connection that no pass waits for."""
     return registry(chosen).tagging() if chosen.write_back else None
 

@@ -51,7 +51,7 @@ class Text:
     line: int
 
 
-class Named:
+class Nameable:
     """Something an expression may ask, but not give; its text says what it is."""
 
     def lacks(self, name: object) -> str:

@@ -48,7 +48,7 @@ class ClusterSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CommandRights:
     """A command, or a part of one, and what it lacks."""
 
     need: Need
@@ -69,14 +69,14 @@ class Checkup:
     needs: tuple[Need, ...]
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[CommandRights, ...]:
         """Every command with what it lacks; none where the target did not tell."""
         access = self.target.access
         if access is None:
             return ()
         missing = access.missing
         return tuple(
-            Part(need, tuple(right for right in need.rights if right in missing))
+            CommandRights(need, tuple(right for right in need.rights if right in missing))
             for need in self.needs
         )
 
@@ -144,7 +144,7 @@ def _target(target: ClusterSide) -> dict[str, Any]:
     }
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: CommandRights) -> dict[str, Any]:
     return {
         "command": part.need.what,
         "works": not part.missing,

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from m2s.base import mask
 from m2s.domain.rights import told
-from m2s.engine.check import Checkup, ClusterSide, Part, RegistrySide
+from m2s.engine.check import Checkup, ClusterSide, CommandRights, RegistrySide
 from m2s.output import words
 from m2s.output.tables import folded, masked
 
@@ -90,7 +90,7 @@ def _target(target: ClusterSide) -> Iterator[_Row]:
         yield _Row("Problem", problem, _BAD)
 
 
-def _part(part: Part) -> _Row:
+def _part(part: CommandRights) -> _Row:
     if not part.missing:
         return _Row(part.need.what, "works", _GOOD)
     missing = f"may not {told(part.missing)}"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from m2s.base.bounds import after
-from m2s.base.deadline import Source
+from m2s.base.deadline import TimedStream
 from m2s.base.errors import M2sError
 from m2s.base.threads import Kept, Pulse, brief
 
@@ -176,7 +176,7 @@ class _Handler(WSGIRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._source = Source(self.connection, after(TIMEOUT), _HEADERS)
+        self._source = TimedStream(self.connection, after(TIMEOUT), _HEADERS)
         self.rfile = io.BufferedReader(self._source)
 
     def parse_request(self) -> bool:

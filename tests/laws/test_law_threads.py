@@ -20,7 +20,7 @@ from m2s.domain.versions import Key
 from m2s.observers.writeback import WriteBack
 from m2s.targets.kubernetes.events import Event, Events
 from m2s.targets.kubernetes.namespace import connect
-from m2s.targets.kubernetes.watching import Watching
+from m2s.targets.kubernetes.watching import KindsWatch
 from tests.kits.support import description
 from tests.kits.watch_kit import Start
 from tests.kits.worlds import World
@@ -225,7 +225,7 @@ def test_a_watch_goes_on_after_whoever_is_told_failed(
             raise TypeError("a bug")
 
     api = connect(None, str(config), None, workers=1).api
-    watching = Watching(api, scene.objects.name, ["stage-staging"], told, pause=0.05)
+    watching = KindsWatch(api, scene.objects.name, ["stage-staging"], told, pause=0.05)
     scene.create("there")
     watching.start()
     wait_for(lambda: seen == ["there", "there"], "the second telling")

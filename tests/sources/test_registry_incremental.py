@@ -18,7 +18,7 @@ from m2s.base.errors import RegistryError
 from m2s.domain.versions import Description, Model, Selector
 from m2s.sources.mlflow.incremental import DOUBTS, IncrementalRegistry
 from m2s.sources.mlflow.registry import MlflowRegistry
-from m2s.sources.mlflow.snapshot import SLACK, OutOfDate, Reader, Snapshot
+from m2s.sources.mlflow.snapshot import SLACK, ModelReader, OutOfDate, Snapshot
 from tests.kits.registry_kit import CHAMPION, STAGING, execute, seed
 from tests.kits.support import Models, tried
 from tests.servers import FaultProxy, MlflowServer, sqlite_uri
@@ -257,7 +257,7 @@ def test_many_models_that_changed_at_once_cost_no_more_when_that_is_past() -> No
             pages.append(start)
             yield models[start : start + 50]
 
-    reader = Reader(lambda: models, newest, list, lambda _: [], clock)
+    reader = ModelReader(lambda: models, newest, list, lambda _: [], clock)
     snapshot = replace(Snapshot.read(reader), unsettled=frozenset())
     snapshot.refreshed(reader, listing=False)
     assert len(pages) == 20
@@ -280,7 +280,7 @@ def test_a_stamp_of_a_wrong_clock_hides_nothing(sqlite_registry: str) -> None:
 def test_a_server_that_does_not_order_or_stamp_is_read_as_a_whole() -> None:
     old = [Model(name, 1, stamp, {}, {}) for name, stamp in (("a", 5), ("b", 9))]
     for page in (old, [Model("a", 0, 0, {}, {})]):
-        reader = Reader(lambda: old, [page].__iter__, list, lambda _: [])
+        reader = ModelReader(lambda: old, [page].__iter__, list, lambda _: [])
         with pytest.raises(OutOfDate):
             Snapshot.read(reader).refreshed(reader, listing=False)
 

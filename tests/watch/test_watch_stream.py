@@ -14,7 +14,7 @@ from m2s.base.errors import ClusterError
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.targets.kubernetes.namespace import connect
-from m2s.targets.kubernetes.watching import Watching
+from m2s.targets.kubernetes.watching import KindsWatch
 from tests.kits import deployments
 from tests.kits.worlds import Namespace
 from tests.servers import ApiServer, FaultProxy, wait_for
@@ -37,12 +37,12 @@ class Scene:
         self.objects, self.proxy = objects, proxy
         self.seen: list[tuple[str, str | None]] = []
         self._lock = threading.Lock()
-        self._watchings: list[Watching] = []
+        self._watchings: list[KindsWatch] = []
 
-    def watch(self, config: Path) -> Watching:
+    def watch(self, config: Path) -> KindsWatch:
         api = connect(None, str(config), None, workers=1).api
         owners = ["stage-staging", "alias-champion"]
-        made = Watching(api, self.objects.name, owners, self._see, pause=0.05)
+        made = KindsWatch(api, self.objects.name, owners, self._see, pause=0.05)
         made.start()
         self._watchings.append(made)
         return made

@@ -17,7 +17,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import SandboxedEnvironment
 
-from m2s.desired.documents import Function, Named, Placeholder, Scalar, Text
+from m2s.desired.documents import Function, Nameable, Placeholder, Scalar, Text
 from m2s.platforms.problem import Problem
 
 MAX_VALUE = 64 * 1024
@@ -86,7 +86,7 @@ def _scalar(value: object) -> Scalar:
         raise Problem(f"a value of over {MAX_VALUE:,} characters")
     if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    wrong = str(value) if isinstance(value, Named) else f"a {type(value).__name__}"
+    wrong = str(value) if isinstance(value, Nameable) else f"a {type(value).__name__}"
     raise Problem(f"a placeholder gives a text or a number, not {wrong}")
 
 
@@ -95,7 +95,7 @@ class _Undefined(jinja2.StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        if isinstance(self._undefined_obj, Named):
+        if isinstance(self._undefined_obj, Nameable):
             return self._undefined_obj.lacks(self._undefined_name)
         return super()._undefined_message
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from m2s.base import mask
 from m2s.desired.choosing import Wanted, check
-from m2s.desired.documents import Function, Named
+from m2s.desired.documents import Function, Nameable
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.platforms import catalogue
 from m2s.platforms.common.locating import scheme
@@ -54,7 +54,7 @@ class Catalog:
         """Return what the placeholders of the templates folder may name."""
         return {
             "mlflow": _Mlflow(self),
-            "model": _Models(self),
+            "model": _ModelNames(self),
             "selector": _Selector(self.selector),
         }
 
@@ -114,7 +114,7 @@ def base_names(
     return {"model": model, "selector": _Selector(selector)}
 
 
-class Version(Named):
+class Version(Nameable):
     """One version, as ``model("iris")``, or as ``model`` in the base template."""
 
     def __init__(
@@ -127,7 +127,7 @@ class Version(Named):
         self._version, self._described = version, described
         self._reader = Reader(settings, platform.readable, run_id=version.run_id)
         self.name, self.version = version.model, version.version
-        self.tags = _Tags(version)
+        self.tags = _VersionTags(version)
         if version.run_id:
             self.run_id = version.run_id
 
@@ -148,13 +148,13 @@ class Version(Named):
             raise Problem(f"{self._version}: {problem}") from problem
 
     def lacks(self, name: object) -> str:
-        """See :class:`Named`."""
+        """See :class:`Nameable`."""
         if name == "run_id":
             return f"{self._version} was registered without a run, so it has no run_id"
         return f"a model version has .name, .version, .uri, .run_id and .tags, not .{name}"
 
 
-class _Tags(Named):
+class _VersionTags(Nameable):
     """``model("iris").tags["owner"]``, of the model version."""
 
     def __init__(self, version: ModelVersion) -> None:
@@ -170,7 +170,7 @@ class _Tags(Named):
         return f"{self._version} has no tag {name!r}; set it, or add | default('…')"
 
 
-class _Models(Function, Named):
+class _ModelNames(Function, Nameable):
     """``model("iris demo")``."""
 
     def __init__(self, catalog: Catalog) -> None:
@@ -188,7 +188,7 @@ class _Models(Function, Named):
         return f'model has no .{name} here: name the model, as in model("iris").{name}'
 
 
-class _Mlflow(Named):
+class _Mlflow(Nameable):
     """``mlflow.s3``, ``mlflow.gcs`` and ``mlflow.blob``."""
 
     def __init__(self, catalog: Catalog) -> None:
@@ -201,7 +201,7 @@ class _Mlflow(Named):
         return f"mlflow has .{', .'.join(STORES)}, not .{name}"
 
 
-class _Store(Named):
+class _Store(Nameable):
     """``mlflow.s3["iris demo"]``: the model's URI, which must be one of this store."""
 
     def __init__(self, name: str, catalog: Catalog) -> None:
@@ -226,7 +226,7 @@ class _Store(Named):
         return f'write mlflow.{self._name}["{name}"]'
 
 
-class _Selector(Named):
+class _Selector(Nameable):
     """``selector.kind`` is stage or alias, ``selector.name`` its name."""
 
     def __init__(self, selector: Selector) -> None:

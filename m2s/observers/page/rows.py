@@ -14,7 +14,7 @@ from m2s.plan.plan import Plan, served_of, summary
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PageRow:
     """One deployment.
 
     ``title`` is its name and, where that does not tell them, its models; ``version`` as the plan's
@@ -31,11 +31,11 @@ class Row:
     since: str
 
 
-def row(one: serving.Serving) -> Row:
+def row(one: serving.Serving) -> PageRow:
     """Return the row of one deployment."""
     pin = status.pin(one)
     orders = {f"pinned to {pin}": pin, "paused": one.paused, "being deleted": one.deleting}
-    return Row(
+    return PageRow(
         one,
         title=words.title(one.key.name, one.served).splitlines(),
         version=words.versions(one.served),
@@ -56,7 +56,7 @@ class Line:
 
     @property
     def title(self) -> list[str]:
-        """As :attr:`Row.title`."""
+        """As :attr:`PageRow.title`."""
         return words.title(self.change.key.name, served_of(self.change)).splitlines()
 
     @property

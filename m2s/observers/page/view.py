@@ -11,7 +11,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.engine.execute import Status
-from m2s.observers.page.rows import Planned, Row, row
+from m2s.observers.page.rows import PageRow, Planned, row
 from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
@@ -123,7 +123,7 @@ class Moment:
         return self.when(_end(read)) if read and last is not read and self.leads else ""
 
     @cached_property
-    def served(self) -> tuple[Row, ...]:
+    def served(self) -> tuple[PageRow, ...]:
         """What is served, and first what does not do well."""
         scope = Scope(self.settings.owners, self.settings.models)
         here = self.edges.cluster.namespace

@@ -11,14 +11,14 @@ from m2s.base.names import meant
 from m2s.domain.versions import ModelVersion
 from m2s.platforms.problem import Problem
 
-Reader = Callable[[str], Any]
+TagReader = Callable[[str], Any]
 """Returns the value that a tag's text says; a ValueError says what it wants instead."""
 
 _QUANTITY = re.compile(r"(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?\d+)?")
 """k8s.io/apimachinery/pkg/api/resource: ``<quantity>``, here without a sign."""
 
 
-def read(version: ModelVersion, readers: Mapping[str, Reader]) -> Iterator[tuple[str, Any]]:
+def read(version: ModelVersion, readers: Mapping[str, TagReader]) -> Iterator[tuple[str, Any]]:
     """Yield each of a version's tags, by name, and its value.
 
     Raises:
@@ -57,7 +57,7 @@ def quantity(text: str) -> str:
     return text
 
 
-def one_of(choices: Sequence[str]) -> Reader:
+def one_of(choices: Sequence[str]) -> TagReader:
     """Return what reads one of these words."""
 
     def read(text: str) -> str:

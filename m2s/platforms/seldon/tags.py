@@ -8,7 +8,7 @@ from typing import Any
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
-from m2s.platforms.common.tags import Reader, count, one_of, percent, quantity, read
+from m2s.platforms.common.tags import TagReader, count, one_of, percent, quantity, read
 from m2s.platforms.problem import Problem
 from m2s.platforms.seldon import containers
 from m2s.platforms.seldon.units import BUILT_IN
@@ -72,7 +72,7 @@ def _unit(predictor: Mapping[str, Any]) -> str:
     return str(graph.get("name"))
 
 
-_TAGS: Mapping[str, tuple[Reader, _Writer]] = {
+_TAGS: Mapping[str, tuple[TagReader, _Writer]] = {
     "m2s.io/replicas": (count, _replicas),
     "m2s.io/requests.cpu": (quantity, _resource("requests", "cpu")),
     "m2s.io/requests.memory": (quantity, _resource("requests", "memory")),

@@ -37,7 +37,7 @@ class StoreError(Exception):
     """One version's files cannot be read; the text is one line."""
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A deploy.yaml, or None; then ``near`` tells what may be meant for one, and where."""
 
     file: DeployFile | None
@@ -54,7 +54,7 @@ class Store:
     tracking_uri: str
     scrub: Callable[[str], str] = mask.text
 
-    def find(self, run: str, run_uri: str, model_uri: str, *, again: bool = False) -> Found:
+    def find(self, run: str, run_uri: str, model_uri: str, *, again: bool = False) -> FoundFile:
         """Return the deploy.yaml of a run's own artifacts, else of the model's folder.
 
         ``run_uri`` is the root of the artifacts of ``run``, an id, or "" for a version without a
@@ -67,15 +67,15 @@ class Store:
         """
         logged = self.entries(run_uri) if run_uri else []
         if file := self._in(run_uri, f"{FILE_NAME} of run {run}", logged):
-            return Found(file)
+            return FoundFile(file)
         stored = [] if again else self.entries(model_uri)
         if file := self._in_model(model_uri, stored):
-            return Found(file)
+            return FoundFile(file)
         self._check_absence(run_uri, model_uri, stored, again=again)
         near = _meant(logged) or ("" if again else self._deeper(run_uri, model_uri, logged))
         if near or not _meant(stored):
-            return Found(None, f"{near} in the run" if near else "")
-        return Found(None, f"{_meant(stored)} in the model's folder")
+            return FoundFile(None, f"{near} in the run" if near else "")
+        return FoundFile(None, f"{_meant(stored)} in the model's folder")
 
     def _deeper(self, run_uri: str, model_uri: str, logged: list[FileInfo]) -> str:
         """Return a file in a folder of the run that may be meant for the deploy.yaml, or ""."""

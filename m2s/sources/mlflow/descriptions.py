@@ -25,7 +25,7 @@ _FORMAT = "1"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Recalled:
     """What was found of a version. ``file`` is None where there was none, or nobody looked.
 
     ``run_uri`` is the root of its run's artifacts, None where nobody looked for that either.
@@ -54,9 +54,9 @@ class Descriptions:
         patience: float = mlmodel.PATIENCE,
     ) -> None:
         self._client, self._store = client, store
-        self._looks = mlmodel.Looks(store, patience)
+        self._looks = mlmodel.Reading(store, patience)
         self._registry, self._cache = registry, cache
-        self._known: dict[tuple[str, ...], Known] = {}
+        self._known: dict[tuple[str, ...], Recalled] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
         self._mlmodels: dict[str, MlModel] = {}
 
@@ -102,24 +102,24 @@ class Descriptions:
         self._take(folder, found)
         return found
 
-    def _remember(self, known: Known, key: tuple[str, ...]) -> None:
+    def _remember(self, known: Recalled, key: tuple[str, ...]) -> None:
         self._keys[known.uri] = max(key, self._keys.get(known.uri, ()))
 
     def _take(self, folder: str, found: MlModel | Unchecked | None) -> None:
         if isinstance(found, MlModel):
             self._mlmodels[folder] = found
 
-    def _look(self, version: ModelVersion, known: Known | None, *, read: bool) -> Known:
+    def _look(self, version: ModelVersion, known: Recalled | None, *, read: bool) -> Recalled:
         folder = known.uri if known else model_folder(self._client, version)
         if not read:
-            return Known(folder)
+            return Recalled(folder)
         looked = known is not None and known.run_uri is not None
         run = known.run_uri if known else None
         if not run:
             run = run_root(self._client, version.run_id)
         file, near = self._store.find(version.run_id or "", run, folder, again=looked)
         before = known.near if known and file is None else ""
-        return Known(folder, run, file, near or before)
+        return Recalled(folder, run, file, near or before)
 
     def _key(self, version: ModelVersion) -> tuple[str, ...]:
         """Return what tells this state of a version from any other; () where nothing does."""
@@ -129,11 +129,11 @@ class Descriptions:
         run = version.run_id or ""
         return (_FORMAT, self._registry, version.model, number, stamp, run, version.source)
 
-    def _recall(self, key: tuple[str, ...]) -> Known | None:
+    def _recall(self, key: tuple[str, ...]) -> Recalled | None:
         kept = self._get(key, "description")
         return _told(_known_of, kept) if kept else None
 
-    def _keep(self, key: tuple[str, ...], known: Known) -> None:
+    def _keep(self, key: tuple[str, ...], known: Recalled) -> None:
         if _is_fit(known):
             file = known.file and {
                 "origin": known.file.origin,
@@ -161,17 +161,17 @@ def _told(read: Callable[[Mapping[str, Any]], Any], kept: Mapping[str, Any]) -> 
         return None
 
 
-def _known_of(kept: Mapping[str, Any]) -> Known:
+def _known_of(kept: Mapping[str, Any]) -> Recalled:
     file = kept["file"]
     content = DeployFile(file["origin"], base64.b64decode(file["content"])) if file else None
-    return Known(kept["uri"], kept["run_uri"], content, kept.get("near", ""))
+    return Recalled(kept["uri"], kept["run_uri"], content, kept.get("near", ""))
 
 
 def _mlmodel_of(kept: Mapping[str, Any]) -> MlModel:
     return MlModel(**{**kept, "flavors": tuple(kept["flavors"])})
 
 
-def _is_fit(known: Known) -> bool:
+def _is_fit(known: Recalled) -> bool:
     """Whether it may be written to a disk: there is no secret in it (law 7)."""
     try:
         text = known.file.content.decode() if known.file else ""

@@ -67,7 +67,7 @@ def scheme_of(uri: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """A folder of files: ``listed`` is what is right under a path in it, ``save`` writes a file."""
 
     uri: str
@@ -75,7 +75,7 @@ class Source:
     save: Callable[[str, str], object]
 
     @classmethod
-    def at(cls, uri: str, tracking_uri: str) -> Source:
+    def at(cls, uri: str, tracking_uri: str) -> ModelSource:
         """Return the folder of a storage URI, which is not asked anything yet."""
         if other := elsewhere(uri, tracking_uri):
             return cls(uri, other.entries, other.save)
@@ -150,20 +150,20 @@ class Fetch:
             landing.mark(stage, shown, got)
         return Fetched(len(got), sum(got.values()), before=False)
 
-    def _found(self) -> tuple[Source, dict[str, int | None]]:
+    def _found(self) -> tuple[ModelSource, dict[str, int | None]]:
         """Return the files of the folder, or the one file that the URI names in its folder."""
-        source = Source.at(self.uri, self.tracking_uri)
+        source = ModelSource.at(self.uri, self.tracking_uri)
         if files := source.files():
             return source, files
         above, _, name = self.uri.rstrip("/").rpartition("/")
         if name and not not_here(self.uri):
-            source = Source.at(above or "/", self.tracking_uri)
+            source = ModelSource.at(above or "/", self.tracking_uri)
             for info in _patiently(lambda: source.listed("")):
                 if info.path == name and not info.is_dir:
                     return source, {name: info.file_size}
         raise StoreError(f"nothing is stored there{not_here(self.uri)}")
 
-    def _one(self, source: Source, path: str, size: int | None, stage: Path) -> int:
+    def _one(self, source: ModelSource, path: str, size: int | None, stage: Path) -> int:
         trace.step(f"fetching {path}")
         with self._telling(f"read {path}"):
             return _patiently(lambda: source.bring(path, size, stage / path))

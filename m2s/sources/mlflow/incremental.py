@@ -16,7 +16,7 @@ from m2s.domain.versions import (
     Unchecked,
     Unreadable,
 )
-from m2s.sources.mlflow.snapshot import OutOfDate, Reader, Snapshot, has_no_stages
+from m2s.sources.mlflow.snapshot import ModelReader, OutOfDate, Snapshot, has_no_stages
 from m2s.sources.source import Registry
 
 _Key = tuple[ModelVersion, int, bool]
@@ -79,7 +79,7 @@ class IncrementalRegistry:
     def __init__(
         self,
         registry: Registry,
-        reader: Reader,
+        reader: ModelReader,
         *,
         resync: float,
         clock: Callable[[], float] = time.monotonic,

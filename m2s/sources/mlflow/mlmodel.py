@@ -40,7 +40,7 @@ class _Trouble:
         return Unchecked(self.last.reason.replace(self.where, where))
 
 
-class Looks:
+class Reading:
     """Looks into the stores, each for a bounded time, and at a store that is silent not for long.
 
     ``patience`` is for one look, in seconds.

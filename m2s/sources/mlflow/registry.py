@@ -33,8 +33,8 @@ from m2s.sources.mlflow.locations import location
 from m2s.sources.mlflow.lookups import Lookups, stage_of
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
-from m2s.sources.mlflow.snapshot import Reader, has_no_stages, missing
-from m2s.sources.mlflow.tagging import Tagging
+from m2s.sources.mlflow.snapshot import ModelReader, has_no_stages, missing
+from m2s.sources.mlflow.tagging import MlflowTagging
 
 if TYPE_CHECKING:
     from m2s.sources.mlflow.fetch import Fetch
@@ -212,7 +212,7 @@ class MlflowRegistry:
     ) -> IncrementalRegistry:
         """Return this registry for somebody who asks it over and over, ``resync`` in seconds."""
         where = (self._models, self._client)
-        reader = Reader(
+        reader = ModelReader(
             models=lambda: map(listing.model_of, listing.models(*where)),
             newest=lambda: (
                 [listing.model_of(each) for each in page] for page in listing.newest_models(*where)
@@ -224,9 +224,9 @@ class MlflowRegistry:
         )
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
 
-    def tagging(self) -> Tagging:
+    def tagging(self) -> MlflowTagging:
         """Return what writes to the same registry what is live."""
-        return Tagging(self._models, self._client)
+        return MlflowTagging(self._models, self._client)
 
     def _every_version(self) -> tuple[ModelVersion, ...]:
         every = listing.versions(self._models, self._client)

@@ -23,7 +23,7 @@ FEW = 100
 
 
 @dataclass(frozen=True)
-class Reader:
+class ModelReader:
     """How to read the registry; each raises RegistryError when its answer would be incomplete.
 
     ``newest`` yields pages of models, the last changed first. ``clock`` is in seconds since 1970.
@@ -59,7 +59,7 @@ class Snapshot:
     since: float
 
     @classmethod
-    def read(cls, reader: Reader) -> Snapshot:
+    def read(cls, reader: ModelReader) -> Snapshot:
         """Read everything. The stamps come first: what changes meanwhile is newer than them."""
         models = {model.name: model for model in reader.models()}
         newest, since = _newest(models), reader.clock()
@@ -67,7 +67,7 @@ class Snapshot:
         versions = _by_model(reader.versions())
         return cls(models, versions, frozenset(unsettled), newest, since)
 
-    def refreshed(self, reader: Reader, *, listing: bool) -> Snapshot:
+    def refreshed(self, reader: ModelReader, *, listing: bool) -> Snapshot:
         """Return what there is now, reading only what changed; OutOfDate: this cannot be done.
 
         ``listing`` lists every model, which shows aliases, tags and deletions as well.
@@ -114,7 +114,7 @@ class Snapshot:
         known = self.models.get(model.name)
         return known is None or (known.created, known.updated) != (model.created, model.updated)
 
-    def _new(self, reader: Reader) -> Iterator[Model]:
+    def _new(self, reader: ModelReader) -> Iterator[Model]:
         """Yield the models on top, down to a page whose last one is old and no news."""
         last, old, seen = sys.maxsize, self._old(reader.clock()), set[str]()
         for page in reader.newest():

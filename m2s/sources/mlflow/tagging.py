@@ -16,7 +16,7 @@ _REFUSED = (_DENIED, "INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 """What is no fault of the registry's, and the same however often it is asked."""
 
 
-class Tagging:
+class MlflowTagging:
     """The tags ``m2s.io/live/…`` of one registry's model versions.
 
     Every method may raise a RegistryError, in one line; its subclass TagRefused when the registry

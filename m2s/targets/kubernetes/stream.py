@@ -31,7 +31,7 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class WatchEvent:
     """One line: what it says, from which version to go on, and the object, None of a bookmark."""
 
     kind: str
@@ -39,7 +39,7 @@ class Event:
     live: LiveDeployment | None
 
 
-def events(stream: BaseHTTPResponse, asked: Asked, resource: Resource) -> Iterator[Event]:
+def events(stream: BaseHTTPResponse, asked: Asked, resource: Resource) -> Iterator[WatchEvent]:
     """Yield the events of a stream about objects of one kind, to its end.
 
     Broken: it broke off, it says that it cannot go on, or a line is no event.
@@ -67,7 +67,7 @@ def _read(stream: BaseHTTPResponse) -> bytes:
         raise Broken(why, resumes=True) from error
 
 
-def _event(line: bytes, asked: Asked, resource: Resource) -> Event:
+def _event(line: bytes, asked: Asked, resource: Resource) -> WatchEvent:
     try:
         said = decoder.json_of(line)
     except ValueError:
@@ -78,10 +78,10 @@ def _event(line: bytes, asked: Asked, resource: Resource) -> Event:
     if kind == "ERROR":
         raise Broken("" if body.get("code") == 410 else one_line(str(body.get("message"))))
     if kind == "BOOKMARK" and (version := _version(body, asked)):
-        return Event(kind, version, None)
+        return WatchEvent(kind, version, None)
     if kind in _CHANGES and not decoder.strange(body, asked):
         live = readable.live(body, resource)
-        return Event(kind, live.resource_version, live)
+        return WatchEvent(kind, live.resource_version, live)
     raise Broken(f"it sends an event of something else: {_shown(line)}")
 
 

@@ -39,7 +39,7 @@ _BOUND = _LONGEST_ROUND + 4 * _LONGEST_PAUSE
 Seen = Callable[[Key, LiveDeployment | None], None]
 
 
-class Watching:
+class KindsWatch:
     """Calls ``seen`` with each object of the owners that is there, changes, or goes (None).
 
     It starts, and after a 410 Gone starts again, without a resourceVersion: the server then tells
