@@ -19,11 +19,12 @@ PINNED = "m2s.io/pinned"
 HISTORY = "m2s.io/history"
 REVISIONS = "m2s.io/revisions"
 REGISTRY = "m2s.io/registry"
+ROLLOUT = "m2s.io/rollout"
 
 LIVE = "m2s.io/live/"
 """How the tags begin by which m2s tells MLflow what is live; m2s itself never goes by them."""
 
-RECORD = frozenset({HISTORY, REVISIONS, REGISTRY})
+RECORD = frozenset({HISTORY, REVISIONS, REGISTRY, ROLLOUT})
 """What m2s notes for later, beside what it wants: it is written along, and never compared."""
 
 

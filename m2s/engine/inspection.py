@@ -42,6 +42,8 @@ def inspect(
     needs = Needs.of_all(platform.needs(item.body) for platform, item in made)
     folders = _folders(described, settings.uri_map, {platform.readable for platform, _ in made})
 
+    looks = tuple(needs.looks)
+
     def mlmodel(uri: str) -> MlModel | Unchecked | None:
         return registry.mlmodel(folders[uri])
 
@@ -53,13 +55,21 @@ def inspect(
         secrets=read("Looking at Secrets", cluster.secret_keys, needs.secrets),
         accounts=read("Looking for ServiceAccounts", cluster.has_service_account, needs.accounts),
         models=read("Reading MLmodel files", mlmodel, needs.uris & folders.keys()),
+        looks=dict(zip(looks, workers.each("Looking around", cluster.look, looks), strict=True)),
     )
-    judged = (
-        catalogue.of(item.key).checked(item, facts) if isinstance(item, Manifest) else item
-        for item in results
-    )
-    strictly = tuple(_strictly(item, settings.strict) for item in judged)
-    return strictly, unchecked(facts)
+    strictly = tuple(_strictly(_judged(item, facts), settings.strict) for item in results)
+    platforms = dict.fromkeys(platform for platform, _ in made)
+    remarks = (remark for platform in platforms for remark in platform.remarks(facts))
+    return strictly, (*unchecked(facts), *remarks)
+
+
+def _judged(item: Desired, facts: Facts) -> Desired:
+    if not isinstance(item, Manifest):
+        return item
+    try:
+        return catalogue.of(item.key).checked(item, facts)
+    except Problem as problem:
+        return item.refused(str(problem))
 
 
 def _folders(

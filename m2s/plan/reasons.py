@@ -13,6 +13,7 @@ from m2s.domain.manifests import Manifest
 from m2s.domain.serving import Serving
 from m2s.domain.versions import Served
 from m2s.objects.diff import FieldChange
+from m2s.platforms import catalogue
 
 
 def of_create(manifest: Manifest) -> str:
@@ -38,7 +39,9 @@ def of_update(
     """
     editors = editors_of(live, fields)
     if live.owner is None:
-        return "adopted" + (f" from {editors.split(' at ')[0]}" if editors else "")
+        costs = catalogue.of(live.key).adopting
+        whose = f" from {editors.split(' at ')[0]}" if editors else ""
+        return f"adopted{whose}{f'; {costs}' if costs else ''}"
     edited = f"edited by {editors}" if editors else ""
     moved = _version_move(manifest, live, renamed)
     if moved:

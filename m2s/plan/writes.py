@@ -19,6 +19,7 @@ from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update, blocked
 from m2s.plan.holds import NO_ONE, Held, Renamed
 from m2s.plan.policy import enforced
 from m2s.plan.ties import NONE, Ties
+from m2s.platforms import catalogue
 from m2s.settings.groups import Safety
 
 
@@ -84,6 +85,9 @@ def write(
 ) -> Write:
     """Return what is written of ``manifest``: with the record; over ``live`` no ignored path."""
     recorded = provenance.carried(history.recorded(manifest, live, now), live)
+    if live:
+        body = catalogue.of(live.key).over(recorded.body, live.body)
+        recorded = recorded if body is recorded.body else replace(recorded, body=body)
     return Write(_withheld(recorded, live, ignore), live)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -16,11 +17,22 @@ from m2s.platforms.platform import Platform
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A platform: its name, the kind that it serves, and ``module:class`` of what knows it."""
+    """A platform: its name, the kind that it serves, and ``module:class`` of what knows it.
+
+    ``shared``: its API group has other kinds, so that one which is not like this is no mistake.
+    """
 
     name: str
     resource: Resource
     where: str
+    shared: bool = False
+
+    def is_half(self, kind: object, group: str) -> bool:
+        """Whether an object is of this group, and of a kind that may have been meant for it."""
+        if group != self.resource.group:
+            return False
+        like = SequenceMatcher(None, str(kind).lower(), self.resource.kind.lower()).ratio()
+        return not (self.shared and isinstance(kind, str)) or like > 0.93
 
 
 ROWS: tuple[Row, ...] = (
@@ -31,6 +43,12 @@ ROWS: tuple[Row, ...] = (
             "Seldon Core v1", ("v1alpha2", "v1alpha3"),
         ),
         "m2s.platforms.seldon.platform:Seldon",
+    ),
+    Row(
+        "kserve",
+        Resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices", "KServe"),
+        "m2s.platforms.kserve.platform:KServe",
+        shared=True,
     ),
 )  # fmt: skip
 """The first one serves versions that do not say by what."""
@@ -59,7 +77,7 @@ def of_body(body: Any) -> Platform | None:
 def _of(kind: object, api_version: object) -> Platform | None:
     group = str(api_version).partition("/")[0]
     by_kind = [row for row in ROWS if row.resource.kind == kind]
-    found = by_kind or [row for row in ROWS if row.resource.group == group]
+    found = by_kind or [row for row in ROWS if row.is_half(kind, group)]
     return _made(found[0]) if found else None
 
 

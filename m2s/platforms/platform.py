@@ -90,6 +90,8 @@ class Platform:
     """By which field the items of each list are told apart; others are replaced whole."""
     facts: tuple[str, ...] = ("image", "replicas")
     """Names of fields of the spec that a plan shows of a new deployment."""
+    adopting: str = ""
+    """What else it costs when m2s takes over an object that somebody else made."""
 
     # What a person describes.
 
@@ -207,8 +209,23 @@ class Platform:
         return Needs()
 
     def checked(self, manifest: Manifest, facts: Facts) -> Manifest:  # noqa: ARG002
-        """Return a manifest with a warning for each thing that will keep it from serving."""
+        """Return a manifest with a warning for each thing that will keep it from serving.
+
+        Raises:
+            Problem: the cluster would take it, and not do what it says.
+        """
         return manifest
+
+    def remarks(self, facts: Facts) -> Iterator[str]:  # noqa: ARG002
+        """Yield what is to be said once of the cluster, however many deployments there are."""
+        return iter(())
+
+    def over(self, body: Body, live: Body) -> Body:  # noqa: ARG002
+        """Return ``body`` with what has to be said so that nothing foreign stays in ``live``.
+
+        Server-side apply leaves alone what nobody says: it shows in no dry run.
+        """
+        return body
 
     # How it is stored.
 

@@ -11,6 +11,7 @@ from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body
+from m2s.platforms.findings import Look, Seen
 
 
 class Cluster(Protocol):
@@ -76,6 +77,9 @@ class Cluster(Protocol):
 
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount, with Unchecked as :meth:`secret_keys`."""
+
+    def look(self, look: Look) -> Seen:
+        """Return objects that are not m2s's; Unchecked as :meth:`secret_keys`."""
 
     def access(self, rights: Iterable[Right]) -> Access:
         """Return what this cluster is, and which of these rights the account does not have."""

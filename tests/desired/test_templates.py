@@ -203,7 +203,10 @@ def test_says_what_no_template_is(text: str, reason: str) -> None:
 
 def test_objects_of_other_kinds_may_lie_beside_the_templates() -> None:
     assert made("apiVersion: v1\nkind: Secret\n") is None
-    assert made("apiVersion: serving.kserve.io/v1\nkind: InferenceService\n") is None
+    for kind in ("ServingRuntime", "InferenceGraph", "LLMInferenceService"):
+        assert made(f"apiVersion: serving.kserve.io/v1alpha1\nkind: {kind}\n") is None
+    assert made("apiVersion: serving.kserve.io/v1beta1\nkind: InferenceServce\n") is not None
+    assert made("apiVersion: serving.kserve.io/v1beta1\n") is not None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 
 from m2s.domain.resource import Resource
 from m2s.platforms.catalogue import ROWS, Row
-from tests.kits.support import description
+from tests.kits.support import description, inference_service
 from tests.servers import ApiServer, wait_for
 
 TOY = Row(
@@ -36,6 +36,22 @@ EXAMPLES = {
             (("spec", "predictors"), "one"),
             (("spec", "predictors", 0, "graph"), []),
             (("metadata", "labels"), {"a": 1}),
+        ),
+    ),
+    "kserve": Example(
+        inference_service(),
+        (
+            (("spec",), None),
+            (("spec", "predictor"), {}),
+            (("spec", "predictor"), "model"),
+            (("spec", "predictors"), {}),
+            (("spec", "predictor", "model"), "s3://models/1"),
+            (("spec", "predictor", "model", "storageUri"), ["s3://models/1"]),
+            (("spec", "predictor", "containers"), {}),
+            (("spec", "transformer"), []),
+            (("spec", "canary"), {}),
+            (("spec", "canary"), ["x"]),
+            (("metadata", "annotations"), {"serving.kserve.io/stop": True}),
         ),
     ),
     "toy": Example(

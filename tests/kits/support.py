@@ -67,6 +67,20 @@ def description(name: str | None = None, *, image: str = "1.18.2", replicas: int
     return yaml.safe_dump(body, sort_keys=False)
 
 
+def inference_service(name: str | None = None, **predictor: Any) -> str:
+    """Return a ``deploy.yaml`` of KServe; ``predictor`` goes beside the model."""
+    model = {"modelFormat": {"name": "mlflow"}, "protocolVersion": "v2", "storageUri": ""}
+    body = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"annotations": {"serving.kserve.io/deploymentMode": "Standard"}},
+        "spec": {"predictor": {"model": model, **predictor}},
+    }
+    if name:
+        body["metadata"]["name"] = name  # type: ignore[index]
+    return yaml.safe_dump(body, sort_keys=False)
+
+
 class Models:
     """A registry to be filled, by MLflow's own client; ``experiment`` has its runs."""
 

@@ -39,8 +39,11 @@ def plan(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
         registry.add(**version)
     folder = Path("cluster/default")
     folder.mkdir(parents=True)
-    for body in given.get("cluster", []):
-        (folder / f"{body['metadata']['name']}.yaml").write_text(yaml.safe_dump(body))
+    for stored in given.get("cluster", []):
+        bodies = stored if isinstance(stored, list) else [stored]
+        name, kind = bodies[0]["metadata"]["name"], bodies[0]["kind"].lower()
+        file = f"{name}.{kind}.yaml" if bodies[1:] else f"{name}.yaml"
+        (folder / file).write_text(yaml.safe_dump_all(bodies))
     for name, text in given.get("templates", {}).items():
         Path("templates").mkdir(exist_ok=True)
         Path("templates", name).write_text(text)

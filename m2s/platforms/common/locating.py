@@ -21,8 +21,7 @@ UNRESOLVED = frozenset({"models", "runs"})
 
 # Schemes that name a place only an MLflow client, or only one machine, can read from.
 _UNSERVABLE = frozenset({"mlflow-artifacts", *UNRESOLVED, "file", "dbfs", ""})
-# Schemes that rclone has no remote for, and those of which it takes the host for a folder: where
-# that is, is the remote's to know. Another initializer may read them, so the map may name them.
+# Schemes that no storage initializer has a name for.
 _FOREIGN = frozenset({"uc", "databricks", "databricks-uc", "viewfs"})
 _WITH_HOST = frozenset({"http", "https", "hdfs", "ftp", "sftp"})
 # What stands behind the slashes of these is no part of the path.
@@ -39,6 +38,13 @@ _ELSEWHERE = re.compile(
 )
 
 UriMap = Iterable[tuple[str, str]]
+
+
+class Unfamiliar(ValueError):
+    """That a platform's storage initializer, as it is installed, reads no such URI.
+
+    Another initializer may read it, so the user's map may name it.
+    """
 
 
 def servable(
@@ -73,19 +79,25 @@ def servable(
             "envSecretRefName in deploy.yaml instead"
         )
     try:
-        read = readable(mapped)
+        return readable(mapped)
+    except Unfamiliar as error:
+        if found is None:
+            raise Problem(_refusal(uri, None)) from error
+        return mapped
     except ValueError as error:
         raise Problem(mask.text(str(error))) from error
-    unread = name in _FOREIGN or (name in _WITH_HOST and _authority(mapped))
-    if found is None and read == mapped and unread:
-        raise Problem(_refusal(uri, None))
-    return read
 
 
 def scheme(uri: str) -> str:
     """Return a location's scheme in lower case, "" for a path of whatever operating system."""
     found = None if _WINDOWS.match(uri) else _SCHEME.match(uri)
     return found[1].lower() if found else ""
+
+
+def has_own_host(uri: str) -> bool:
+    """Whether only a location itself tells where its store is: rclone takes such for a folder."""
+    name = scheme(uri)
+    return name in _FOREIGN or (name in _WITH_HOST and bool(_authority(uri)))
 
 
 def is_servable(uri: str) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import unquote, urlsplit
 
-from m2s.platforms.common.locating import replacement
+from m2s.platforms.common.locating import Unfamiliar, has_own_host, replacement
 
 DEFAULT_AZURE_REMOTE = "azureblob"
 """The remote's name in Seldon Core's own example of a Secret for Azure Blob."""
@@ -65,6 +65,19 @@ def readable(uri: str) -> str:
 
     Raises:
         ValueError: it does not say all that is needed: bucket, or container and account.
+        Unfamiliar: it has no remote, or its host, which the remote has to know, would be a folder.
+    """
+    read = spelled(uri)
+    if read == uri and has_own_host(uri):
+        raise Unfamiliar(uri)
+    return read
+
+
+def spelled(uri: str) -> str:
+    """Return a storage URI as :func:`readable` does, or as it is.
+
+    Raises:
+        ValueError: as there.
     """
     found = _HADOOP.fullmatch(uri)
     if found and found["container"] and found["host"]:

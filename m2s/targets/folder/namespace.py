@@ -16,6 +16,7 @@ from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, comparable, digest
 from m2s.objects.yaml_writer import dump
 from m2s.platforms import catalogue
+from m2s.platforms.findings import Look
 from m2s.targets.folder.files import Files, without_servers_fields
 from m2s.targets.names import namespace_name
 
@@ -115,6 +116,10 @@ class FolderCluster:
 
     def has_service_account(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: ServiceAccounts are in the cluster that the folder is applied to."""
+        return Unchecked("")
+
+    def look(self, look: Look) -> Unchecked:  # noqa: ARG002 - the Protocol's
+        """Nobody can tell: the cluster that the folder is applied to has them."""
         return Unchecked("")
 
     def access(self, rights: Iterable[Right]) -> Access:

@@ -1,7 +1,8 @@
-"""Preflight's looks at what a deployment refers to: Secrets, by their keys only, and accounts."""
+"""Preflight's looks at what is not m2s's: Secrets, by their keys only, accounts, and others."""
 
 from m2s.base.errors import ClusterUnavailable, Rejected
 from m2s.domain.versions import Key, Unchecked
+from m2s.platforms.findings import Look, Seen
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.failures import Answer, Asked, refusal
 from m2s.targets.names import namespace_name, object_name
@@ -22,6 +23,37 @@ def has_service_account(api: Api, key: Key) -> bool | Unchecked:
     return answer if isinstance(answer, Unchecked) else answer is not None
 
 
+def objects(api: Api, look: Look) -> Seen:
+    """Return the objects of a look; none also where the server has no such kind or group.
+
+    Raises :class:`~m2s.base.errors.ClusterUnavailable` when the server does not answer.
+    """
+    kind, one = look.resource, bool(look.name) or not look.resource.plural
+    place = f"/namespaces/{namespace_name(look.namespace)}" if look.namespace else ""
+    steps = filter(None, (kind.plural, look.name and object_name(look.name)))
+    root = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.version}"
+    asked = Asked(api.server, "get" if one else "list", Key(look.namespace, look.name), kind.right)
+    query = {"limit": "1"} if look.first else {}
+    answer = api.ask("GET", "/".join((f"{root}{place}", *steps)), asked, query=query)
+    if answer.status == 404:
+        return ()
+    if not answer.ok:
+        return _unknown(answer, asked)
+    body = answer.body
+    wants = (kind.kind if one else f"{kind.kind}List", kind.api_version if kind.plural else "v1")
+    items = [body] if one else body.get("items")
+    if (body.get("kind"), body.get("apiVersion")) != wants or not isinstance(items, list):
+        return Unchecked(f"{asked.server} answered `{asked}` with something else")
+    return tuple(item for item in items if isinstance(item, dict))
+
+
+def _unknown(answer: Answer, asked: Asked) -> Unchecked:
+    error = refusal(answer, asked)
+    if isinstance(error, ClusterUnavailable):
+        raise error
+    return Unchecked(str(error))
+
+
 def _get(api: Api, resource: str, key: Key) -> Answer | Unchecked | None:
     """Return the object, None when there is none of this name, and why nobody can tell otherwise.
 
@@ -38,7 +70,4 @@ def _get(api: Api, resource: str, key: Key) -> Answer | Unchecked | None:
         return answer
     if answer.says_absent(resource, key.name):
         return None
-    error = refusal(answer, asked)
-    if isinstance(error, ClusterUnavailable):
-        raise error
-    return Unchecked(str(error))
+    return _unknown(answer, asked)

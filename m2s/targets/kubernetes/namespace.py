@@ -16,6 +16,7 @@ from m2s.domain.versions import Key, Unchecked
 from m2s.objects.body import Body, controlled
 from m2s.platforms import catalogue
 from m2s.platforms.common.rollouts import owned_by
+from m2s.platforms.findings import Look, Seen
 from m2s.targets.kubernetes import access, lookups, pages, paths, readable
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.bundles import Bundles
@@ -157,6 +158,10 @@ class KubernetesCluster:
     def has_service_account(self, name: str) -> bool | Unchecked:
         """Return whether there is a ServiceAccount of this name."""
         return lookups.has_service_account(self._api, Key(self._namespace, name))
+
+    def look(self, look: Look) -> Seen:
+        """Return objects that are not m2s's, of any namespace or of none."""
+        return lookups.objects(self._api, look)
 
     def access(self, rights: Iterable[Right]) -> Access:
         """Return what the server says of itself and of this account's rights in the namespace."""

@@ -1,0 +1,1 @@
+"""KServe: all that m2s knows of InferenceServices."""
