@@ -39,8 +39,9 @@ def chosen_by(flags: Mapping[str, Any], config: str | None) -> Settings:
     """
     known = {name: raw for name, raw in flags.items() if name != _SHOW_VALUES}
     chosen = build.build(known, os.environ, config)
+    catalogue.resources(chosen.platform, chosen.platforms)
     if given := chosen.defaults:
-        for path, words in catalogue.default().default_faults(given.body):
+        for path, words in catalogue.default(chosen.platform).default_faults(given.body):
             raise UsageError(f"{given.origin}:{given.line(*path)}: {words}")
     tell(verbose=chosen.verbose, debug=chosen.debug)
     if _SHOW_VALUES in flags:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from m2s.base import trace
 from m2s.base.errors import UsageError
+from m2s.platforms import catalogue
 from m2s.settings.groups import Settings
 from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
@@ -80,6 +81,7 @@ def _kubernetes(chosen: Settings) -> Cluster:
         request_timeout=chosen.request_timeout,
         workers=chosen.concurrency,
         throttle=Throttle(chosen.qps, chosen.burst),
+        resources=catalogue.resources(chosen.platform, chosen.platforms),
     )
     trace.step(f"the target is namespace {made.namespace} of {made.identity}")
     return made
@@ -105,19 +107,32 @@ def edges(chosen: Settings, seen: Seen | None) -> Edges:
     from m2s.targets.kubernetes.watching import KindsWatch
     from m2s.watch.quiet import Quiet
 
-    own = _alone(chosen)
-    watching = KindsWatch(own.api, own.namespace, chosen.owners, seen)
-    watching.start()
-    quiet = Quiet(models, watching.unbroken, folder)
-    return Edges(models, target, watching.stop, folder, models.forget, quiet)
+    kinds = catalogue.watched(chosen.platform, chosen.platforms)
+    own = _alone(chosen, connections=len(kinds))
+    each = [
+        KindsWatch(own.api, own.namespace, chosen.owners, seen, resource=kind) for kind in kinds
+    ]
+    for watching in each:
+        watching.start()
+
+    def stop() -> None:
+        for watching in each:
+            watching.stop()
+
+    def unbroken() -> object | None:
+        marks = tuple(watching.unbroken() for watching in each)
+        return None if None in marks else marks
+
+    quiet = Quiet(models, unbroken, folder, frozenset(kind.kind for kind in kinds))
+    return Edges(models, target, stop, folder, models.forget, quiet)
 
 
-def _alone(chosen: Settings, **options: Any) -> KubernetesCluster:
-    """Return a connection that no pass waits for."""
+def _alone(chosen: Settings, *, connections: int = 1, **options: Any) -> KubernetesCluster:
+    """Return a connection, or some, that no pass waits for."""
     from m2s.targets.kubernetes.namespace import connect
 
     where = (chosen.namespace, chosen.kubeconfig, chosen.context)
-    return connect(*where, workers=1, told=False, **options)
+    return connect(*where, workers=connections, told=False, **options)
 
 
 def events(chosen: Settings) -> Events | None:

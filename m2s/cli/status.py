@@ -10,14 +10,16 @@ from m2s.cli.choosing import chosen_by
 from m2s.domain.scope import Scope
 from m2s.engine import status
 from m2s.output import status_view, tables
+from m2s.platforms import catalogue
 
 
 def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | None) -> int:
     """Print what m2s serves, or all that is known of the deployment ``name``."""
     chosen = chosen_by(flags, config)
     cluster = connect.cluster(chosen)
+    kinds = catalogue.kinds_in(name or "")
     scope = Scope(chosen.owners, chosen.models)
-    found = status.of(cluster.identity, cluster.namespace, cluster.list(), scope)
+    found = status.of(cluster.identity, cluster.namespace, cluster.list(kinds), scope)
     if name is not None:
         found = status.only(found, name)
     streams.put(

@@ -21,6 +21,7 @@ from m2s.observers import events, logs, metrics
 from m2s.observers.last_seen import Sight
 from m2s.observers.page import Page
 from m2s.observers.writeback import WriteBack
+from m2s.platforms import catalogue
 from m2s.settings.groups import Settings
 from m2s.watch import http_server
 from m2s.watch.loop import Loop
@@ -119,9 +120,11 @@ class _Parts:
         return self._lease.leading if self._lease else True
 
     def _seen(self, key: Key, live: LiveDeployment | None) -> None:
-        self._sight.observe(key, live)
         self.triggers.observe(key, live)
-        self._back.observe(key, live)
+        # What is only a part of a deployment is put together by the pass that it asks for.
+        if live is None or not catalogue.is_part(key.kind):
+            self._sight.observe(key, live)
+            self._back.observe(key, live)
 
     def _load(self, old: Settings) -> tuple[Settings, Edges]:
         new = self._source.read_again(old)

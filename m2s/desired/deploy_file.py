@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from m2s.base import strictyaml
@@ -14,11 +15,14 @@ from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 
 
-def kinds(file: DeployFile) -> frozenset[str]:
-    """Return the kinds of deployments that a file holds, as far as it can be read."""
-    names = [resource.kind for resource in catalogue.every()]
-    if not any(name.encode() in file.content for name in names[1:]):
-        return frozenset()  # most hold the first one, and need not be read for that
+def kinds(file: DeployFile, known: Collection[str]) -> frozenset[str]:
+    """Return the kinds of deployments that a file holds, as far as it can be read.
+
+    One with no more than ``known`` kinds need not be read: that is most of them.
+    """
+    names = [one.kind.encode() for one in catalogue.every() if one.kind not in known]
+    if not any(re.search(rb"\b" + name + rb"\b", file.content) for name in names):
+        return frozenset()
     try:
         documents = strictyaml.load_all(file.content)
     except strictyaml.YamlError:
@@ -27,11 +31,12 @@ def kinds(file: DeployFile) -> frozenset[str]:
     return frozenset(platform.resource.kind for platform in found if platform)
 
 
-def parse(file: DeployFile, *, alone: bool = True) -> tuple[Platform, Layer]:
+def parse(file: DeployFile, default: Platform, *, alone: bool = True) -> tuple[Platform, Layer]:
     """Return what a file describes, as a layer that knows its lines, and the platform it is for.
 
-    Where it is ``alone``, a model's place with nothing behind it is blank; over another description
-    it would take away what that one says.
+    What does not say its platform is for the ``default`` one. Where it is ``alone``, a model's
+    place with nothing behind it is blank; over another description it would take away what that one
+    says.
 
     Raises:
         Problem: naming file and line, for whatever is not one deployment of a known kind.
@@ -43,10 +48,9 @@ def parse(file: DeployFile, *, alone: bool = True) -> tuple[Platform, Layer]:
     if len(documents) != 1:
         line = documents[1].line() if documents else 1
         found = f"{len(documents)} documents" if documents else "no document"
-        kind = catalogue.default().resource.kind
-        raise Problem(f"{file.origin}:{line}: {found}; it must be one {kind}")
+        raise Problem(f"{file.origin}:{line}: {found}; it must be one {default.resource.kind}")
     body = documents[0].value
-    platform = catalogue.of_body(body) or catalogue.default()
+    platform = catalogue.of_body(body) or default
     problem = platform.fault(documents[0])
     if problem:
         path, text = problem

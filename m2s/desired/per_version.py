@@ -15,7 +15,7 @@ from m2s.desired.manifest import manifest_of, warned
 from m2s.desired.templating import filling
 from m2s.desired.templating.names import Descriptions, base_names
 from m2s.domain.manifests import Manifest, Skipped, TemplateFile, Undeployable
-from m2s.domain.versions import Description, Key, Selector, Unreadable
+from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer, Merged
 from m2s.platforms import catalogue
 from m2s.platforms.bare import Bare
@@ -123,7 +123,8 @@ class Own:
 
     def _alone(self, want: Wanted) -> Manifest | Undeployable | Skipped:
         version, owner = want.version, self.settings.owner_of(want.selector)
-        key = Key(self.namespace, default_name(version.model, want.selector))
+        kind = catalogue.default(self.settings.platform).resource.kind
+        key = Key(self.namespace, default_name(version.model, want.selector), kind)
         try:
             check(want, self.settings)
             described = self.described[version]
@@ -133,7 +134,14 @@ class Own:
                 return self._skipped(want, _no_file(described.near))
             return self._described(want, described, owner, key)
         except Problem as problem:
+            key = replace(key, kind=self._told(version) or kind)
             return Undeployable(key, owner, want.selector, version, str(problem))
+
+    def _told(self, version: ModelVersion) -> str:
+        """Return the kind that a version's own deploy.yaml tells, "" where it tells none."""
+        found = self.described[version]
+        file = found.file if isinstance(found, Description) else None
+        return next(iter(deploy_file.kinds(file, ())), "") if file else ""
 
     @property
     def _wants_file(self) -> bool:
@@ -161,13 +169,15 @@ class Own:
 
     def _own(self, want: Wanted, described: Description) -> tuple[Platform, tuple[Layer, ...]]:
         """Return what describes a version, and by which platform that is served."""
-        platform, layers = catalogue.default(), list[Layer]()
+        default, layers = catalogue.default(self.settings.platform), list[Layer]()
+        platform = default
         if self.base:
             names = partial(base_names, want.selector, want.version, described, self.settings)
-            platform, layer = filling.fragment(self.base, names, whole=described.file is None)
+            whole = described.file is None
+            platform, layer = filling.fragment(self.base, default, names, whole=whole)
             layers.append(layer)
         if described.file:
-            own, layer = deploy_file.parse(described.file, alone=not layers)
+            own, layer = deploy_file.parse(described.file, default, alone=not layers)
             if layers and own is not platform:
                 raise Problem(
                     f"{layer.name}: a {own.resource.kind} over {layers[0].name}, a base template "

@@ -48,6 +48,14 @@ class LiveDeployment:
         """Why it stays as it is, in words; None where it can be read."""
         return f"it cannot be read, so it is left as it is: {self.fault}" if self.fault else None
 
+    @property
+    def singly(self) -> tuple[LiveDeployment, ...]:
+        """Return each object that it is stored as, as if it were alone."""
+        return tuple(
+            LiveDeployment(Key(self.key.namespace, part["metadata"]["name"], part["kind"]), part)
+            for part in self.parts
+        ) or (self,)
+
     @cached_property
     def _metadata(self) -> Mapping[str, Any]:
         metadata: Mapping[str, Any] = self.body.get("metadata") or {}

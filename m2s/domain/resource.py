@@ -16,6 +16,7 @@ class Resource:
         plural: the name in URLs and in Roles.
         product: what is installed for it, in words; "" for what every cluster has.
         also: other versions of the group that a description may name.
+        short: what kubectl calls it for short.
     """
 
     group: str
@@ -24,6 +25,7 @@ class Resource:
     plural: str
     product: str = ""
     also: tuple[str, ...] = ()
+    short: str = ""
 
     @property
     def api_version(self) -> str:

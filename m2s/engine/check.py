@@ -166,7 +166,7 @@ def _of_a_folder() -> Iterator[Need]:
 
 
 def _of_a_cluster(settings: Settings) -> Iterator[Need]:
-    used = catalogue.resources()
+    used = catalogue.resources(settings.platform, settings.platforms)
     kinds = [resource.right for resource in used]
     beside = {each.right for resource in used for each in catalogue.companions(resource.kind)}
     every = [*kinds, *sorted(beside)]

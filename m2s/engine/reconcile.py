@@ -64,7 +64,8 @@ def make_plan(
         lives = reading.result()
         described = describe(sides, chosen)
         # The kinds that only descriptions name.
-        others = described.kinds - {catalogue.default().resource.kind}
+        looked = catalogue.resources(settings.platform, settings.platforms)
+        others = described.kinds({one.kind for one in looked})
         others -= {one.key.kind for one in lives}
         lives += cluster.list(others) if others else ()
         known = know(sides, lives)

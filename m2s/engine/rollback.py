@@ -16,10 +16,12 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
 from m2s.domain.manifests import Manifest
 from m2s.domain.scope import Scope
+from m2s.domain.versions import Key
 from m2s.engine.reconcile import now, preview
 from m2s.plan import orders, reasons, writes
 from m2s.plan.changes import Change, Unchanged, Update
 from m2s.plan.plan import Plan
+from m2s.platforms import catalogue
 from m2s.settings.groups import Settings
 from m2s.targets.cluster import Cluster
 
@@ -69,8 +71,8 @@ def _stays_pinned(change: Change) -> bool:
 
 
 def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
-    there = {one.key.name: one for one in cluster.list()}
-    live = there.get(name)
+    there = {one.key: one for one in cluster.list(catalogue.kinds_in(name))}
+    live = there.get(catalogue.called(name, there) or Key("", ""))
     if live is None:
         ours = [one.key.name for one in there.values() if one.owner is not None]
         others = near(name, ours)

@@ -7,10 +7,9 @@ deployed; :func:`know` brings in what the cluster has; :func:`build` makes manif
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 
 from m2s import desired
 from m2s.base import mask
@@ -45,12 +44,11 @@ class Described:
     found: looks.Described
     templates: Templates
 
-    @cached_property
-    def kinds(self) -> set[str]:
-        """The kinds of objects that the deploy.yaml files and the templates describe."""
+    def kinds(self, known: Collection[str]) -> set[str]:
+        """Return what other kinds of objects the deploy.yaml files and the templates describe."""
         files = [each.file for each in self.found.values() if isinstance(each, Description)]
-        found = {kind for file in files if file for kind in deploy_file.kinds(file)}
-        return found | documents.kinds(self.templates)
+        found = {kind for file in files if file for kind in deploy_file.kinds(file, known)}
+        return (found | documents.kinds(self.templates)) - {*known}
 
     @property
     def filed(self) -> frozenset[tuple[str, int]]:

@@ -53,7 +53,8 @@ def only(status: Overview, name: str) -> Overview:
     Raises:
         M2sError: it is not among them.
     """
-    found = tuple(one for one in status.deployments if one.key.name == name)
+    key = catalogue.called(name, [one.key for one in status.deployments])
+    found = tuple(one for one in status.deployments if one.key == key)
     if not found:
         others = near(name, (one.key.name for one in status.deployments))
         hint = f"; did you mean {others}?" if others else f": {empty(status)}"
@@ -144,6 +145,7 @@ def document(status: Overview) -> dict[str, Any]:
 def _deployment(one: Serving) -> dict[str, Any]:
     return {
         "name": one.key.name,
+        "platform": catalogue.of(one.key).name,
         "namespace": one.key.namespace,
         "owner": one.owner,
         "selector": one.selector or None,

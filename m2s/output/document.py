@@ -18,6 +18,7 @@ from m2s.objects.body import comparable, digest
 from m2s.objects.diff import FieldChange
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan, models_of, served_of
+from m2s.platforms import catalogue
 
 FORMAT_VERSION = "1.0"
 
@@ -44,7 +45,10 @@ def of_plan(
             **{action.word: plan.count(action) for action in Action},
             "skipped": len(plan.skipped),
         },
-        "changes": [_change(change, plan.show_env, digest_of) for change in plan.changes],
+        "changes": [
+            {**_change(change, plan.show_env, digest_of), **platform}
+            for change, platform in zip(plan.changes, _platforms(plan.changes), strict=True)
+        ],
         "skipped": [_skipped(item) for item in plan.skipped],
         "warnings": [mask.text(warning) for warning in (*warnings, *not_checked(plan))],
     }
@@ -55,17 +59,25 @@ def not_checked(plan: Plan) -> tuple[str, ...]:
     return tuple(f"not checked: {line}" for line in plan.unchecked)
 
 
-def of_outcomes(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+def _platforms(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """Return the platform of each change, where not all are of the first one of the catalogue."""
+    told = catalogue.mixed(change.key for change in changes)
+    return [{"platform": catalogue.of(change.key).name} if told else {} for change in changes]
+
+
+def of_outcomes(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Return what executing a plan came to, one entry for each change, in the plan's order."""
+    platforms = _platforms([outcome.change for outcome in outcomes])
     return [
         {
+            **platform,
             "name": outcome.change.key.name,
             "namespace": outcome.change.key.namespace,
             "action": outcome.change.action.word,
             "status": outcome.status.value,
             "message": mask.text(outcome.message),
         }
-        for outcome in outcomes
+        for outcome, platform in zip(outcomes, platforms, strict=True)
     ]
 
 

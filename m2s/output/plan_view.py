@@ -73,15 +73,20 @@ def _table(
     """One row a change; what it does to the fields stands below its row, over the full width."""
     names = max(len(line) for change in changes for line in _title(change).splitlines())
     versions = max(len("Version"), *(len(words.version(change)) for change in changes))
-    widths = (1, min(max(names, len("Deployment")), width - _BESIDE_NAMES), versions)
+    told = words.platforms(change.key for change in changes)
+    platforms = [max(map(len, ("Platform", *told)))] if told else []
+    beside = _BESIDE_NAMES + sum(platforms) + 2 * len(platforms)
+    widths = (1, min(max(names, len("Deployment")), width - beside), *platforms, versions)
     space = room(widths, width)
-    yield _row(widths, space, "", "Deployment", "Version", "Why", style="bold")
+    heads = ("Deployment", *(["Platform"] if told else []), "Version", "Why")
+    yield _row(widths, space, "", *heads, style="bold")
     for change in changes:
         style = _STYLES[change.action]
         why, below = mask.text(change.reason), details(change, listed, width)
         if len(why) > space:
             why, below = "", [why, *below]  # a long reason reads better over the full width
-        cells = (change.action.value, _title(change), words.version(change), why)
+        where = [words.platform(change.key)] if told else []
+        cells = (change.action.value, _title(change), *where, words.version(change), why)
         yield _row(widths, space, *cells, style=style)
         yield from (_indented(line, width) for line in below)
 
@@ -240,10 +245,13 @@ def plan_markdown(plan: Plan) -> str:
     lines = [f"### m2s plan: {words.cell(heading(plan))}", ""]
     shown = list(words.noteworthy(plan.changes))
     if shown:
-        lines += ["| | Deployment | Model | Version | Why and what |", "|---|---|---|---|---|"]
+        told = words.platforms(change.key for change in shown)
+        heads = ["", "Deployment", *(["Platform"] if told else []), "Model", "Version"]
+        lines += [f"|{' | '.join(heads)} | Why and what |", "|---" * (len(heads) + 1) + "|"]
     for change in shown:
+        where = [words.platform(change.key)] if told else []
         why = "\n".join((mask.text(change.reason), *details(change, plan.show_env)))
-        texts = (change.key.name, models_of(change)[0], words.version(change), why)
+        texts = (change.key.name, *where, models_of(change)[0], words.version(change), why)
         cells = " | ".join(map(words.cell, texts))
         lines.append(f"| `{change.action.value}` | {cells} |")
     lines += [""] if shown else []

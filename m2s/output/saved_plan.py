@@ -20,7 +20,7 @@ from m2s.settings.options import OPTIONS
 # and who asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the
 # one that applies, and what matters of it is compared.
 _BOUND = tuple(name for name, option in OPTIONS.items() if option.binds)
-_ADDED = frozenset({"workspace"})
+_ADDED = frozenset({"workspace", "platform", "platforms"})
 """Those that plans of an older m2s do not have; they are applied all the same."""
 
 
@@ -185,9 +185,10 @@ def moved(saved: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
     return moves
 
 
-def _by_identity(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:
+def _by_identity(document: Mapping[str, Any]) -> dict[tuple[str, ...], Mapping[str, Any]]:
     changes: list[Mapping[str, Any]] = document["changes"]
-    return {(change["name"], str(change.get("model"))): change for change in changes}
+    keys = ("name", "model", "platform")
+    return {tuple(str(change.get(key)) for key in keys): change for change in changes}
 
 
 def _move(saved: Mapping[str, Any] | None, fresh: Mapping[str, Any] | None) -> str:

@@ -19,6 +19,7 @@ _STYLES = {"Available": "green", "Creating": "yellow", "Failed": "bold red"}
 _WIDEST = 20
 """Columns of a cell that is no name: a time has as many."""
 _HEAD = ("Deployment", "Version", "State", "Since")
+_MARKDOWN = ("Deployment", "Model", "Version", "Selector", "Owner", "State", "Since", "Notes")
 _PAST = ("Version", "Since", "Revision")
 
 
@@ -27,26 +28,33 @@ def table(found: Overview, width: int = WIDTH) -> RenderableType:
     if not found.deployments:
         return masked(f"{status.empty(found)} at {found.target}")
     parts: list[RenderableType] = [masked(status.place(found))]
+    several = bool(words.platforms(one.key for one in found.deployments))
     whose = attrgetter("owner", "selector")  # the order of names is kept below that
     for (owner, selector), group in groupby(sorted(found.deployments, key=whose), key=whose):
         title = ", ".join(filter(None, (selector, f"owner {owner}")))
-        parts += [Text(), masked(title, "bold"), *_rows(tuple(group), width)]
+        parts += [Text(), masked(title, "bold"), *_rows(tuple(group), width, several=several)]
     return Group(*parts, Text(), Text(status.summary(found.deployments), "bold"))
 
 
-def _rows(deployments: Sequence[Serving], width: int) -> Iterator[RenderableType]:
-    cells = [_cells(one) for one in deployments]
-    _, *columns = zip(_HEAD, *cells, strict=True)
+def _rows(deployments: Sequence[Serving], width: int, *, several: bool) -> Iterator[RenderableType]:
+    head = _headed(_HEAD, "Platform" if several else "")
+    cells = [_headed(_cells(one), words.platform(one.key) * several) for one in deployments]
+    _, *columns = zip(head, *cells, strict=True)
     widths = [min(max(map(len, column)), width - WIDTH + _WIDEST) for column in columns]
-    names = max(len(line) for title, *_ in (_HEAD, *cells) for line in title.splitlines())
+    names = max(len(line) for title, *_ in (head, *cells) for line in title.splitlines())
     grid = (min(names, room(widths, width)), *widths[:-1])
-    yield folded(grid, *(Text(cell, "bold") for cell in _HEAD))
+    yield folded(grid, *(Text(cell, "bold") for cell in head))
     for one, (title, *rest) in zip(deployments, cells, strict=True):
-        version, state, since = rest
+        *told, version, state, since = rest
         shown = Text(state, _STYLES.get(one.state, ""))
-        yield folded(grid, Text(title), masked(version), shown, Text(since))
+        yield folded(grid, Text(title), *map(Text, told), masked(version), shown, Text(since))
         for line in status.notes(one):
             yield Padding(masked(line), (0, 0, 0, 2), expand=False)
+
+
+def _headed(cells: tuple[str, ...], platform: str) -> tuple[str, ...]:
+    """Return a row with the platform after the name, where that is told."""
+    return (cells[0], platform, *cells[1:]) if platform else cells
 
 
 def _cells(one: Serving) -> tuple[str, str, str, str]:
@@ -92,8 +100,11 @@ def markdown(found: Overview) -> str:
     title = [f"### m2s status: {_cell(status.place(found))}", ""]
     if not found.deployments:
         return "\n".join([*title, f"**{_cell(status.empty(found))}**", ""])
-    head = ("Deployment", "Model", "Version", "Selector", "Owner", "State", "Since", "Notes")
-    rows = (_markdown_row(one) for one in found.deployments)
+    several = bool(words.platforms(one.key for one in found.deployments))
+    head = _headed(_MARKDOWN, "Platform" if several else "")
+    rows = (
+        _headed(_markdown_row(one), words.platform(one.key) * several) for one in found.deployments
+    )
     count = f"**{status.summary(found.deployments)}**"
     return "\n".join([*title, *_grid(head, rows), "", count, ""])
 

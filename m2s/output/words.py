@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from m2s.base import printable
 from m2s.base.wording import told
-from m2s.domain.versions import Served
+from m2s.domain.versions import Key, Served
 from m2s.plan.changes import Blocked, Change, Unchanged, Update
 from m2s.plan.plan import models_of, served_of
+from m2s.platforms import catalogue
 
 MAX_QUIET = 20
 """How many unchanged rows are listed one by one; more are only counted."""
@@ -19,6 +20,17 @@ def title(name: str, served: Iterable[Served]) -> str:
     obvious = len(names) == 1 and name.startswith(names[0])
     own = printable.line(name)
     return own if not names or obvious else f"{own}\n({printable.line(told(names))})"
+
+
+def platform(key: Key) -> str:
+    """Return what the platform of an object is called."""
+    return catalogue.of(key).name
+
+
+def platforms(keys: Iterable[Key]) -> frozenset[str]:
+    """Return the platforms of several objects, nothing where all are of one and need no column."""
+    found = frozenset(map(platform, keys))
+    return found if len(found) > 1 else frozenset()
 
 
 def versions(served: Sequence[Served]) -> str:

@@ -16,6 +16,7 @@ from m2s.objects.diff import FieldChange
 from m2s.objects.origins import Source
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update
 from m2s.plan.plan import Plan
+from m2s.platforms import catalogue
 
 _CLUSTER = Source("the cluster's default")
 _OTHERS = Source("left to others by --ignore")
@@ -55,7 +56,8 @@ def of(plan: Plan, name: str) -> Explanation:
         UsageError: the plan has no such deployment.
         M2sError: it has, but there is no manifest of it.
     """
-    named = [change for change in plan.changes if change.key.name == name]
+    key = catalogue.called(name, (change.key for change in plan.changes))
+    named = [change for change in plan.changes if change.key == key]
     for change in named:
         if found := _object(change):
             return Explanation(change, tuple(_fields(*found, plan.show_env)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from importlib import import_module
 from typing import Any
 
+from m2s.base.errors import M2sError, UsageError
+from m2s.base.names import meant
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.resource import COMPANIONS, Resource
 from m2s.domain.versions import Key
@@ -40,7 +43,7 @@ ROWS: tuple[Row, ...] = (
         "seldon",
         Resource(
             "machinelearning.seldon.io", "v1", "SeldonDeployment", "seldondeployments",
-            "Seldon Core v1", ("v1alpha2", "v1alpha3"),
+            "Seldon Core v1", ("v1alpha2", "v1alpha3"), "sdep",
         ),
         "m2s.platforms.seldon.platform:Seldon",
     ),
@@ -54,9 +57,22 @@ ROWS: tuple[Row, ...] = (
 """The first one serves versions that do not say by what."""
 
 
-def default() -> Platform:
-    """Return the platform of a version that does not say by what it is served."""
-    return _made(ROWS[0])
+def default(name: str | None = None) -> Platform:
+    """Return the platform of a version that does not say by what it is served.
+
+    ``name`` is what ``--platform`` says. UsageError: there is no such platform.
+    """
+    if name is None:
+        return _made(ROWS[0])
+    found = next((row for row in ROWS if row.name == name), None)
+    if found is None:
+        raise UsageError(f"platform {name!r}: no such one; {meant(name, names())}")
+    return _made(found)
+
+
+def names() -> list[str]:
+    """Return what the platforms are called."""
+    return [row.name for row in ROWS]
 
 
 def of(key: Key) -> Platform:
@@ -97,6 +113,11 @@ def companions(kind: str) -> tuple[Resource, ...]:
     return of(Key("", "", kind)).companions
 
 
+def is_part(kind: str) -> bool:
+    """Whether an object of this kind is only a part of what a deployment is stored as."""
+    return kind not in {each.kind for each in every()} or bool(companions(kind))
+
+
 def live(key: Key, primary: Body, beside: tuple[Body, ...]) -> LiveDeployment:
     """Return a deployment as it is stored: one that does not fit together has a fault (law 12)."""
     if not companions(key.kind):
@@ -118,9 +139,58 @@ def every() -> tuple[Resource, ...]:
     return tuple(row.resource for row in ROWS)
 
 
-def resources() -> tuple[Resource, ...]:
-    """Return the kinds that are looked at though no description names them: the default one."""
-    return (ROWS[0].resource,)
+def resources(name: str | None = None, others: Iterable[str] = ()) -> tuple[Resource, ...]:
+    """Return the kinds that are looked at though no description names them.
+
+    They are that of ``--platform``, ``name``, and those of ``platforms`` in m2s.yaml. UsageError:
+    there is no platform that is called so.
+    """
+    return tuple(dict.fromkeys(default(each).resource for each in (name, *others)))
+
+
+def watched(name: str | None, others: Iterable[str]) -> tuple[Resource, ...]:
+    """Return the kinds of :func:`resources`, and those of the companions beside them."""
+    used = resources(name, others)
+    return tuple(dict.fromkeys((*used, *(each for one in used for each in companions(one.kind)))))
+
+
+def called(name: str, keys: Iterable[Key]) -> Key | None:
+    """Return which object a person means by ``NAME``, or ``KIND/NAME`` as kubectl has it.
+
+    M2sError: several platforms have one of this name.
+    """
+    kind, _, bare = name.rpartition("/")
+    found = [key for key in dict.fromkeys(keys) if key.name == bare]
+    if kind:
+        found = [key for key in found if key.kind == kind_of(kind)]
+    if len(found) > 1:
+        several = " and ".join(f"{each.kind.lower()}/{bare}" for each in found)
+        raise M2sError(f"there are {several}: say which one")
+    return next(iter(found), None)
+
+
+def kinds_in(name: str) -> tuple[str, ...]:
+    """Return the kind that ``KIND/NAME`` says, () for a name alone. UsageError: there is none."""
+    word, slash, _ = name.rpartition("/")
+    kind = kind_of(word)
+    if slash and kind is None:
+        known = [row.resource.kind.lower() for row in ROWS]
+        raise UsageError(f"{name}: no kind of deployment is called {word!r}; {meant(word, known)}")
+    return (kind,) if kind else ()
+
+
+def kind_of(word: str) -> str | None:
+    """Return the kind that a person calls so: by its name, its plural or its short name."""
+    for row in ROWS:
+        r, told = row.resource, word.lower()
+        if told and told in (r.kind.lower(), r.plural, r.right, r.short, row.name):
+            return r.kind
+    return None
+
+
+def mixed(keys: Iterable[Key]) -> bool:
+    """Whether any object is of another platform than the first one."""
+    return any(key.kind != ROWS[0].resource.kind for key in keys)
 
 
 @cache

@@ -68,15 +68,17 @@ class Describing(Selection, Locations, OwnServer, Ruled):
 
     deploy_file: str | None
     defaults: Fragment | None
+    platform: str | None
+    platforms: tuple[str, ...]
 
     @property
     def describing(self) -> str:
         """What a deploy.yaml is to a version: ``required``, ``optional`` or ``ignored``.
 
-        Naming an image for models without one asks for them to be served.
+        Naming an image or a platform for models without one asks for them to be served.
         """
-        images = self.default_image or self.image_tag
-        return self.deploy_file or ("optional" if images else "required")
+        named = self.default_image or self.image_tag or self.platform
+        return self.deploy_file or ("optional" if named else "required")
 
 
 @dataclass(frozen=True, kw_only=True)

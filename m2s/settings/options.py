@@ -189,6 +189,16 @@ _ROWS: tuple[Option, ...] = (
         shown="required", group="Description", commands=_SYNC,
     ),
     Option(
+        name="platform", parse=read.label("platform's name"), binds=True, metavar="NAME",
+        help="Serving platform of versions without a deploy.yaml", shown="seldon",
+        group="Description", commands=_REACH,
+    ),
+    Option(
+        name="platforms", parse=read.texts, default=(), many=True, binds=True,
+        help="Platforms whose deployments are looked at though no deploy.yaml names them",
+        group="Description", commands=frozenset(), metavar="NAME",
+    ),
+    Option(
         name="default-image", parse=read.image, binds=True, metavar="IMAGE",
         help="Image that serves versions without a deploy.yaml", group="Description",
         commands=_SYNC,

@@ -1,6 +1,6 @@
 """If nothing changed since the last pass, a pass reuses what the last one worked out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from m2s.domain.manifests import Templates
@@ -26,7 +26,7 @@ class Quiet:
     The registry is asked. The cluster tells by itself: as long as one watch on our objects lasts,
     no edit of them goes unnoticed. What neither shows, such as a Secret that is gone, waits for
     the registry's resync, when everything is looked at again. ``unbroken`` tells one unbroken
-    watch from another; None while there is none.
+    watch of these ``kinds`` from another; None while there is none.
     """
 
     def __init__(
@@ -34,8 +34,10 @@ class Quiet:
         registry: Unmoved,
         unbroken: Callable[[], object | None],
         templates: TemplateSource | None,
+        kinds: Collection[str] = ("SeldonDeployment",),
     ) -> None:
         self._registry, self._unbroken, self._folder = registry, unbroken, templates
+        self._kinds = kinds
         self._mark: object | None = None
         self._templates: Templates | None = None
 
@@ -47,7 +49,7 @@ class Quiet:
     def repeats(self, last: PassReport, selectors: Sequence[Selector]) -> bool:
         """Whether a pass would come to what ``last`` did; raises as :class:`Unmoved` does."""
         return (
-            (last.repeats or _is_settled(last))
+            (last.repeats or _is_settled(last, self._kinds))
             and self._mark is not None
             and self._mark == self._unbroken()
             and (self._folder is None or self._folder.read() == self._templates)
@@ -55,8 +57,10 @@ class Quiet:
         )
 
 
-def _is_settled(report: PassReport) -> bool:
+def _is_settled(report: PassReport, kinds: Collection[str]) -> bool:
     """Whether everything was as wanted, with nothing held, blocked, withheld or left to be done.
+
+    What is of another kind than these is not watched: an edit of it would go unnoticed.
 
     What somebody's order holds stays so until the order is taken back, which does not go unnoticed.
     """
@@ -64,7 +68,9 @@ def _is_settled(report: PassReport) -> bool:
         report.result == "success"
         and report.plan is not None
         and all(
-            isinstance(each, Unchanged) and (each.ordered or not each.reason)
+            each.key.kind in kinds
+            and isinstance(each, Unchanged)
+            and (each.ordered or not each.reason)
             for each in report.plan.changes
         )
     )

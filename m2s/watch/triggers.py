@@ -52,7 +52,7 @@ class Triggers:
         """Take note of how a pass left the objects; ``ignore`` are the JSON pointers of others."""
         if report.plan is None:
             return
-        left = report.left()
+        left = {one.key: one for live in report.left().values() for one in live.singly}
         with self._lock:
             self._left, self._ignore = left, ignore
 

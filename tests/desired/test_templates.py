@@ -13,6 +13,7 @@ from m2s.desired.templating.names import Catalog, base_names
 from m2s.domain.manifests import Manifest, TemplateFile, Undeployable
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.objects.layers import Layer
+from m2s.platforms import catalogue
 from m2s.platforms.problem import Problem
 from m2s.settings.build import build
 
@@ -241,7 +242,8 @@ def test_aliases_cannot_make_much_of_little() -> None:
 def base(text: str, *, whole: bool = True) -> Layer:
     version, uri = next(iter(VERSIONS.items()))
     names = partial(base_names, STAGING, version, Description(uri, None), SETTINGS)
-    return fragment(TemplateFile("_base.yaml", "dir/_base.yaml", text), names, whole=whole)[1]
+    file = TemplateFile("_base.yaml", "dir/_base.yaml", text)
+    return fragment(file, catalogue.default(), names, whole=whole)[1]
 
 
 def test_the_base_template_speaks_of_the_version_at_hand() -> None:

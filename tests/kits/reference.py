@@ -57,12 +57,14 @@ def _table() -> Iterator[str]:
 
 def _flag(option: Option) -> str:
     value = f" {option.metavar}" if option.metavar else ""
+    if not option.commands:
+        return f"`{option.name}: [{option.metavar}]`, no flag"
     short = f"`{option.short}`, " if option.short else ""
     return f"{short}`--{option.name}{value}`"
 
 
 def _on(option: Option) -> str:
-    return ", ".join(sorted(option.commands))
+    return ", ".join(sorted(option.commands)) or "all"
 
 
 def _own() -> Iterator[str]:

@@ -135,14 +135,15 @@ def deployment(
     Its placeholders may ask of ``catalog``, which no other template asks.
     """
     owner = catalog.settings.owner_of(catalog.selector)
-    default = Key(namespace, default_name(PurePath(file.name).stem, catalog.selector))
-    unknown = Key(namespace, dns_label(PurePath(file.name).stem))
+    kind = catalog.platform.resource.kind
+    default = Key(namespace, default_name(PurePath(file.name).stem, catalog.selector), kind)
+    unknown = replace(default, name=dns_label(PurePath(file.name).stem))
     key: Key | None = None
     try:
         template = read(file)
         if is_other(template.outline.value):
             return None
-        catalog.platform = platform = _platform(template)
+        catalog.platform = platform = _platform(template, catalog.platform)
         default = replace(default, kind=platform.resource.kind)
         filling = Filling(template, catalog.names())
         key = _key(filling, template, default)
@@ -157,8 +158,8 @@ def deployment(
         )  # fmt: skip
 
 
-def _platform(template: Template) -> Platform:
-    return catalogue.of_body(template.outline.value) or catalogue.default()
+def _platform(template: Template, default: Platform) -> Platform:
+    return catalogue.of_body(template.outline.value) or default
 
 
 def _key(filling: Filling, template: Template, default: Key) -> Key | None:
@@ -194,7 +195,11 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
 
 
 def fragment(
-    file: TemplateFile, names: Callable[[Platform], Mapping[str, Any]], *, whole: bool
+    file: TemplateFile,
+    default: Platform,
+    names: Callable[[Platform], Mapping[str, Any]],
+    *,
+    whole: bool,
 ) -> tuple[Platform, Layer]:
     """Return the base template filled in for one version, and the platform it is for.
 
@@ -205,7 +210,7 @@ def fragment(
         Problem: naming file and line.
     """
     template = _base(file)
-    platform = _platform(template)
+    platform = _platform(template, default)
     filling = Filling(template, names(platform))
     filling.raise_fault()
     if whole:

@@ -47,7 +47,7 @@ class Catalog:
         self.selector, self.settings, self._described = selector, settings, described
         self._wanted = {want.version.model: want for want in wanted}
         self.asked: dict[str, ModelVersion | None] = {}
-        self.platform = catalogue.default()
+        self.platform = catalogue.default(settings.platform)
         """What the template that asks is for."""
 
     def names(self) -> dict[str, Any]:
