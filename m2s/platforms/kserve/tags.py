@@ -8,7 +8,7 @@ from typing import Any
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
-from m2s.platforms.common.tags import Reader, count, one_of, quantity, read
+from m2s.platforms.common.tags import TagReader, count, one_of, quantity, read
 from m2s.platforms.kserve.units import Component, components, container
 from m2s.platforms.problem import Problem
 
@@ -60,7 +60,7 @@ def _protocol(tag: str, predictor: Component, value: str) -> _Fields:
     return {names[0]: {"protocolVersion": value}}
 
 
-_TAGS: Mapping[str, tuple[Reader, Callable[[str, Component, Any], _Fields]]] = {
+_TAGS: Mapping[str, tuple[TagReader, Callable[[str, Component, Any], _Fields]]] = {
     "m2s.io/replicas": (count, _replicas),
     "m2s.io/requests.cpu": (quantity, _resource("requests", "cpu")),
     "m2s.io/requests.memory": (quantity, _resource("requests", "memory")),

@@ -226,18 +226,15 @@ def test_the_transformer_and_the_canary_have_their_own() -> None:
     assert spec["canary"][0]["predictor"]["model"]["storageUri"] == "s3://models/9/"
 
 
-def test_a_version_without_a_description_is_in_kserves_own_runtime(
-    kserve: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalogue, "default", lambda: kserve)
-    body = body_of(None, deploy_file="optional", service_account="reader")
+def test_a_version_without_a_description_is_in_kserves_own_runtime() -> None:
+    body = body_of(None, platform="kserve", service_account="reader")
     assert body["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] == "Standard"
     model = {"modelFormat": {"name": "mlflow"}, "protocolVersion": "v2"}
     assert body["spec"]["predictor"] == {
         "serviceAccountName": "reader",
         "model": {**model, "storageUri": "s3://models/1/"},
     }
-    own = body_of(None, default_image="servers/iris:1", env_secret="keys")
+    own = body_of(None, platform="kserve", default_image="servers/iris:1", env_secret="keys")
     assert own["spec"]["predictor"]["containers"] == [
         {
             "name": "kserve-container",
@@ -247,7 +244,7 @@ def test_a_version_without_a_description_is_in_kserves_own_runtime(
         }
     ]
     for option, value in (("env_secret", "keys"), ("protocol", "seldon")):
-        told = reason(None, deploy_file="optional", **{option: value})
+        told = reason(None, platform="kserve", **{option: value})
         assert told.startswith(f"--{option.replace('_', '-')}")
 
 
