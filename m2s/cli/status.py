@@ -8,8 +8,8 @@ from typing import Any
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
 from m2s.domain.scope import Scope
-from m2s.engine import status
-from m2s.output import status_view, tables
+from m2s.engine import detail, status
+from m2s.output import detail_view, status_view, tables
 from m2s.platforms import catalogue
 
 
@@ -19,13 +19,21 @@ def show(flags: Mapping[str, Any], config: str | None, output: str, name: str | 
     cluster = connect.cluster(chosen)
     kinds = catalogue.kinds_in(name or "")
     scope = Scope(chosen.owners, chosen.models)
-    found = status.of(cluster.identity, cluster.namespace, cluster.list(kinds), scope)
-    if name is not None:
-        found = status.only(found, name)
+    found = detail.overview(cluster, scope, kinds)
+    if name is None:
+        streams.put(
+            output,
+            lambda: status.document(found),
+            lambda: status_view.markdown(found),
+            lambda: status_view.table(found, tables.width()),
+        )
+        return 0
+    found = status.only(found, name)
+    more = detail.of(cluster, found)
     streams.put(
         output,
-        lambda: status.document(found),
-        lambda: (status_view.details_markdown if name else status_view.markdown)(found),
-        lambda: (status_view.details if name else status_view.table)(found, tables.width()),
+        lambda: status.document(found, detail.document(more)),
+        lambda: detail_view.markdown(found, more),
+        lambda: detail_view.table(found, more, tables.width()),
     )
     return 0

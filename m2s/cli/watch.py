@@ -100,7 +100,8 @@ class _Parts:
         self._page = Page(chosen, self.edges, self._sight, self._leading)
         poked = partial(self.triggers.poke, WEBHOOK)
         self._receiver = Receiver(read_secret, poked) if read_secret else None
-        self._counted = metrics.Metrics(self._leading, self._deliveries if read_secret else None)
+        deliveries = self._deliveries if read_secret else None
+        self._counted = metrics.Metrics(self._leading, deliveries, self._sight.deployments)
         looking_on = (self._counted, self._told, self._sight, self._page, self._back)
         self.loop = Loop(
             chosen,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from m2s.base.labels import SELECTOR
 from m2s.domain import history
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.happenings import Trouble
 from m2s.domain.history import Entry
 from m2s.domain.versions import Key, Served
 
@@ -34,7 +36,8 @@ class Serving:
     ``selector`` is as its annotation has it (``stage=Staging``). ``state``, ``message``
     and ``endpoint`` are the platform's (:class:`State`), "" in a folder. ``since`` is from when on
     these versions are served (RFC 3339, UTC), "" where that is unknown; ``deleting`` from when on
-    it is being deleted, "" where it is not, and ``finalizers`` what that waits for.
+    it is being deleted, "" where it is not, and ``finalizers`` what that waits for. ``trouble`` is
+    why a version that is wanted is not served, as far as the cluster's Events tell.
     """
 
     key: Key
@@ -50,9 +53,33 @@ class Serving:
     deleting: str
     finalizers: tuple[str, ...]
     history: tuple[Entry, ...]
+    trouble: Trouble | None = None
 
 
-def of(live: LiveDeployment, state: State) -> Serving:
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One of the conditions that a platform reports; ``since`` is in RFC 3339, "" if unknown."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+
+
+def conditions(live: LiveDeployment) -> tuple[Condition, ...]:
+    """Return ``status.conditions``, which every platform has in Kubernetes' own form."""
+    status = live.body.get("status")
+    listed = status.get("conditions") if isinstance(status, Mapping) else None
+    names = ("type", "status", "reason", "message", "lastTransitionTime")
+    return tuple(
+        Condition(*(str(each.get(name) or "") for name in names))
+        for each in (listed if isinstance(listed, list) else ())
+        if isinstance(each, Mapping) and each.get("type")
+    )
+
+
+def of(live: LiveDeployment, state: State, trouble: Trouble | None = None) -> Serving:
     """Return what ``live`` serves; ``state`` is what its platform says of it."""
     return Serving(
         key=live.key,
@@ -68,6 +95,7 @@ def of(live: LiveDeployment, state: State) -> Serving:
         deleting=live.deleting,
         finalizers=live.finalizers,
         history=history.entries(live),
+        trouble=trouble,
     )
 
 

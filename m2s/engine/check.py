@@ -181,6 +181,8 @@ def _of_a_cluster(settings: Settings) -> Iterator[Need]:
     yield Need("watch", (*plan, *watch, *(delete if settings.syncs else ())))
     events = _rights(["events"], "create", "patch")
     yield Need("Events", events, needed=False, without="no Events are written")
+    reports = _rights(["events"], "list")
+    yield Need("status: why", reports, needed=False, without="status shows no Events")
     yield Need("--leader-elect", _lease(settings), settings.leader_elect, "watch alone asks for it")
     rollouts = _rights(["deployments.apps"], "list")
     yield Need("--wait", rollouts, settings.wait, "apply and rollback ask for it")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from m2s.base import mask
 from m2s.base.errors import M2sError
+from m2s.base.labels import MANAGED_BY, OWNER
 from m2s.base.names import near
 from m2s.base.wording import minute
-from m2s.domain import serving
+from m2s.domain import happenings, serving
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.happenings import Happening, Trouble
 from m2s.domain.scope import Scope
-from m2s.domain.serving import Serving
-from m2s.domain.versions import Served
+from m2s.domain.serving import Serving, State
+from m2s.domain.versions import Key, Served
 from m2s.plan import reasons
 from m2s.platforms import catalogue
 
@@ -25,26 +27,61 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True)
 class Overview:
-    """What is served, ordered by name; ``owners`` and ``models`` are what it is narrowed to."""
+    """What is served, ordered by name; ``owners`` and ``models`` are what it is narrowed to.
+
+    ``missing`` is what is wanted and has no deployment, ``unread`` what could not be looked at.
+    """
 
     target: str
     namespace: str
     owners: frozenset[str]
     models: tuple[str, ...]
     deployments: tuple[Serving, ...]
+    missing: tuple[Serving, ...] = ()
+    unread: str = ""
 
 
-def of(target: str, namespace: str, listed: Iterable[LiveDeployment], scope: Scope) -> Overview:
-    """Return what m2s serves in a namespace; a scope without owners is everybody's."""
+def of(
+    target: str,
+    namespace: str,
+    listed: Iterable[LiveDeployment],
+    scope: Scope,
+    told: Iterable[Happening] = (),
+) -> Overview:
+    """Return what m2s serves in a namespace; a scope without owners is everybody's.
+
+    ``told`` are m2s's own Events, which say what is wanted and not served.
+    """
     everything = sorted(listed, key=lambda live: live.key)
     owners = scope.owners or frozenset(live.owner for live in everything if live.owner)
     mine = filter(replace(scope, owners=owners).includes, everything)
-    return Overview(target, namespace, scope.owners, scope.models, tuple(map(serving_of, mine)))
+    found = happenings.troubles(told)
+    names = {live.key.name for live in everything}
+    return Overview(
+        target,
+        namespace,
+        scope.owners,
+        scope.models,
+        tuple(serving_of(live, found.get(live.key.name)) for live in mine),
+        tuple(
+            _missing(Key(namespace, name), trouble)
+            for name, trouble in sorted(found.items())
+            if name not in names
+            and trouble.told.owner in (scope.owners or {trouble.told.owner})
+            and scope.includes_model(trouble.told.model)
+        ),
+    )
 
 
-def serving_of(live: LiveDeployment) -> Serving:
+def serving_of(live: LiveDeployment, trouble: Trouble | None = None) -> Serving:
     """Return what a deployment serves, and what its platform says of it."""
-    return serving.of(live, catalogue.of(live.key).state(live.body))
+    return serving.of(live, catalogue.of(live.key).state(live.body), trouble)
+
+
+def _missing(key: Key, trouble: Trouble) -> Serving:
+    """Return what is wanted and has no deployment."""
+    labels = {MANAGED_BY: "m2s", OWNER: trouble.told.owner}
+    return serving.of(LiveDeployment(key, {"metadata": {"labels": labels}}), State(), trouble)
 
 
 def only(status: Overview, name: str) -> Overview:
@@ -55,11 +92,17 @@ def only(status: Overview, name: str) -> Overview:
     """
     key = catalogue.called(name, [one.key for one in status.deployments])
     found = tuple(one for one in status.deployments if one.key == key)
-    if not found:
+    wanted = () if found else tuple(one for one in status.missing if _is_called(one, name))[:1]
+    if not (found or wanted):
         others = near(name, (one.key.name for one in status.deployments))
         hint = f"; did you mean {others}?" if others else f": {empty(status)}"
         raise M2sError(f"m2s has no deployment {name} in {place(status)}{hint}")
-    return replace(status, deployments=found)
+    return replace(status, deployments=found, missing=wanted)
+
+
+def _is_called(one: Serving, name: str) -> bool:
+    """Whether a person means what is missing: by its own name, or by its model's."""
+    return one.key.name == name or bool(one.trouble and one.trouble.told.model == name)
 
 
 def place(status: Overview) -> str:
@@ -89,13 +132,19 @@ def urgency(state: str) -> int:
 
 
 def notes(one: Serving) -> Iterator[str]:
-    """Yield what is to be said of a deployment besides version, state and time, a line each."""
+    """Yield what is to be said of a deployment besides what its row says, a line each."""
     if len(one.served) > 1:
         yield f"serves {told(one.served)}"
-    if one.message:
-        yield one.message
     if one.endpoint:
         yield one.endpoint
+
+
+def why(one: Serving) -> Iterator[str]:
+    """Yield why a deployment is not as one might expect, a line each; nothing where all is well."""
+    if one.trouble:
+        yield f"{one.trouble} (since {since(one.trouble.told.first)})"
+    if one.message:
+        yield one.message
     yield from orders(one)
 
 
@@ -125,8 +174,10 @@ def since(time: str) -> str:
     return minute(time) or UNKNOWN
 
 
-def document(status: Overview) -> dict[str, Any]:
+def document(status: Overview, detail: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return JSON values, without any secret (law 7); None is what is not known.
+
+    ``detail`` is what is told of a single deployment only.
 
     The shape is pinned by ``tests/test_status.py``, as that of :mod:`m2s.output.document` is.
     """
@@ -137,6 +188,8 @@ def document(status: Overview) -> dict[str, Any]:
             "owners": sorted(status.owners),
             "models": list(status.models),
             "deployments": [_deployment(one) for one in status.deployments],
+            "missing": [_wanted(one) for one in status.missing],
+            **(detail or {}),
         }
     )
     return result
@@ -157,10 +210,27 @@ def _deployment(one: Serving) -> dict[str, Any]:
         "pinned": one.pin or None,
         "paused": one.paused,
         "deleting": one.deleting or None,
+        "trouble": _wanted(one) if one.trouble else None,
         "history": [
             {**_served(each.served), "since": each.since or None, "revision": each.revision}
             for each in one.history
         ],
+    }
+
+
+def _wanted(one: Serving) -> dict[str, Any]:
+    """Return what is wanted and not served."""
+    if one.trouble is None:
+        raise AssertionError(f"nothing is in the way of {one.key}")
+    told = one.trouble.told
+    return {
+        "name": told.name,
+        "model": told.model or None,
+        "version": told.version or None,
+        "state": one.trouble.state,
+        "reason": told.message,
+        "since": told.first or None,
+        "last": told.last or None,
     }
 
 

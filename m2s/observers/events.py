@@ -1,26 +1,36 @@
 """An observer of passes that turns what changed a deployment into Events about it."""
 
-from m2s.base.labels import CHECKSUM
-from m2s.domain.versions import Key
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from m2s.base.labels import CHECKSUM, MODEL, MODEL_VERSION, OWNER
+from m2s.domain.happenings import BLOCKED, FAILED, RESOLVED, SKIPPED, STANDING
+from m2s.engine import skips
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
-from m2s.plan.changes import Create, Delete, Update
+from m2s.plan.changes import Blocked, Create, Delete, Update
+from m2s.plan.plan import models_of
 from m2s.targets.kubernetes.events import Event, Events
 from m2s.watch.report import PassReport
 
 _BAD = (Status.BLOCKED, Status.FAILED)
 _MOVES = {"promoted": "Promoted", "rolled": "RolledBack"}
 _TOLD = (Status.CREATED, Status.UPDATED, Status.DELETED, *_BAD)
+_RENEWED = 1800.0
+"""Seconds after which what still stands in the way is told again: an API server forgets an Event
+after an hour (``--event-ttl``), and ``m2s status`` finds in it why a version is not live."""
 
 
 class Notices:
-    """Records an Event for each change, and one when something begins to be in its way.
+    """Records an Event for each change, and one when something begins to be in its way, or ends.
 
-    ``events`` is where they go; None, of a folder, is nowhere.
+    ``events`` is where they go; None, of a folder, is nowhere. ``clock``: seconds, monotonic.
     """
 
-    def __init__(self, events: Events | None) -> None:
-        self._events = events
-        self._standing: set[tuple[Key, str, str]] = set()
+    def __init__(self, events: Events | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._events, self._clock = events, clock
+        self._standing: dict[Event, float] = {}
 
     def move(self, events: Events | None) -> None:
         """Send what comes to another cluster or namespace."""
@@ -34,17 +44,29 @@ class Notices:
 
     def __call__(self, report: PassReport) -> None:
         """Record one pass."""
-        standing = set() if report.plan else set(self._standing)
-        for outcome in report.news:
-            if outcome.status not in _TOLD or outcome.message.startswith(NOT_ATTEMPTED):
-                continue
-            event = _event(outcome)
-            told = event.key, event.reason, event.message
-            if event.warning:
-                standing.add(told)
-            if not (event.warning and told in self._standing) and self._events:
+        if report.plan is None or report.repeats:
+            standing = list(self._standing)
+        else:
+            found = [*map(_event, filter(_is_told, report.outcomes)), *_skipped(report)]
+            standing = [event for event in found if event.reason in STANDING]
+            news = [event for event in found if event.reason not in STANDING]
+            about = {event.key for event in found}
+            over = {event.key: event for event in self._standing if event.key not in about}
+            self._record(*news, *map(_resolved, over.values()))
+        now = self._clock()
+        told = {event: self._standing.get(event, float("-inf")) for event in standing}
+        due = [event for event, when in told.items() if now - when >= _RENEWED]
+        self._record(*due)
+        self._standing = told | dict.fromkeys(due, now)
+
+    def _record(self, *events: Event) -> None:
+        if self._events:
+            for event in events:
                 self._events.record(event)
-        self._standing = standing
+
+
+def _is_told(outcome: Outcome) -> bool:
+    return outcome.status in _TOLD and not outcome.message.startswith(NOT_ATTEMPTED)
 
 
 def _event(outcome: Outcome) -> Event:
@@ -52,16 +74,42 @@ def _event(outcome: Outcome) -> Event:
     there = outcome.applied or (None if isinstance(change, Create) else change.live)
     message = outcome.message or change.reason
     uid = there.uid if there else ""
-    return Event(change.key, uid, reason(outcome), message, outcome.status in _BAD)
+    owner = change.owner if isinstance(change, Blocked) else there.owner if there else None
+    if isinstance(change, Create | Update):
+        owner = change.manifest.owner
+    notes = _notes(owner or "", *models_of(change))
+    bad = outcome.status in _BAD
+    return Event(change.key, uid, reason(outcome), message, bad, notes)
+
+
+def _notes(owner: str, model: str, version: str) -> tuple[tuple[str, str], ...]:
+    return ((OWNER, owner), (MODEL, model), (MODEL_VERSION, version))
+
+
+def _skipped(report: PassReport) -> Iterator[Event]:
+    """Yield an Event for each version that is selected and does not ask to be served."""
+    if report.plan is None:
+        return
+    left = report.left()
+    for key, item in skips.of(report.plan):
+        version = item.version
+        uid = left[key].uid if key in left else ""
+        notes = _notes(item.owner, version.model, str(version.version))
+        yield Event(key, uid, SKIPPED, item.reason, notes=notes)
+
+
+def _resolved(event: Event) -> Event:
+    message = f"no longer {STANDING[event.reason]}"
+    return Event(event.key, event.uid, RESOLVED, message, notes=event.notes)
 
 
 def reason(outcome: Outcome) -> str:
     """Return the Event's ``reason``: what happened in one word."""
     change = outcome.change
     if outcome.status is Status.BLOCKED:
-        return "Blocked"
+        return BLOCKED
     if outcome.status is Status.FAILED:
-        return "DeleteFailed" if isinstance(change, Delete) else "ApplyFailed"
+        return "DeleteFailed" if isinstance(change, Delete) else FAILED
     if isinstance(change, Delete):
         return "Deleted"
     return _update(change) if isinstance(change, Update) else "Applied"

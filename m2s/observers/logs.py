@@ -7,6 +7,7 @@ from typing import Any
 
 from m2s.base import mask, printable, trace, waiting
 from m2s.domain.versions import Key
+from m2s.engine import skips
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
 from m2s.plan.plan import models_of
@@ -85,6 +86,7 @@ class PassLog:
         self._standing: set[tuple[Key, str]] = set()
         self._told: set[str] = set()
         self._notes: tuple[str, ...] = ()
+        self._skipped: set[str] = set()
 
     def __call__(self, report: PassReport) -> None:
         """Log one pass."""
@@ -96,6 +98,7 @@ class PassLog:
             elif outcome.status not in _QUIET:
                 self._tell(outcome, report.trigger, standing)
         self._standing = standing
+        self._skip(report)
         if unbegun:
             _log.warning("%d changes were not attempted", unbegun)
         notes = not_checked(report.plan) if report.plan else self._notes
@@ -104,6 +107,21 @@ class PassLog:
                 _log.warning("%s", note)
         self._notes = notes
         self._conclude(report)
+
+    def _skip(self, report: PassReport) -> None:
+        """Say once of each skipped version that it is, and why."""
+        if report.plan is None or report.repeats:
+            return
+        skipped = dict[str, dict[str, Any]]()
+        for key, item in skips.of(report.plan):
+            about = {"model": item.version.model, "version": str(item.version.version)}
+            about |= {"deployment": key.name, "namespace": key.namespace}
+            skipped[skips.told(item)] = {**about, "status": "skipped", "reason": item.reason}
+        for line, fields in skipped.items():
+            if line not in self._skipped:
+                extra = {_EXTRA: {**fields, "trigger": report.trigger}}
+                _log.warning("skipped %s", line, extra=extra)
+        self._skipped = set(skipped)
 
     def _tell(self, outcome: Outcome, trigger: str, standing: set[tuple[Key, str]]) -> None:
         key, told = outcome.change.key, f"{outcome.status.value}: {outcome.message}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import (
@@ -18,8 +19,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from m2s.base.labels import SELECTOR
-from m2s.engine.execute import NOT_ATTEMPTED
-from m2s.plan.changes import Action, Create, Delete, Update
+from m2s.domain.deployments import LiveDeployment
+from m2s.domain.serving import Serving
+from m2s.engine import skips
+from m2s.engine.execute import NOT_ATTEMPTED, Status
+from m2s.engine.status import serving_of
+from m2s.plan.changes import Action, Blocked, Create, Delete, Update
+from m2s.plan.plan import models_of
 from m2s.watch.report import PassReport, Result
 
 if TYPE_CHECKING:
@@ -27,6 +33,13 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _CHANGES = (Create, Update, Delete)
+
+STATES = (
+    "available", "creating", "unavailable", "unknown",
+    "blocked", "failed", "skipped", "paused", "pinned", "deleting",
+)  # fmt: skip
+"""The states of ``m2s_deployment_state``: the platform's word, and what holds besides."""
+_WORDS = {"available": "available", "creating": "creating", "failed": "unavailable"}
 
 Served = tuple[str, str, str, str]
 """Model, version, selector and deployment: the labels of ``m2s_served_model_info``."""
@@ -36,13 +49,14 @@ class Metrics:
     """An observer that counts passes, and the application that shows the counts.
 
     ``leading`` says whether this process may write now, ``deliveries`` how many webhook requests
-    came, by result; None without a webhook.
+    came, by result; None without a webhook. ``seen`` are our deployments as they were last seen.
     """
 
     def __init__(
         self,
         leading: Callable[[], bool],
         deliveries: Callable[[], Mapping[str, int]] | None = None,
+        seen: Callable[[], Iterable[LiveDeployment]] = tuple,
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
@@ -59,7 +73,7 @@ class Metrics:
             ["action", "status"],
             registry=registry,
         )
-        self._state = _State(leading, deliveries)
+        self._state = _State(leading, deliveries, seen)
         registry.register(self._state)
         ProcessCollector(registry=registry)
         for result in get_args(Result):
@@ -68,7 +82,7 @@ class Metrics:
 
     def __call__(self, report: PassReport) -> None:
         """Count one pass."""
-        self._passes.labels(report.result).inc()
+        self._passes.labels("success" if report.complete else report.result).inc()
         self._seconds.observe(report.seconds)
         for outcome in report.news:
             begun = not outcome.message.startswith(NOT_ATTEMPTED)
@@ -82,18 +96,20 @@ class _State(Collector):
     """What is so now: one value after each pass, so that a scrape never sees half of it."""
 
     def __init__(
-        self, leading: Callable[[], bool], deliveries: Callable[[], Mapping[str, int]] | None
+        self,
+        leading: Callable[[], bool],
+        deliveries: Callable[[], Mapping[str, int]] | None,
+        seen: Callable[[], Iterable[LiveDeployment]],
     ) -> None:
-        self._leading, self._deliveries = leading, deliveries
+        self._leading, self._deliveries, self._seen = leading, deliveries, seen
         self._succeeded: float | None = None
-        self._read: tuple[int, tuple[Served, ...]] | None = None
+        self._read: _Read | None = None
 
     def note(self, report: PassReport) -> None:
-        if report.result == "success":
+        if report.complete:
             self._succeeded = report.started.timestamp() + report.seconds
         if report.plan and not report.repeats:
-            blocked = report.plan.count(Action.BLOCKED)
-            self._read = blocked, served(report)
+            self._read = _Read.of(report)
 
     def collect(self) -> Iterator[Metric]:
         """Yield what is known; of what is served only a leader knows."""
@@ -104,11 +120,13 @@ class _State(Collector):
         if self._succeeded is not None:
             yield GaugeMetricFamily(
                 "m2s_last_success_timestamp_seconds",
-                "Unix time at which the last pass without an error ended.",
+                "Unix time of the last pass that read both sides and wrote all that it could.",
                 self._succeeded,
             )
         if self._read and leads:
-            yield from _deployments(*self._read)
+            yield from _counts(self._read)
+            yield _info(self._read.served)
+            yield _states(self._read, self._seen())
         if self._deliveries:
             came = CounterMetricFamily(
                 "m2s_webhook_requests", "Deliveries to /mlflow, by result.", labels=["result"]
@@ -118,10 +136,74 @@ class _State(Collector):
             yield came
 
 
-def _deployments(blocked: int, deployments: tuple[Served, ...]) -> Iterator[Metric]:
-    yield GaugeMetricFamily(
-        "m2s_blocked_deployments", "Blocked deployments in the last complete pass.", blocked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What a pass found that could read both sides; ``bad`` are deployment, model and state."""
+
+    blocked: int
+    failed: int
+    skipped: int
+    served: tuple[Served, ...]
+    owners: frozenset[str]
+    bad: frozenset[tuple[str, str, str]]
+
+    @classmethod
+    def of(cls, report: PassReport) -> _Read:
+        if report.plan is None:
+            raise AssertionError("both sides were read")
+        failed = [one for one in report.outcomes if one.status is Status.FAILED]
+        rows = [
+            *(("blocked", each) for each in report.plan.changes if isinstance(each, Blocked)),
+            *(("failed", one.change) for one in failed),
+        ]
+        bad = {(each.key.name, models_of(each)[0], word) for word, each in rows}
+        skipped = {(key.name, item.version.model, "skipped") for key, item in skips.of(report.plan)}
+        return cls(
+            blocked=report.plan.count(Action.BLOCKED),
+            failed=len(failed),
+            skipped=len(report.plan.skipped),
+            served=served(report),
+            owners=report.plan.scope.owners,
+            bad=frozenset(bad | skipped),
+        )
+
+
+def _counts(read: _Read) -> Iterator[Metric]:
+    what = "in the last pass that read both sides."
+    for name, about, count in (
+        ("m2s_blocked_deployments", "Blocked deployments", read.blocked),
+        ("m2s_failed_deployments", "Deployments whose change failed", read.failed),
+        ("m2s_skipped_versions", "Versions that are selected and not served", read.skipped),
+    ):
+        yield GaugeMetricFamily(name, f"{about} {what}", count)
+
+
+def _states(read: _Read, seen: Iterable[LiveDeployment]) -> Metric:
+    """Return each state that a deployment is in: one of ``STATES`` each, so that it is bounded."""
+    family = GaugeMetricFamily(
+        "m2s_deployment_state",
+        f"Whether a deployment is in a state ({', '.join(STATES)}); always 1.",
+        labels=["deployment", "model", "state"],
     )
+    found = set(read.bad)
+    for live in seen:
+        if live.owner in read.owners:
+            one = serving_of(live)
+            model = one.served[0].model if one.served else ""
+            found |= {(one.key.name, model, state) for state in _states_of(one)}
+    for labels in sorted(found):
+        family.add_metric(labels, 1)
+    return family
+
+
+def _states_of(one: Serving) -> Iterator[str]:
+    word = one.state.lower()
+    yield _WORDS.get(word, "unknown")
+    orders = {"paused": one.paused, "pinned": bool(one.pin), "deleting": bool(one.deleting)}
+    yield from (state for state, so in orders.items() if so)
+
+
+def _info(deployments: Iterable[Served]) -> Metric:
     info = GaugeMetricFamily(
         "m2s_served_model_info",
         "Which version of a model a deployment serves; always 1.",
@@ -129,7 +211,7 @@ def _deployments(blocked: int, deployments: tuple[Served, ...]) -> Iterator[Metr
     )
     for one in deployments:
         info.add_metric(one, 1)
-    yield info
+    return info
 
 
 def served(report: PassReport) -> tuple[Served, ...]:

@@ -1,8 +1,11 @@
 """Plan and outcomes for people, masked: a rich table that fits 80 columns, or Markdown."""
 
+from __future__ import annotations
+
 import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from rich.cells import cell_len, set_cell_size
@@ -13,7 +16,9 @@ from rich.text import Text
 
 from m2s.base import mask, wording
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.manifests import Manifest
+from m2s.domain.manifests import Manifest, Skipped
+from m2s.domain.versions import Key, Served
+from m2s.engine import skips
 from m2s.engine.execute import Outcome, Status
 from m2s.objects.diff import FieldChange, Step, steps
 from m2s.output import words
@@ -39,21 +44,19 @@ _INDENT = 3
 
 
 def plan_table(plan: Plan, width: int = WIDTH) -> RenderableType:
-    """Return the plan as a table of so many columns, the skipped versions, and the count line."""
+    """Return the plan as a table of so many columns, and the count line."""
     parts: list[RenderableType] = [Text(heading(plan))]
     shown = list(words.noteworthy(plan.changes))
-    if shown:
-        parts += [Text(), *_table(shown, plan.show_env, width)]
+    skipped = [_skipped(*pair) for pair in skips.of(plan)]
+    rows = [_Row.of(change, plan.show_env, width) for change in shown]
+    rows += skipped[: words.MAX_QUIET]
+    if rows:
+        parts += [Text(), *_table(rows, width)]
     if len(shown) < len(plan.changes):
         rest = len(plan.changes) - len(shown)
         parts.append(Text(f"= {rest} more unchanged, not listed (-o json lists them)", "dim"))
-    if plan.skipped:
-        parts += [Text(), Text("Skipped:")]
-        for item in plan.skipped[: words.MAX_QUIET]:
-            line = f"{item.version} ({item.selector}): {item.reason}"
-            parts.append(Padding(masked(line), (0, 0, 0, 2)))
-        if (more := len(plan.skipped) - words.MAX_QUIET) > 0:
-            parts.append(Text(f"  and {more} more (-o json lists them)"))
+    if (more := len(skipped) - words.MAX_QUIET) > 0:
+        parts.append(Text(f"? {more} more skipped, not listed (-o json lists them)"))
     if plan.unchecked:
         parts += [Text(), *map(masked, not_checked(plan))]
     return Group(*parts, Text(), Text(summary(plan), "bold"))
@@ -67,27 +70,64 @@ def heading(plan: Plan) -> str:
     return mask.text(f"{source} → {where}" if source else where)
 
 
-def _table(
-    changes: Sequence[Change], listed: Sequence[str], width: int
-) -> Iterator[RenderableType]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A row of the table, and the lines below it; all of it is masked."""
+
+    symbol: str
+    style: str
+    title: str
+    model: str
+    version: str
+    why: str
+    below: Sequence[str] = ()
+    platform: str = ""
+
+    @classmethod
+    def of(cls, change: Change, listed: Sequence[str], width: int = WIDTH) -> _Row:
+        return cls(
+            symbol=change.action.value,
+            style=_STYLES[change.action],
+            title=_title(change),
+            model=models_of(change)[0],
+            version=words.version(change),
+            why=mask.text(change.reason),
+            below=details(change, listed, width),
+            platform=words.platform(change.key),
+        )
+
+
+def _skipped(key: Key, item: Skipped) -> _Row:
+    version = item.version
+    served = Served(version.model, str(version.version))
+    return _Row(
+        symbol="?",
+        style="cyan",
+        title=words.title(key.name, (served,)),
+        model=version.model,
+        version=words.versions((served,)),
+        why=mask.text(f"skipped: {item.reason}"),
+    )
+
+
+def _table(rows: Sequence[_Row], width: int) -> Iterator[RenderableType]:
     """One row a change; what it does to the fields stands below its row, over the full width."""
-    names = max(len(line) for change in changes for line in _title(change).splitlines())
-    versions = max(len("Version"), *(len(words.version(change)) for change in changes))
-    told = words.platforms(change.key for change in changes)
-    platforms = [max(map(len, ("Platform", *told)))] if told else []
+    names = max(len(line) for row in rows for line in row.title.splitlines())
+    versions = max(len("Version"), *(len(row.version) for row in rows))
+    told = {row.platform for row in rows if row.platform}
+    platforms = [max(map(len, ("Platform", *told)))] if len(told) > 1 else []
     beside = _BESIDE_NAMES + sum(platforms) + 2 * len(platforms)
     widths = (1, min(max(names, len("Deployment")), width - beside), *platforms, versions)
     space = room(widths, width)
-    heads = ("Deployment", *(["Platform"] if told else []), "Version", "Why")
+    heads = ("Deployment", *(["Platform"] if platforms else []), "Version", "Why")
     yield _row(widths, space, "", *heads, style="bold")
-    for change in changes:
-        style = _STYLES[change.action]
-        why, below = mask.text(change.reason), details(change, listed, width)
+    for row in rows:
+        why, below = row.why, row.below
         if len(why) > space:
             why, below = "", [why, *below]  # a long reason reads better over the full width
-        where = [words.platform(change.key)] if told else []
-        cells = (change.action.value, _title(change), *where, words.version(change), why)
-        yield _row(widths, space, *cells, style=style)
+        where = [row.platform] if platforms else []
+        cells = (row.symbol, row.title, *where, row.version, why)
+        yield _row(widths, space, *cells, style=row.style)
         yield from (_indented(line, width) for line in below)
 
 
@@ -243,23 +283,20 @@ def outcomes_summary(outcomes: Iterable[Outcome]) -> str:
 def plan_markdown(plan: Plan) -> str:
     """Return the plan as GitHub-flavoured Markdown, for a pull request's comment."""
     lines = [f"### m2s plan: {words.cell(heading(plan))}", ""]
-    shown = list(words.noteworthy(plan.changes))
-    if shown:
-        told = words.platforms(change.key for change in shown)
-        heads = ["", "Deployment", *(["Platform"] if told else []), "Model", "Version"]
+    rows = [_Row.of(change, plan.show_env) for change in words.noteworthy(plan.changes)]
+    rows += [_skipped(*pair) for pair in skips.of(plan)]
+    if rows:
+        several = len({row.platform for row in rows if row.platform}) > 1
+        heads = ["", "Deployment", *(["Platform"] if several else []), "Model", "Version"]
         lines += [f"|{' | '.join(heads)} | Why and what |", "|---" * (len(heads) + 1) + "|"]
-    for change in shown:
-        where = [words.platform(change.key)] if told else []
-        why = "\n".join((mask.text(change.reason), *details(change, plan.show_env)))
-        texts = (change.key.name, *where, models_of(change)[0], words.version(change), why)
-        cells = " | ".join(map(words.cell, texts))
-        lines.append(f"| `{change.action.value}` | {cells} |")
-    lines += [""] if shown else []
-    for item in plan.skipped:
-        reason = words.cell(mask.text(item.reason))
-        lines.append(f"- skipped {words.cell(str(item.version))}: {reason}")
+    for row in rows:
+        name, _, _ = row.title.partition("\n")
+        where = [row.platform] if several else []
+        texts = (name, *where, row.model, row.version, "\n".join((row.why, *row.below)))
+        lines.append(f"| `{row.symbol}` | {' | '.join(map(words.cell, texts))} |")
+    lines += [""] if rows else []
     lines += [f"- {words.cell(mask.text(line))}" for line in not_checked(plan)]
-    lines += [""] if plan.skipped or plan.unchecked else []
+    lines += [""] if plan.unchecked else []
     return "\n".join([*lines, f"**{summary(plan)}**", ""])
 
 

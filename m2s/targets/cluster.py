@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.happenings import Happening
 from m2s.domain.manifests import Manifest
 from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
@@ -80,6 +81,9 @@ class Cluster(Protocol):
 
     def look(self, look: Look) -> Seen:
         """Return objects that are not m2s's; Unchecked as :meth:`secret_keys`."""
+
+    def happenings(self, name: str | None = None) -> tuple[Happening, ...] | Unchecked:
+        """Return the Events about the object ``name``, or all of m2s's own; () in a folder."""
 
     def access(self, rights: Iterable[Right]) -> Access:
         """Return what this cluster is, and which of these rights the account does not have."""

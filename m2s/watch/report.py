@@ -6,7 +6,7 @@ from typing import Literal
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
-from m2s.engine.execute import Outcome, Status
+from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.plan.changes import Create
 from m2s.plan.plan import Plan
 
@@ -33,6 +33,18 @@ class PassReport:
     plan: Plan | None
     outcomes: tuple[Outcome, ...] = ()
     repeats: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether both sides were read, and everything was written that could be.
+
+        A single change that is blocked or fails is not a failed pass: it is counted by itself.
+        """
+        return (
+            self.plan is not None
+            and self.result in ("success", "failed")
+            and not any(outcome.message.startswith(NOT_ATTEMPTED) for outcome in self.outcomes)
+        )
 
     @property
     def news(self) -> tuple[Outcome, ...]:

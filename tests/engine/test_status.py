@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from rich.console import Console
 
 from m2s.base.labels import HISTORY, PAUSED, PINNED
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.happenings import Happening
 from m2s.domain.scope import Scope
+from m2s.domain.serving import Condition
 from m2s.domain.versions import Key
-from m2s.engine import status
-from m2s.output import document, status_view
+from m2s.engine import detail, status
+from m2s.engine.detail import Detail
+from m2s.output import detail_view, document, status_view
 from tests.kits.deployments import body as deployment
 from tests.kits.support import Result, description, m2s
 from tests.kits.worlds import World
@@ -25,7 +29,7 @@ DEPLOYMENT = {
     "name": str, "namespace": str, "owner": str, "selector": NULLABLE, "model": NULLABLE,
     "version": NULLABLE, "models": list, "state": NULLABLE, "message": str, "since": NULLABLE,
     "endpoint": NULLABLE, "pinned": NULLABLE, "paused": bool, "history": list,
-    "deleting": NULLABLE,
+    "deleting": NULLABLE, "trouble": (dict, type(None)),
 }  # fmt: skip
 ENTRY = {
     "model": NULLABLE, "version": NULLABLE, "models": list, "since": NULLABLE, "revision": str,
@@ -82,13 +86,14 @@ def test_what_is_served_is_told_by_the_cluster_alone(
     lines = [line.rstrip() for line in result.out.splitlines()]
     assert lines[0].startswith(f"namespace {serving.objects.name} at https://127.0.0.1:")
     assert lines[2] == "stage=Staging, owner stage-staging"
-    assert lines[3].split() == ["Deployment", "Version", "State", "Since"]
+    assert lines[3].split() == ["Deployment", "Version", "State", "Since", "Why"]
     assert lines[4].startswith("iris")
     assert lines[4].split()[1:3] == ["v2", "Available"]
     assert lines[4].endswith(" UTC")
     assert lines[5] == f"  {URL}"
     assert lines[6].split()[:3] == ["wine-live", "v1", "Failed"]
-    assert lines[7:9] == ["(wine quality)", "  no node has a GPU"]
+    assert lines[6].endswith(" UTC  no node has a GPU")
+    assert lines[7] == "(wine quality)"
     assert lines[-1] == "2 deployments, 1 Failed, 1 Available"
     assert "by-hand" not in result.out
 
@@ -99,7 +104,7 @@ def test_the_document_of_format_version_1_0_keeps_its_shape(serving: World) -> N
     assert found["format_version"] == document.FORMAT_VERSION == "1.0"
     assert shape(found) == {
         "format_version": str, "target": str, "namespace": str, "owners": list, "models": list,
-        "deployments": list,
+        "deployments": list, "missing": list,
     }  # fmt: skip
     iris, wine = found["deployments"]
     assert fits(iris, DEPLOYMENT)
@@ -193,6 +198,13 @@ def test_an_unreadable_cluster_is_an_error(on_cluster: World, tmp_path: Any) -> 
 
 
 SECRET = "http://user:hunter2@host/"
+TOLD = Happening(name=SECRET, reason="R" * 90, message=SECRET * 9, source=SECRET, last="noon")
+MORE = Detail(
+    conditions=(Condition("T" * 90, SECRET, SECRET, SECRET * 9, "noon"),),
+    events=(TOLD,),
+    waits=SECRET,
+    unread=SECRET,
+)
 
 
 def hostile() -> status.Overview:
@@ -215,7 +227,9 @@ def hostile() -> status.Overview:
     live = LiveDeployment(Key("default", "n" * 253), {"metadata": metadata, "status": state})
     bare = {"metadata": {**metadata, "name": "bare", "annotations": {}}, "status": []}
     listed = (live, LiveDeployment(Key("default", "bare"), bare))
-    return status.of(SECRET, "default", listed, Scope(frozenset()))
+    told = [replace(TOLD, name="bare", source="m2s", reason="Blocked", version=SECRET)]
+    told.append(replace(told[0], name="missing", owner=SECRET, model=SECRET))
+    return status.of(SECRET, "default", listed, Scope(frozenset()), told)
 
 
 def test_whatever_is_there_fits_80_columns_and_shows_no_secret() -> None:
@@ -224,7 +238,7 @@ def test_whatever_is_there_fits_80_columns_and_shows_no_secret() -> None:
     console = Console(file=text, width=80, highlight=False)
     console.print(status_view.table(found))
     for one in found.deployments:
-        console.print(status_view.details(status.only(found, one.key.name)))
+        console.print(detail_view.table(status.only(found, one.key.name), MORE))
     lines = text.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert "4 models" in text.getvalue()
@@ -232,7 +246,8 @@ def test_whatever_is_there_fits_80_columns_and_shows_no_secret() -> None:
     printed = [
         text.getvalue(),
         status_view.markdown(found),
-        status_view.details_markdown(status.only(found, "n" * 253)),
+        detail_view.markdown(status.only(found, "n" * 253), MORE),
+        json.dumps(status.document(status.only(found, "bare"), detail.document(MORE))),
         json.dumps(status.document(found)),
     ]
     assert not any("hunter2" in "".join(each.split()) for each in printed)

@@ -9,6 +9,7 @@ from typing import Any
 from m2s.base.errors import ClusterError, Conflict, Rejected
 from m2s.base.gate import OPEN, Gate
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.happenings import Happening
 from m2s.domain.manifests import Manifest
 from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
@@ -113,6 +114,10 @@ class FolderCluster:
     def secret_keys(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: Secrets are in the cluster that the folder is applied to."""
         return Unchecked("")
+
+    def happenings(self, name: str | None = None) -> tuple[Happening, ...]:  # noqa: ARG002 - the Protocol's
+        """Return nothing: nobody reports anything of files."""
+        return ()
 
     def has_service_account(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: ServiceAccounts are in the cluster that the folder is applied to."""

@@ -41,7 +41,8 @@ _MERGE = "application/merge-patch+json"
 class Event:
     """Something that happened to a deployment; ``uid`` is "" for one that is not there.
 
-    ``reason`` is one CamelCase word for machines, ``message`` a line for people.
+    ``reason`` is one CamelCase word for machines, ``message`` a line for people. ``notes`` are
+    annotations, as pairs: whose it is, and which version it is about.
     """
 
     key: Key
@@ -49,6 +50,7 @@ class Event:
     reason: str
     message: str
     warning: bool = False
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 class Events:
@@ -141,7 +143,7 @@ def _body(event: Event, name: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": name, **where},
+        "metadata": {"name": name, **where, "annotations": dict(event.notes)},
         "involvedObject": {**about, **({"uid": event.uid} if event.uid else {})},
         "reason": event.reason,
         "message": one_line(event.message),

@@ -8,6 +8,7 @@ from m2s.base.errors import ClusterError
 from m2s.base.gate import OPEN, Gate
 from m2s.base.names import meant
 from m2s.domain.deployments import LiveDeployment
+from m2s.domain.happenings import Happening
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import Resource
 from m2s.domain.rights import Access, Right
@@ -17,7 +18,7 @@ from m2s.objects.body import Body, controlled
 from m2s.platforms import catalogue
 from m2s.platforms.common.rollouts import owned_by
 from m2s.platforms.findings import Look, Seen
-from m2s.targets.kubernetes import access, lookups, pages, paths, readable
+from m2s.targets.kubernetes import access, happenings, lookups, pages, paths, readable
 from m2s.targets.kubernetes.api import Api
 from m2s.targets.kubernetes.bundles import Bundles
 from m2s.targets.kubernetes.credentials import log_in
@@ -162,6 +163,10 @@ class KubernetesCluster:
     def look(self, look: Look) -> Seen:
         """Return objects that are not m2s's, of any namespace or of none."""
         return lookups.objects(self._api, look)
+
+    def happenings(self, name: str | None = None) -> tuple[Happening, ...] | Unchecked:
+        """Return the Events about the object ``name``, or all of m2s's own."""
+        return happenings.read(self._api, self._namespace, name)
 
     def access(self, rights: Iterable[Right]) -> Access:
         """Return what the server says of itself and of this account's rights in the namespace."""
