@@ -3,7 +3,7 @@
 Secrets are told by their names and by their form (:mod:`m2s.base.secretlike`). The values of
 environment variables and arguments are hidden whatever they look like, unless they are numbers or
 truth values under a name that promises no secret, or are under a name that the platform team lists
-(``show-env``). A list of such names is called ``listed`` here.
+(``show-env``). A list of such names is called ``listed`` here. ``MODEL_URI`` is m2s's own.
 """
 
 import fnmatch
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from m2s.base import printable, secretlike
+from m2s.base.names import MODEL_URI
 
 HIDDEN = secretlike.HIDDEN
 EVERYTHING = "*"
@@ -161,7 +162,7 @@ def _field(node: Any, place: _Place) -> Any:
 def _literal(node: Any, name: str, listed: Sequence[str]) -> Any:
     """Return the value of the variable or the argument ``name``, "" where it has no name."""
     plain = name.lstrip("-")
-    if node in (None, "") or name in listed or (plain and plain in listed):
+    if node in (None, "") or name == MODEL_URI or name in listed or (plain and plain in listed):
         shown = True
     elif secretlike.name(name):
         shown = False

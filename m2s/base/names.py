@@ -11,6 +11,10 @@ SUBDOMAIN = re.compile(
 """A DNS-1123 subdomain, as which Kubernetes takes the name of an object."""
 
 
+MODEL_URI = "MODEL_URI"
+"""The environment variable that says where a model lies, to a server or to what brings it there."""
+
+
 def dns_label(text: str, *, limit: int = 63) -> str:
     """Return ``text`` as a DNS-1123 label of at most ``limit`` characters.
 

@@ -6,6 +6,7 @@ A template is read as YAML first, its placeholders standing as texts of their ow
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -168,7 +169,14 @@ def _says_other(text: str) -> bool:
     kinds, apis = _KIND.findall(text), _API.findall(text)
     if not kinds or len(kinds) != len(apis):
         return False
-    return all(map(catalogue.is_other, kinds, apis))
+    filled = "{{" in text
+    return all(_is_other(kind, api, filled=filled) for kind, api in zip(kinds, apis, strict=True))
+
+
+def _is_other(kind: str, api: str, *, filled: bool) -> bool:
+    """Whether it is of no platform; of Kubernetes' own kinds only what is ``filled`` in is."""
+    built_in = "." not in api.partition("/")[0]
+    return catalogue.is_other(kind, api) or (built_in and not filled)
 
 
 def kinds(given: Templates) -> set[str]:
@@ -186,4 +194,6 @@ def is_other(body: Any) -> bool:
     if not isinstance(body, dict):
         return False
     kind, api = body.get("kind"), body.get("apiVersion")
-    return isinstance(kind, str) and isinstance(api, str) and catalogue.is_other(kind, api)
+    if not isinstance(kind, str) or not isinstance(api, str):
+        return False
+    return _is_other(kind, api, filled=_OPEN in json.dumps(body, ensure_ascii=False, default=str))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from m2s.base.names import meant
 from m2s.desired.manifest import ANCHORS
 from m2s.objects.layers import Layer, Merged, merge
+from m2s.platforms import catalogue
 from m2s.platforms.bare import Bare
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
@@ -24,7 +25,7 @@ def described(platform: Platform, bare: Bare, own: Sequence[Layer], settings: De
     Raises:
         Problem: what keeps it from being one deployment.
     """
-    below = _defaults(settings)
+    below = _defaults(platform, settings)
     if not own:
         below = [*platform.own_layers(bare, settings), *below]
     stack, merged = platform.complete([*below, *own])
@@ -40,27 +41,34 @@ def over_defaults(platform: Platform, layer: Layer, settings: Describing) -> Mer
     Raises:
         Problem: what keeps it from being served.
     """
-    _, merged = platform.complete([*_defaults(settings), layer])
+    _, merged = platform.complete([*_defaults(platform, settings), layer])
     _check(platform, merged)
     return merged
 
 
-def _defaults(settings: Describing) -> list[Layer]:
+def _defaults(platform: Platform, settings: Describing) -> list[Layer]:
+    """Return the platform team's defaults; their spec is of the platform that --platform names."""
     given = settings.defaults
-    return [Layer(given.origin, given.body, given.line)] if given else []
+    if not given:
+        return []
+    body = given.body
+    if platform is not catalogue.default(settings.platform):
+        body = {part: value for part, value in body.items() if part != "spec"}
+    return [Layer(given.origin, body, given.line)]
 
 
-_PARTS = ("apiVersion", "kind", "metadata", "spec", "status")
+_PARTS = ("apiVersion", "kind", "metadata", "status")
 
 
 def _check(platform: Platform, merged: Merged) -> None:
     """Refuse what the API server or the platform would: a folder has neither."""
+    parts = (*_PARTS[:3], *platform.parts, *_PARTS[3:])
     for part in merged.body:
-        if part not in _PARTS and not part.startswith(ANCHORS):
+        if part not in parts and not part.startswith(ANCHORS):
             sources = merged.sources().items()
             where = next((f"{source}: " for path, source in sources if path[0] == part), "")
             raise Problem(
-                f"{where}{part} is no field of a {platform.resource.kind}; {meant(part, _PARTS)} "
+                f"{where}{part} is no field of a {platform.resource.kind}; {meant(part, parts)} "
                 f"(what begins with {ANCHORS} may hold anchors)"
             )
     platform.check(merged)

@@ -97,7 +97,8 @@ def marked(manifest: Manifest, given: Mapping[str, Any]) -> Manifest:
         },
     }
     own = (part for part in given if part not in _NOT_OURS and not part.startswith(ANCHORS))
-    return replace(manifest, body=sealed({**body, **{part: given[part] for part in own}}))
+    whole = {**body, **{part: given[part] for part in own}}
+    return replace(manifest, body=sealed(catalogue.of(manifest.key).wired(whole)))
 
 
 def warned(manifest: Manifest) -> Manifest:

@@ -19,7 +19,6 @@ from m2s.domain.versions import Description, Key, ModelVersion, Selector, Unread
 from m2s.objects.layers import Layer, Merged
 from m2s.platforms import catalogue
 from m2s.platforms.bare import Bare
-from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import Describing
@@ -152,7 +151,7 @@ class Own:
     def _described(self, want: Wanted, described: Description, owner: str, key: Key) -> Manifest:
         version, settings = want.version, self.settings
         platform, own = self._own(want, described)
-        reader = Reader(settings, platform.readable, run_id=version.run_id)
+        reader = platform.reader(settings, run_id=version.run_id)
         uri = reader.of_registry(described.uri)
 
         tags = self.model_tags.get(version.model, {})

@@ -40,7 +40,8 @@ def inspect(
         return tuple(_strictly(item, settings.strict) for item in results), ()
     made = [(catalogue.of(item.key), item) for item in results if isinstance(item, Manifest)]
     needs = Needs.of_all(platform.needs(item.body) for platform, item in made)
-    folders = _folders(described, settings.uri_map, {platform.readable for platform, _ in made})
+    words = {(platform.readable, platform.fetches(settings)) for platform, _ in made}
+    folders = _folders(described, settings.uri_map, words)
 
     looks = tuple(needs.looks)
 
@@ -75,14 +76,14 @@ def _judged(item: Desired, facts: Facts) -> Desired:
 def _folders(
     described: Iterable[Description | Unreadable],
     uri_map: Iterable[tuple[str, str]],
-    words: Iterable[Callable[[str], str]],
+    words: Iterable[tuple[Callable[[str], str], bool]],
 ) -> Mapping[str, str]:
     """Return, by the URI that a model server reads, the folder that the registry knows."""
     folders = {}
     uris = [item.uri for item in described if isinstance(item, Description)]
-    for readable, uri in product(words, uris):
+    for (readable, fetches), uri in product(words, uris):
         with suppress(Problem):  # no manifest came of such a one
-            folders[servable(uri, uri_map, None, None, readable)] = uri
+            folders[servable(uri, uri_map, None, None, readable, fetches=fetches)] = uri
     return folders
 
 

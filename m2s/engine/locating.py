@@ -53,7 +53,7 @@ def _unresolved(item: Manifest) -> Iterator[ModelUri]:
 
 def _resolved(item: Manifest, found: Found, settings: Settings) -> Manifest | Undeployable:
     uris = {}
-    reader = Reader(settings, catalogue.of(item.key).readable)
+    reader = catalogue.of(item.key).reader(settings)
     for place in _unresolved(item):
         try:
             uris[place.path] = _servable(place.uri, found[place.uri], reader)

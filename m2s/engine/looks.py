@@ -113,7 +113,7 @@ def mlmodels(
 
     ``tags`` are those of registered models, by model.
     """
-    platform = catalogue.default()
+    platform = catalogue.default(settings.platform)
     asked = [
         (version, found)
         for version, found in described.items()

@@ -205,7 +205,8 @@ def _facts(change: Create, listed: Sequence[str], width: int) -> Iterator[str]:
     """What a data scientist looks for in a new deployment, and what a policy is about (law 13)."""
     watched, facts = _watched(change.manifest), catalogue.of(change.key).facts
     for field in change.fields:
-        fact = field.path[0] == "spec" and field.path[-1] in facts
+        last = field.path[-2] if field.path[-1] == "value" else field.path[-1]
+        fact = field.path[0] == "spec" and last in facts
         if fact or _is_within(field.path, watched):
             yield from _lines(field, listed, width, added="")
 

@@ -53,6 +53,12 @@ ROWS: tuple[Row, ...] = (
         "m2s.platforms.kserve.platform:KServe",
         shared=True,
     ),
+    Row(
+        "deployment",
+        Resource("apps", "v1", "Deployment", "deployments"),
+        "m2s.platforms.deployment.platform:Deployment",
+        shared=True,
+    ),
 )  # fmt: skip
 """The first one serves versions that do not say by what."""
 

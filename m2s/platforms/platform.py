@@ -12,7 +12,7 @@ All of it is pure: a platform reads bodies, decoded JSON, and returns values; m2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.problem import Problem
-from m2s.settings.groups import OwnServer
+from m2s.settings.groups import Locations, OwnServer
 
 Path = tuple[str | int, ...]
 """Keys and indices from an object's root."""
@@ -88,6 +88,8 @@ class Platform:
     """The kinds of what it has beside that and owns, in the order of writing."""
     list_keys: Mapping[str, list_keys.ListKey] = list_keys.KEYS
     """By which field the items of each list are told apart; others are replaced whole."""
+    parts: tuple[str, ...] = ("spec",)
+    """What a description may have besides metadata."""
     facts: tuple[str, ...] = ("image", "replicas")
     """Names of fields of the spec that a plan shows of a new deployment."""
     adopting: str = ""
@@ -143,6 +145,10 @@ class Platform:
     def check(self, merged: Merged) -> None:
         """Raise Problem for what the platform would refuse though the API server takes it."""
 
+    def wired(self, body: Body) -> Body:
+        """Return an object with what follows from its name, such as labels that select its Pods."""
+        return body
+
     # Where the model is named.
 
     def readable(self, uri: str) -> str:
@@ -152,6 +158,16 @@ class Platform:
             ValueError: it does not say all that is needed, with what to type.
         """
         return uri
+
+    def fetches(self, settings: Locations) -> bool:
+        """Whether something brings models there that only MLflow's own client can have."""
+        return settings.fetch_image is not None
+
+    def reader(
+        self, settings: Locations, known: Iterable[str] = (), run_id: str | None = None
+    ) -> Reader:
+        """Return what reads locations in the platform's words."""
+        return Reader(settings, self.readable, frozenset(known), run_id, self.fetches(settings))
 
     def model_uris(self, body: Body) -> Iterator[ModelUri]:
         """Yield every place of a model's URI, the one that decides first."""
@@ -249,7 +265,10 @@ class Platform:
     # What has come of it.
 
     def related(self, live: Body) -> str:
-        """Return the label selector of the apps/v1 Deployments that are made for an object."""
+        """Return the label selector of the apps/v1 Deployments that are made for an object.
+
+        "" where none are: it is all there is.
+        """
         raise NotImplementedError
 
     def rollout(

@@ -39,6 +39,7 @@ class Locations:
 
     uri_map: tuple[tuple[str, str], ...]
     artifact_root: str | None
+    fetch_image: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class OwnServer:
     image_tag: str | None
     image_registry: str | None
     init_image: str
+    fetch_image: str | None
+    server: str | None
     image_pull_secrets: tuple[str, ...]
     env_secret: str | None
     service_account: str | None
@@ -75,9 +78,9 @@ class Describing(Selection, Locations, OwnServer, Ruled):
     def describing(self) -> str:
         """What a deploy.yaml is to a version: ``required``, ``optional`` or ``ignored``.
 
-        Naming an image or a platform for models without one asks for them to be served.
+        Naming an image, a server or a platform for models without one asks for them to be served.
         """
-        named = self.default_image or self.image_tag or self.platform
+        named = self.default_image or self.image_tag or self.server or self.platform
         return self.deploy_file or ("optional" if named else "required")
 
 

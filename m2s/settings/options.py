@@ -220,6 +220,16 @@ _ROWS: tuple[Option, ...] = (
         group="Description", commands=_SYNC,
     ),
     Option(
+        name="fetch-image", parse=read.image, binds=True, metavar="IMAGE", rare=True,
+        help="Image of m2s that brings models which only MLflow can hand out",
+        group="Description", commands=_SYNC,
+    ),
+    Option(
+        name="server", parse=read.word("platform", "mlflow"), binds=True, metavar="WORD", rare=True,
+        help="Server for versions without a deploy.yaml: platform or mlflow",
+        shown="the platform's", group="Description", commands=_SYNC,
+    ),
+    Option(
         name="image-pull-secret", parse=read.object_names, default=(), many=True, binds=True,
         metavar="NAME", rare=True, help="Secret to pull --default-image with",
         group="Description", commands=_SYNC, field="image_pull_secrets",

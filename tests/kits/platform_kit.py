@@ -27,6 +27,19 @@ class Example:
     wrong: tuple[tuple[tuple[str | int, ...], Any], ...]
 
 
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+        - name: server
+          image: server:1
+          env: [{name: MODEL_URI}]
+"""
+
 EXAMPLES = {
     "seldon": Example(
         description(),
@@ -52,6 +65,17 @@ EXAMPLES = {
             (("spec", "canary"), {}),
             (("spec", "canary"), ["x"]),
             (("metadata", "annotations"), {"serving.kserve.io/stop": True}),
+        ),
+    ),
+    "deployment": Example(
+        DEPLOYMENT,
+        (
+            (("spec",), None),
+            (("spec", "template"), []),
+            (("spec", "template", "spec", "containers"), []),
+            (("spec", "template", "spec", "containers", 0), "server"),
+            (("service",), "none"),
+            (("metadata", "labels"), {"a": 1}),
         ),
     ),
     "toy": Example(
@@ -96,6 +120,8 @@ def crd(resource: Resource) -> dict[str, Any]:
 
 def install(server: ApiServer, resource: Resource) -> None:
     """Have an API server serve a kind, where it does not yet."""
+    if "." not in resource.group:
+        return  # every cluster has it
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     with contextlib.suppress(HTTPError):
         server.call("POST", path, crd(resource))

@@ -16,7 +16,7 @@ from m2s.base import strictyaml
 from m2s.base.labels import MANAGED_BY, OWNER
 from m2s.domain.manifests import identified
 from m2s.domain.serving import State
-from m2s.domain.versions import Key, ModelVersion
+from m2s.domain.versions import Key, MlModel, ModelVersion
 from m2s.engine.execute import execute
 from m2s.engine.reconcile import make_plan
 from m2s.objects.layers import Layer
@@ -208,7 +208,9 @@ def test_without_a_description_its_own_server_is_a_description_too(platform: Pla
     registry = FakeRegistry()
     registry.add("iris", None)
     (version,) = registry.select(STAGED.selectors[0])
-    layers = platform.own_layers(Bare(version, "s3://models/1"), STAGED)
+    layers = platform.own_layers(
+        Bare(version, "s3://models/1", mlmodel=MlModel(("python_function",), "", "3.11.7")), STAGED
+    )
     _, merged = platform.complete(layers)
     platform.check(merged)
     assert list(platform.model_uris(merged.body))
@@ -246,7 +248,7 @@ def test_nothing_serves_before_anything_is_made(platform: Platform, example: Exa
     found = platform.rollout(body, None, (), 1, lambda _: ())
     assert not found.serving
     assert found.message
-    assert platform.related(body)
+    assert platform.related(body) or body["kind"] == "Deployment"  # its own
 
 
 def _nowhere() -> Cluster:

@@ -26,7 +26,6 @@ from m2s.domain.manifests import Manifest, TemplateFile, Templates, Undeployable
 from m2s.domain.versions import Key
 from m2s.objects.layers import Layer
 from m2s.platforms import catalogue
-from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import Describing
@@ -184,7 +183,7 @@ def _manifest(filling: Filling, catalog: Catalog, owner: str, default: Key) -> M
     merged = over_defaults(platform, layer, catalog.settings)
     key, notes = named(merged.body, default)
     known = catalog.uris
-    reader = Reader(catalog.settings, platform.readable, frozenset(known))
+    reader = platform.reader(catalog.settings, known)
     body = platform.with_models(merged.body, known, reader)
     uri = platform.first_uri(body)
     models, name = catalog.used_at(uri), filling.file.name

@@ -15,7 +15,6 @@ from m2s.desired.documents import Function, Nameable
 from m2s.domain.versions import Description, ModelVersion, Selector, Unreadable
 from m2s.platforms import catalogue
 from m2s.platforms.common.locating import scheme
-from m2s.platforms.common.reader import Reader
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import Describing
@@ -125,7 +124,7 @@ class Version(Nameable):
         platform: Platform,
     ) -> None:
         self._version, self._described = version, described
-        self._reader = Reader(settings, platform.readable, run_id=version.run_id)
+        self._reader = platform.reader(settings, run_id=version.run_id)
         self.name, self.version = version.model, version.version
         self.tags = _VersionTags(version)
         if version.run_id:

@@ -18,6 +18,8 @@ from m2s.platforms.problem import Problem
 
 UNRESOLVED = frozenset({"models", "runs"})
 """Schemes of which only the registry knows what they mean."""
+_FETCHED = frozenset({"mlflow-artifacts", *UNRESOLVED})
+"""Schemes that no platform's own initializer reads, but ``m2s fetch`` does."""
 
 # Schemes that name a place only an MLflow client, or only one machine, can read from.
 _UNSERVABLE = frozenset({"mlflow-artifacts", *UNRESOLVED, "file", "dbfs", ""})
@@ -53,6 +55,8 @@ def servable(
     root: str | None,
     run_id: str | None,
     readable: Callable[[str], str],
+    *,
+    fetches: bool = False,
 ) -> str:
     """Return a location after the user's prefix map, as a platform's initializer reads it.
 
@@ -62,6 +66,7 @@ def servable(
         root: the artifact root as the cluster reaches it, for what no prefix matches.
         run_id: the run whose folder marks where the artifact root ends.
         readable: puts a storage URI into the platform's words.
+        fetches: whether something there reads what only a client of MLflow can (``m2s fetch``).
 
     Raises:
         Problem: no model server can read it, or it carries a secret.
@@ -70,14 +75,16 @@ def servable(
     if found is None and root:
         found = _rooted(_spelled(uri), root, run_id)
     mapped = uri if found is None else found
-    name = scheme(mapped)
-    if name in _UNSERVABLE:
+    name, fetched = scheme(mapped), fetches and is_fetched(mapped)
+    if name in _UNSERVABLE and not fetched:
         raise Problem(_refusal(uri, found))
     if mask.uri_carries_secret(mapped):
         raise Problem(
             f"the model URI {mask.text(mapped)} carries a secret; name a Secret with "
             "envSecretRefName in deploy.yaml instead"
         )
+    if fetched:
+        return mapped
     try:
         return readable(mapped)
     except Unfamiliar as error:
@@ -103,6 +110,17 @@ def has_own_host(uri: str) -> bool:
 def is_servable(uri: str) -> bool:
     """Whether a location is of a kind that a model server may read without any map."""
     return scheme(uri) not in _UNSERVABLE
+
+
+def is_fetched(uri: str) -> bool:
+    """Whether ``m2s fetch`` brings a model from there, and no initializer of a platform can."""
+    return scheme(uri) in _FETCHED or bool(_PROXIED.fullmatch(uri))
+
+
+def raise_if_fetched(uri: str) -> None:
+    """Raise Problem for a location that only ``m2s fetch`` reads."""
+    if is_fetched(uri):
+        raise Problem(f"{_refusal(uri, None)}, or bring it with --fetch-image")
 
 
 def _refusal(uri: str, mapped: str | None) -> str:

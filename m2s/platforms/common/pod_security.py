@@ -77,6 +77,9 @@ _OF_PODS: tuple[_Rule, ...] = (
     ("nodeName", _UNSET, "evades the scheduler: use nodeSelector or affinity"),
     ("volumes.*.hostPath", (), "opens the node's files: use a persistentVolumeClaim or emptyDir"),
     ("securityContext.sysctls.*.name", _SYSCTLS, "is not a safe sysctl: leave it out"),
+    # Of a Service, whose spec is judged with those of its Pods.
+    ("type", ("ClusterIP",), "opens the model to the outside: leave it out"),
+    ("externalIPs", ([],), "takes another's addresses: leave it out"),
 )
 _OF_CONTAINERS: tuple[_Rule, ...] = (
     ("securityContext.privileged", _UNSET, "takes over the node: leave it out"),

@@ -18,12 +18,14 @@ class Reader:
         readable: a platform's own (:meth:`m2s.platforms.platform.Platform.readable`).
         known: locations that are as a model server reads them already.
         run_id: the version's run, whose folder marks where the artifact root ends.
+        fetches: a platform's own (:meth:`m2s.platforms.platform.Platform.fetches`).
     """
 
     settings: Locations
     readable: Callable[[str], str]
     known: frozenset[str] = frozenset()
     run_id: str | None = None
+    fetches: bool = False
 
     def knowing(self, *uris: str) -> Reader:
         """Return a reader to which these locations are known as well."""
@@ -36,7 +38,10 @@ class Reader:
             Problem: no model server can.
         """
         chosen = self.settings
-        return servable(uri, chosen.uri_map, chosen.artifact_root, self.run_id, self.readable)
+        return servable(
+            uri, chosen.uri_map, chosen.artifact_root, self.run_id, self.readable,
+            fetches=self.fetches,
+        )  # fmt: skip
 
     def read(self, uri: str, *, opaque: bool = False) -> str:
         """Return what a person wrote, as a model server reads it.
@@ -55,4 +60,4 @@ class Reader:
         if scheme(uri) in UNRESOLVED:
             return uri
         root = None if is_servable(uri) else chosen.artifact_root
-        return servable(uri, chosen.uri_map, root, self.run_id, self.readable)
+        return servable(uri, chosen.uri_map, root, self.run_id, self.readable, fetches=self.fetches)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from m2s.base import images
 from m2s.base.labels import MARKS, PAUSED
 from m2s.base.names import meant
 from m2s.domain.versions import ModelVersion
@@ -55,6 +56,11 @@ def quantity(text: str) -> str:
     if not _QUANTITY.fullmatch(text):
         raise ValueError("wants a quantity such as 500m, 2 or 1.5Gi")
     return text
+
+
+def image(text: str) -> str:
+    """Return the reference of a container image."""
+    return images.reference(text)
 
 
 def one_of(choices: Sequence[str]) -> TagReader:

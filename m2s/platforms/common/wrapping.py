@@ -11,31 +11,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2s.base import images
+from m2s.base.labels import MARKS
 from m2s.platforms.bare import Bare
+from m2s.platforms.common.locating import is_fetched
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import OwnServer
 
 _DEFAULT_TAG = "deployment-image"
 """The tag's name in Neu.ro's mlflow2seldon."""
+VERSIONS_OWN = f"{MARKS}image"
+"""A version's own tag, which wins."""
 _MOUNT = "/mnt/models"
 """Where Seldon Core's storage initializer puts a model (model_initializer_injector.go)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A reference, and what named it: an option, or a tag of the registered model."""
+    """A reference, and what named it: an option, or a tag of the registered model.
+
+    ``whole``: the version itself names it, so that it has the model inside.
+    """
 
     reference: str
     where: str
     tagged: bool
+    whole: bool = False
 
 
 def chosen(bare: Bare, settings: OwnServer) -> Image | None:
-    """Return the image of the registered model's tag, else the default, else None.
+    """Return the version's own image, else that of the registered model's tag, else the default.
+
+    The version's own is set by its tag, as all tags of a version are.
 
     Raises:
         Problem: what should be an image reference is not one.
     """
+    if (own := bare.version.tags.get(VERSIONS_OWN)) is not None:
+        return Image(_reference(own, f"tag {VERSIONS_OWN}", settings), "", False, whole=True)
     tag = settings.image_tag or _DEFAULT_TAG
     tagged = bare.tags.get(tag)
     where = f"tag {tag} of {bare.version.model}" if tagged is not None else "--default-image"
@@ -57,7 +69,7 @@ def pod(
     mount = {"name": volume, "mountPath": _MOUNT}
     initializer = {
         "name": f"{name}-model-initializer",
-        "image": _reference(settings.init_image, "--init-image", settings),
+        **bringing(uri, settings),
         "args": [uri, _MOUNT],
         **({"envFrom": [{"secretRef": {"name": secret}}]} if secret else {}),
         "volumeMounts": [mount],
@@ -72,6 +84,14 @@ def pod(
         "containers": [container],
         "volumes": [{"name": volume, "emptyDir": {}}],
     }
+
+
+def bringing(uri: str, settings: OwnServer) -> dict[str, Any]:
+    """Return the image that brings what lies at ``uri``, and its command where it has another."""
+    if settings.fetch_image and is_fetched(uri):
+        image = _reference(settings.fetch_image, "--fetch-image", settings)
+        return {"image": image, "command": ["m2s", "fetch"]}
+    return {"image": _reference(settings.init_image, "--init-image", settings)}
 
 
 def pulling(settings: OwnServer) -> dict[str, Any]:

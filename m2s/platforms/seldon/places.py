@@ -5,6 +5,7 @@
 - So does every node, of every predictor, that has a blank ``modelUri`` and can load a model. A
   blank one anywhere else is a mistake; one that is not there is left so.
 - Whatever else is written in a place is read as if the registry said it.
+- What only a client of MLflow can have is brought by the image of ``--fetch-image``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from m2s.objects.body import Body
+from m2s.objects.body import Body, replaced
 from m2s.objects.layers import dotted
+from m2s.platforms.common.locating import is_fetched
 from m2s.platforms.common.pods import Path
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.problem import Problem
@@ -30,6 +32,9 @@ def placed(body: Body, uri: str, reader: Reader) -> tuple[Any, tuple[Path, ...]]
     own = _own(every, body)
     uris = {unit.path: uri for unit in own}
     placed = with_uris(body, {**_others(every, uris, body, reader), **uris})
+    fetched = reader.settings.fetch_image if is_fetched(uri) else None
+    by = [(*unit.path, "storageInitializerImage") for unit in own if not unit.own_initializer]
+    placed = replaced(placed, dict.fromkeys(by, fetched)) if fetched else placed
     return placed, tuple((*path, "modelUri") for path in uris)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from m2s.objects.layers import Layer
 from m2s.platforms.bare import Bare
 from m2s.platforms.common import wrapping
+from m2s.platforms.problem import Problem
 from m2s.settings.groups import OwnServer
 
 _PREDICTOR, _UNIT = "default", "classifier"
@@ -26,9 +27,11 @@ def layers(bare: Bare, settings: OwnServer) -> list[Layer]:
     """Return the deployment of a version: in MLFLOW_SERVER, or wrapped in an image.
 
     Raises:
-        Problem: what should be an image reference is not one.
+        Problem: what should be an image reference is not one, or there is no such server.
     """
     image = wrapping.chosen(bare, settings)
+    if image is None and settings.server == "mlflow":
+        raise Problem("--server mlflow: Seldon Core does not have it; use --platform deployment")
     if image is None:
         return [_layer("MLFLOW_SERVER", settings, _prepackaged(settings))]
     pod = wrapping.pod(_UNIT, image.reference, _PORTS, bare.uri, settings)

@@ -33,6 +33,8 @@ class Workloads:
     def deployments(self, live: LiveDeployment) -> Sequence[Body]:
         """Return the Deployments with the labels of those made for an object."""
         chosen = catalogue.of(live.key).related(live.body)
+        if not chosen:
+            return ()
         path, asked = self._path("apis/apps/v1", "deployments"), self._asked("deployments")
         return pages.items(self._api, path, asked, {"labelSelector": chosen})
 

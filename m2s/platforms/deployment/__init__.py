@@ -1,0 +1,1 @@
+"""Plain Kubernetes: an apps/v1 Deployment, and the Service in front of it."""
