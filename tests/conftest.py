@@ -29,6 +29,7 @@ pytest_plugins = (
     "tests.kits.stores",
     "tests.kits.watch_kit",
     "tests.kserve.fixtures",
+    "tests.pods.fixtures",
 )
 
 if os.environ.get("M2S_TEST_QUICK") == "1":

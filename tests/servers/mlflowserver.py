@@ -63,10 +63,11 @@ class MlflowServer:
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         basic_auth: bool = False,
+        port: int | None = None,
     ) -> None:
         self._folder, self._env = folder, dict(env or {})
         self._args = [*args, *self._auth_args()] if basic_auth else list(args)
-        self._port = free_port()
+        self._port = port or free_port()
         self._process: Process | None = None
         self.database = folder / "mlflow.db"
         _copy(template, self.database, "mlflow-artifacts:")

@@ -1,0 +1,1 @@
+"""A cluster whose pods run, on Linux, without root and without containers: see lab.py."""
