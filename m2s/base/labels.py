@@ -1,6 +1,8 @@
 """What m2s writes under: the kind of object, its field manager, its labels and annotations."""
 
 FIELD_MANAGER = "m2s"
+ORDERS_MANAGER = "m2s-orders"
+"""Who writes what people order: applied fields are m2s's, and these stay when m2s applies."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MARKS = "m2s.io/"
@@ -20,11 +22,12 @@ HISTORY = "m2s.io/history"
 REVISIONS = "m2s.io/revisions"
 REGISTRY = "m2s.io/registry"
 ROLLOUT = "m2s.io/rollout"
+ORDERS = "m2s.io/orders"
 
 LIVE = "m2s.io/live/"
 """How the tags begin by which m2s tells MLflow what is live; m2s itself never goes by them."""
 
-RECORD = frozenset({HISTORY, REVISIONS, REGISTRY, ROLLOUT})
+RECORD = frozenset({HISTORY, REVISIONS, REGISTRY, ROLLOUT, ORDERS})
 """What m2s notes for later, beside what it wants: it is written along, and never compared."""
 
 

@@ -80,6 +80,9 @@ Format = Annotated[
     ),
 ]
 Yes = Annotated[bool, _own("Do not ask.", "--yes", "-y", variable="M2S_YES")]
+Message = Annotated[
+    str | None, _own("Why; it is noted with who you are.", "--message", metavar="TEXT")
+]
 ShowValues = Annotated[
     bool, _own("Show values of variables and arguments, on a terminal.", "--show-values")
 ]
@@ -179,13 +182,16 @@ def apply(
     yes: Yes = False,
     show_values: ShowValues = False,
     accept_registry: Accept = False,
+    message: Message = None,
 ) -> None:
     """Create and update what plan shows; --prune also deletes."""
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
     flags |= everything_shown(show_values, output.value)
-    code = run.apply(flags, config, output.value, plan_file, yes=yes, accept=accept_registry)
+    code = run.apply(
+        flags, config, output.value, plan_file, yes=yes, accept=accept_registry, message=message
+    )
     raise typer.Exit(code)
 
 
@@ -201,15 +207,15 @@ def prune(
     ] = False,
     show_values: ShowValues = False,
     accept_registry: Accept = False,
+    message: Message = None,
 ) -> None:
     """Delete deployments that the selector no longer wants."""
     from m2s.cli import run
     from m2s.cli.choosing import everything_shown
 
     flags |= everything_shown(show_values, output.value)
-    code = run.prune(
-        flags, config, output.value, yes=yes, everything=everything, accept=accept_registry
-    )
+    how: dict[str, Any] = {"yes": yes, "everything": everything, "accept": accept_registry}
+    code = run.prune(flags, config, output.value, message=message, **how)
     raise typer.Exit(code)
 
 
@@ -254,6 +260,7 @@ def rollback(
     output: Format = Output.TABLE,
     yes: Yes = False,
     show_values: ShowValues = False,
+    message: Message = None,
 ) -> None:
     """Bring back what a deployment served before, and pin it.
 
@@ -263,7 +270,68 @@ def rollback(
     from m2s.cli.rollback import rollback as run
 
     flags |= everything_shown(show_values, output.value)
-    raise typer.Exit(run(flags, config, output.value, deployment, to, unpin=unpin, yes=yes))
+    how: dict[str, Any] = {"unpin": unpin, "yes": yes, "message": message}
+    raise typer.Exit(run(flags, config, output.value, deployment, to, **how))
+
+
+Which = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")]
+
+
+@app.command(cls=Late)
+@with_settings("pause")
+def pause(
+    flags: dict[str, Any],
+    deployment: Which,
+    config: Config = None,
+    output: Format = Output.TABLE,
+    yes: Yes = False,
+    message: Message = None,
+) -> None:
+    """Leave a deployment as it is until it is resumed.
+
+    Only the cluster is asked, not the registry.
+    """
+    from m2s.cli.rollback import pause as run
+
+    how: dict[str, Any] = {"resume": False, "yes": yes, "message": message}
+    raise typer.Exit(run(flags, config, output.value, deployment, **how))
+
+
+@app.command(cls=Late)
+@with_settings("resume")
+def resume(
+    flags: dict[str, Any],
+    deployment: Which,
+    config: Config = None,
+    output: Format = Output.TABLE,
+    yes: Yes = False,
+    message: Message = None,
+) -> None:
+    """Lift the pause of a deployment.
+
+    Only the cluster is asked, not the registry.
+    """
+    from m2s.cli.rollback import pause as run
+
+    how: dict[str, Any] = {"resume": True, "yes": yes, "message": message}
+    raise typer.Exit(run(flags, config, output.value, deployment, **how))
+
+
+@app.command(cls=Late)
+@with_settings("history")
+def history(
+    flags: dict[str, Any],
+    deployment: Which,
+    config: Config = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show what a deployment served, and who ordered what.
+
+    Only the cluster is asked, not the registry.
+    """
+    from m2s.cli.rollback import history as run
+
+    raise typer.Exit(run(flags, config, output.value, deployment))
 
 
 @app.command(cls=Late)

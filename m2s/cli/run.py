@@ -15,8 +15,9 @@ from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.base.names import meant
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
+from m2s.domain.notes import Note
 from m2s.domain.versions import Offers
-from m2s.engine import live_tags, reconcile
+from m2s.engine import live_tags, ordering, reconcile
 from m2s.engine.execute import Outcome, SecondLook, execute, wait
 from m2s.output import document, explain_view, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
@@ -85,6 +86,7 @@ def apply(
     *,
     yes: bool,
     accept: bool = False,
+    message: str | None = None,
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
     saved = saved_plan.load(plan_file) if plan_file else None
@@ -101,8 +103,17 @@ def apply(
     warnings = [f"{left} to delete are left alone without --prune"]
     show(made, output, warnings if left and not chosen.prune else [])
     made.raise_if_unsafe(chosen.max_delete, deleting=chosen.prune)
-    look = _second_look(registry, chosen, templates)
-    return carry_out(made, cluster, chosen, output, look, yes=yes, write_back=chosen.write_back)
+    look, back = _second_look(registry, chosen, templates), chosen.write_back
+    note = noted(cluster, chosen, "adopted", message)
+    made = ordering.with_note(made, note, adopted=True) if note else made
+    return carry_out(made, cluster, chosen, output, look, yes=yes, write_back=back, note=note)
+
+
+def noted(cluster: Cluster, chosen: Settings, what: str, message: str | None) -> Note | None:
+    """Return the note of an order, with who gives it; None where no ``message`` asks for one."""
+    if message is None:
+        return None
+    return Note(what=what, at=reconcile.now(chosen), by=cluster.account(), message=message)
 
 
 def carry_out(
@@ -115,10 +126,11 @@ def carry_out(
     yes: bool,
     write: bool = True,
     write_back: bool = False,
+    note: Note | None = None,
 ) -> int:
     """Ask, ``write``, delete if the settings say so, wait if they do, print; return the exit code.
 
-    With ``write_back`` MLflow is told what is live then.
+    With ``write_back`` MLflow is told what is live then; a ``note`` becomes Events.
     """
     if chosen.wait:
         cluster.check_rollout_access()
@@ -137,6 +149,8 @@ def carry_out(
             concurrency=chosen.concurrency,
             report=step,
         )
+    if note:
+        _report(note, outcomes, chosen)
     if chosen.wait:
         with tables.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
             outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
@@ -144,6 +158,22 @@ def carry_out(
     if write_back:
         _write_back(made, cluster, chosen)
     return code
+
+
+def _report(note: Note, outcomes: Sequence[Outcome], chosen: Settings) -> None:
+    """Write an Event for each order that was carried out; that this fails is no failure."""
+    from m2s.observers import events
+
+    ordered = [outcome for outcome in outcomes if ordering.is_ordered(outcome)]
+    reported = connect.events(chosen) if ordered else None
+    if reported:
+        for outcome in ordered:
+            reported.record(events.of_order(outcome, note))
+        reported.close(_REPORTED)
+
+
+_REPORTED = 10.0
+"""Seconds that Events of an order have to be written."""
 
 
 def prune(
@@ -154,6 +184,7 @@ def prune(
     yes: bool,
     everything: bool,
     accept: bool = False,
+    message: str | None = None,
 ) -> int:
     """Carry out the plan's deletions, or with ``everything`` delete all that is ours."""
     chosen = _settings(flags, config, accept=accept)
@@ -174,7 +205,10 @@ def prune(
         made.raise_if_unsafe(chosen.max_delete, deleting=True)
     deleting = replace(chosen, prune=True, wait=False)
     back = chosen.write_back
-    return carry_out(made, cluster, deleting, output, look, yes=yes, write=False, write_back=back)
+    note = noted(cluster, chosen, "pruned", message)
+    return carry_out(
+        made, cluster, deleting, output, look, yes=yes, write=False, write_back=back, note=note
+    )
 
 
 def _second_look(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from m2s.base.labels import CHECKSUM, HISTORY, PINNED, REVISIONS
+from m2s.base.labels import CHECKSUM, HISTORY, ORDERS, PINNED, REVISIONS
 from m2s.domain.deployments import LiveDeployment, listed, told_by
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Served
@@ -109,6 +109,9 @@ def recorded(manifest: Manifest, live: LiveDeployment | None, now: str) -> Manif
 
     Where it brings nothing new the record stays as it is, byte for byte.
     """
+    if live and ORDERS in live.annotations and not live.managed_fields:
+        # A file is replaced whole; on a server nobody who applies owns this annotation.
+        manifest = manifest.noting({ORDERS: live.annotations[ORDERS]})
     entry = Entry(manifest.served, now, _revision(manifest.body))
     if live is None or live.owner is None:
         return manifest.noting(_record([entry], {entry.revision: manifest.body}))

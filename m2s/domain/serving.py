@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from m2s.base.labels import SELECTOR
-from m2s.domain import history
+from m2s.domain import history, notes
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.happenings import Trouble
 from m2s.domain.history import Entry
+from m2s.domain.notes import Note
 from m2s.domain.versions import Key, Served
 
 STATES = ("Failed", "Creating", "Available")
@@ -54,6 +55,7 @@ class Serving:
     finalizers: tuple[str, ...]
     history: tuple[Entry, ...]
     trouble: Trouble | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def of(live: LiveDeployment, state: State, trouble: Trouble | None = None) -> Se
         finalizers=live.finalizers,
         history=history.entries(live),
         trouble=trouble,
+        notes=notes.notes(live),
     )
 
 

@@ -16,7 +16,6 @@ from m2s.base.errors import ClusterUnavailable, M2sError
 from m2s.base.gate import Gate
 from m2s.base.threads import brief
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Key, Whereabouts
 from m2s.engine import turns
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update, loses
@@ -185,10 +184,11 @@ class _Run:
 
     def write(self, change: Change) -> Outcome:
         match change:
-            case Create():
-                return self._applied(change, Status.CREATED, change.manifest, None)
+            case Create(manifest=manifest):
+                step = partial(self._cluster.apply, manifest, None, self._gate)
+                return self._guarded(change, Status.CREATED, step)
             case Update():
-                return self._applied(change, Status.UPDATED, change.manifest, change.live)
+                return self._guarded(change, Status.UPDATED, lambda: self._updated(change))
             case Blocked(reason=reason):
                 return Outcome(change, Status.BLOCKED, reason)
             case Unchanged(live=live, manifest=manifest, reason=reason):
@@ -198,10 +198,11 @@ class _Run:
             case _:
                 assert_never(change)
 
-    def _applied(
-        self, change: Change, done: Status, body: Manifest, over: LiveDeployment | None
-    ) -> Outcome:
-        return self._guarded(change, done, lambda: self._cluster.apply(body, over, self._gate))
+    def _updated(self, change: Update) -> LiveDeployment:
+        live = change.live
+        if not change.only_marks:
+            live = self._cluster.apply(change.manifest, live, self._gate)
+        return self._cluster.mark(live, change.marks, self._gate) if change.marks else live
 
     def delete(self, change: Change) -> Outcome:
         if not isinstance(change, Delete):

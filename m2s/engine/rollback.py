@@ -35,7 +35,7 @@ def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | Non
     Raises:
         M2sError: there is no such deployment of ours, or its record has no such version.
     """
-    live = _found(cluster, settings, name)
+    live = found(cluster, settings, name)
     entry = _chosen(live, to)
     body = history.described(live, entry)
     if body is None:
@@ -44,14 +44,14 @@ def make_rollback(cluster: Cluster, settings: Settings, name: str, to: str | Non
     done = f"rolled back {was} → {entry} and pinned" if entry.served != live.served else ""
     why = f"{done or f'pinned to {entry}'}; `m2s rollback {name} --unpin` lifts it"
     wanted = orders.manifest(live, entry, body, pin=_pin(live, entry), why=why)
-    return _plan(cluster, settings, live, _change(cluster, settings, live, wanted))
+    return planned(cluster, settings, live, _change(cluster, settings, live, wanted))
 
 
 def make_unpin(cluster: Cluster, settings: Settings, name: str) -> Plan:
     """Return what lifts the pin of the deployment ``name``; raises as :func:`make_rollback`."""
-    live = _found(cluster, settings, name)
+    live = found(cluster, settings, name)
     if not live.pin:
-        return _plan(cluster, settings, live, Unchanged(live, "it is not pinned"))
+        return planned(cluster, settings, live, Unchanged(live, "it is not pinned"))
     was = f"v{live.pin}" if live.pin.isdecimal() else live.pin
     why = f"no longer pinned to {was}; the next apply or pass brings what the registry says"
     entry, body = Entry(live.served, "", ""), history.unpinned(live)
@@ -61,7 +61,7 @@ def make_unpin(cluster: Cluster, settings: Settings, name: str) -> Plan:
         # Somebody pinned it with kubectl, who owns the annotation too: it can only be emptied.
         emptied = orders.manifest(live, entry, body, pin="", why=why)
         change = _change(cluster, settings, live, emptied)
-    return _plan(cluster, settings, live, change)
+    return planned(cluster, settings, live, change)
 
 
 def _stays_pinned(change: Change) -> bool:
@@ -70,7 +70,8 @@ def _stays_pinned(change: Change) -> bool:
     return isinstance(change, Unchanged) and PINNED in change.live.annotations
 
 
-def _found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
+def found(cluster: Cluster, settings: Settings, name: str) -> LiveDeployment:
+    """Return the deployment ``name`` that may be ordered about; M2sError: there is none."""
     there = {one.key: one for one in cluster.list(catalogue.kinds_in(name))}
     live = there.get(catalogue.called(name, there) or Key("", ""))
     if live is None:
@@ -120,7 +121,8 @@ def _change(cluster: Cluster, settings: Settings, live: LiveDeployment, wanted: 
     return replace(change, reason=wanted.pin, manifest=provenance.recalled(change.manifest, live))
 
 
-def _plan(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Change) -> Plan:
+def planned(cluster: Cluster, settings: Settings, live: LiveDeployment, change: Change) -> Plan:
+    """Return the plan of one change, which no registry was asked about."""
     return Plan(
         registry="",
         target=cluster.identity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from m2s.base import mask
@@ -153,9 +153,15 @@ def orders(one: Serving) -> Iterator[str]:
     if one.deleting:
         yield reasons.of_deletion(one)
     if one.pin:
-        yield f"pinned to {pin(one)}"
+        yield f"pinned to {pin(one)}{_last(one, 'rolled back')}"
     if one.paused:
-        yield "paused: m2s leaves it as it is"
+        yield f"paused: m2s leaves it as it is{_last(one, 'paused')}"
+
+
+def _last(one: Serving, what: str) -> str:
+    """Return who ordered that last, as far as it is noted."""
+    note = next((each for each in one.notes if each.what == what), None)
+    return f" ({note})" if note else ""
 
 
 def pin(one: Serving) -> str:
@@ -210,6 +216,7 @@ def _deployment(one: Serving) -> dict[str, Any]:
         "pinned": one.pin or None,
         "paused": one.paused,
         "deleting": one.deleting or None,
+        "orders": [asdict(each) for each in one.notes],
         "trouble": _wanted(one) if one.trouble else None,
         "history": [
             {**_served(each.served), "since": each.since or None, "revision": each.revision}

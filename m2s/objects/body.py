@@ -31,6 +31,19 @@ def replaced(node: Any, values: Mapping[tuple[str | int, ...], Any]) -> Any:
     return {**node, **{step: replaced(node.get(step), inner) for step, inner in below.items()}}
 
 
+def has_marks(body: Body) -> bool:
+    """Whether m2s's own annotations are on this object, and not on another one of its bundle."""
+    return CHECKSUM in ((body.get("metadata") or {}).get("annotations") or {})
+
+
+def marked(body: Body, marks: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return ``body`` with these annotations, and without those of None."""
+    metadata = body.get("metadata") or {}
+    told = {**(metadata.get("annotations") or {}), **marks}
+    kept = {name: value for name, value in told.items() if value is not None}
+    return {**body, "metadata": {**metadata, "annotations": kept}}
+
+
 def comparable(body: Body) -> dict[str, Any]:
     """Return the part of an object that a person or m2s writes.
 

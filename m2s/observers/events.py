@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from m2s.base.labels import CHECKSUM, MODEL, MODEL_VERSION, OWNER
 from m2s.domain.happenings import BLOCKED, FAILED, RESOLVED, SKIPPED, STANDING
+from m2s.domain.notes import Note
 from m2s.engine import skips
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.plan.changes import Blocked, Create, Delete, Update
@@ -101,6 +103,18 @@ def _skipped(report: PassReport) -> Iterator[Event]:
 def _resolved(event: Event) -> Event:
     message = f"no longer {STANDING[event.reason]}"
     return Event(event.key, event.uid, RESOLVED, message, notes=event.notes)
+
+
+_ORDERS = {
+    "paused": "Paused", "resumed": "Resumed", "unpinned": "Unpinned", "rolled back": "RolledBack",
+    "adopted": "Applied", "pruned": "Deleted",
+}  # fmt: skip
+
+
+def of_order(outcome: Outcome, note: Note) -> Event:
+    """Return the Event of an order that was carried out: who gave it, and why."""
+    message = f"{note.short}; {outcome.change.reason}"
+    return replace(_event(outcome), reason=_ORDERS[note.what], message=message, warning=False)
 
 
 def reason(outcome: Outcome) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from m2s.base import mask, printable, trace, waiting
+from m2s.domain.notes import Note, notes
 from m2s.domain.versions import Key
 from m2s.engine import skips
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
@@ -87,6 +88,7 @@ class PassLog:
         self._told: set[str] = set()
         self._notes: tuple[str, ...] = ()
         self._skipped: set[str] = set()
+        self._orders: dict[Key, tuple[Note, ...]] | None = None
 
     def __call__(self, report: PassReport) -> None:
         """Log one pass."""
@@ -99,6 +101,7 @@ class PassLog:
                 self._tell(outcome, report.trigger, standing)
         self._standing = standing
         self._skip(report)
+        self._order(report)
         if unbegun:
             _log.warning("%d changes were not attempted", unbegun)
         notes = not_checked(report.plan) if report.plan else self._notes
@@ -107,6 +110,19 @@ class PassLog:
                 _log.warning("%s", note)
         self._notes = notes
         self._conclude(report)
+
+    def _order(self, report: PassReport) -> None:
+        """Say who ordered what since the last pass."""
+        if report.plan is None or report.repeats:
+            return
+        left = report.left().items()
+        orders = {key: notes(live) for key, live in left if live.owner in report.plan.scope.owners}
+        known = orders if self._orders is None else self._orders
+        for key, told in orders.items():
+            for note in reversed([each for each in told if each not in known.get(key, ())]):
+                about = {"deployment": key.name, "namespace": key.namespace, "by": note.by}
+                _log.info("%s: %s", key.name, note.short, extra={_EXTRA: about})
+        self._orders = orders
 
     def _skip(self, report: PassReport) -> None:
         """Say once of each skipped version that it is, and why."""

@@ -61,9 +61,37 @@ def _sections(one: Serving, more: Detail) -> Iterator[_Section]:
             for each in reversed(more.events)
         ]
         yield ("Event", "Last", "From", "Message"), [*told]
+    yield from _past(one)
+
+
+def _past(one: Serving) -> Iterator[_Section]:
     if one.history:
         past = [(str(each), status.since(each.since), each.revision) for each in one.history]
         yield ("Version", "Since", "Revision"), [*past]
+    if one.notes:
+        ordered = [
+            (each.what, status.since(each.at), each.by or UNKNOWN, each.message or UNKNOWN)
+            for each in one.notes
+        ]
+        yield ("Order", "At", "By", "Why"), [*ordered]
+
+
+def history(found: Overview, width: int = WIDTH) -> RenderableType:
+    """Return what a deployment served, and what people ordered for it."""
+    (one,) = (*found.deployments, *found.missing)
+    parts: list[RenderableType] = [masked(f"{one.key.name} in {status.place(found)}")]
+    for section in _past(one):
+        parts += _table(section, width)
+    return Group(*parts)
+
+
+def history_markdown(found: Overview) -> str:
+    """Return the same as Markdown."""
+    (one,) = (*found.deployments, *found.missing)
+    lines = [f"### m2s history: {cell(f'{one.key.name} in {status.place(found)}')}"]
+    for head, rows in _past(one):
+        lines += ["", *grid(head, rows)]
+    return "\n".join([*lines, ""])
 
 
 def _joined(*texts: str) -> str:

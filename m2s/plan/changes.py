@@ -13,8 +13,8 @@ Blocked     ``!``   ``live``, where there is one    the same: it is held
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import ClassVar
 
@@ -72,7 +72,11 @@ class Takeover:
 
 @dataclass(frozen=True)
 class Update:
-    """A deployment that is there and differs from what is wanted."""
+    """A deployment that is there and differs from what is wanted.
+
+    ``marks`` are annotations that are set, or for None removed, whatever else is written;
+    ``only_marks``: nothing else is, so that a pause undoes nobody's edit.
+    """
 
     action: ClassVar[Action] = Action.UPDATE
     manifest: Manifest
@@ -81,6 +85,8 @@ class Update:
     fields: tuple[FieldChange, ...]
     reason: str
     takeover: Takeover | None = None
+    marks: Mapping[str, str | None] = field(default_factory=dict)
+    only_marks: bool = False
 
     @property
     def key(self) -> Key:

@@ -1,7 +1,7 @@
 """The cluster edge: one Protocol, and behind it a Kubernetes namespace or a folder."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from m2s.base.gate import OPEN, Gate
@@ -68,6 +68,17 @@ class Cluster(Protocol):
         Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live``.
         ``gate`` is asked as by :meth:`apply`.
         """
+
+    def mark(
+        self, live: LiveDeployment, marks: Mapping[str, str | None], gate: Gate = OPEN
+    ) -> LiveDeployment:
+        """Set these annotations, remove those of None, and touch nothing else.
+
+        Refuses with :class:`~m2s.base.errors.Conflict` when the object is no longer ``live``.
+        """
+
+    def account(self) -> str:
+        """Return whose credentials these are, "" where nobody tells."""
 
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
         """Return the names of a Secret's data, never the data; None where there is no such Secret.

@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import pytest
 
+from m2s.base.labels import PAUSED
+from m2s.domain.notes import Note, noted
 from m2s.observers.events import Notices
 from m2s.observers.logs import PassLog
 from m2s.targets.kubernetes.events import Event, Events
@@ -87,3 +89,19 @@ def test_what_lasts_is_told_again_before_it_is_forgotten(told: Told) -> None:
     registry.add("iris", description("iris"), stage=None)
     registry.move("iris", 3, "Staging")
     assert told.make() == [("iris", "Promoted", "3")], "its end is told by that"
+
+
+def test_an_order_is_a_log_line_and_on_the_page(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    told.watched.registry.add("iris", description("iris"))
+    told.make()
+    cluster = told.watched.edges.cluster
+    note = Note(what="paused", at="2026-12-01T01:02:03Z", by="alice", message="load test")
+    (live,) = cluster.list()
+    cluster.mark(live, {PAUSED: "true", **noted(live, note)})
+    told.make()
+    told.make()
+    lines = [one.getMessage() for one in caplog.records if "alice" in one.getMessage()]
+    assert lines == ["iris: paused by alice: load test"]
+    assert "paused by alice at 2026-12-01 01:02 UTC: load test" in told.watched.text()

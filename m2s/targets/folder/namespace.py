@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from m2s.domain.manifests import Manifest
 from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
-from m2s.objects.body import Body, comparable, digest
+from m2s.objects.body import Body, comparable, digest, marked
 from m2s.objects.yaml_writer import dump
 from m2s.platforms import catalogue
 from m2s.platforms.findings import Look
@@ -110,6 +110,26 @@ class FolderCluster:
             if now is not None:
                 _check_unmoved(now, live)
                 self._files.remove(live.key)
+
+    def mark(
+        self,
+        live: LiveDeployment,
+        marks: Mapping[str, str | None],
+        gate: Gate = OPEN,  # noqa: ARG002 - as in apply
+    ) -> LiveDeployment:
+        """Write the file with other annotations; see :class:`~m2s.targets.cluster.Cluster`."""
+        with self._lock:
+            now = self._ours_to_write(live.key)
+            if now is None:
+                raise Conflict("it was deleted since the plan was made: plan again")
+            _check_unmoved(now, live)
+            body = marked(_content(now.body), marks)
+            self._files.replace(live.key, _text(catalogue.of(live.key).stored(body)))
+            return self._get(live.key) or live
+
+    def account(self) -> str:
+        """Return nothing: a folder asks nobody for a name."""
+        return ""
 
     def secret_keys(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: Secrets are in the cluster that the folder is applied to."""

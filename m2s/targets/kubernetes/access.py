@@ -28,7 +28,7 @@ def look(
     version = _version(api)
     problems = (_namespace(api, namespace), *(_kind(api, resource) for resource in resources))
     missing = frozenset(right for right in rights if not _may(api, namespace, right))
-    return Access(version, _account(api), missing, tuple(filter(None, problems)))
+    return Access(version, account(api), missing, tuple(filter(None, problems)))
 
 
 def _version(api: Api) -> str:
@@ -79,7 +79,7 @@ def _may(api: Api, namespace: str, right: Right) -> bool:
     raise ClusterError(f"{api.server} does not say whether this account may {right}")
 
 
-def _account(api: Api) -> str:
+def account(api: Api) -> str:
     """Return who asks, "" on a server that does not tell (before Kubernetes 1.28)."""
     try:
         user = _review(api, "authentication", "SelfSubjectReview", None).get("userInfo")

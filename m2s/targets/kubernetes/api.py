@@ -25,6 +25,7 @@ from m2s.targets.kubernetes.patience import Patience, asked_wait, failure, silen
 from m2s.targets.kubernetes.throttle import Throttle
 
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 _LARGEST = 128 * 1024 * 1024
 """Bytes of an answer at the most: a page is 500 deployments, which have some kilobytes each."""
 _PIECE = 1024 * 1024

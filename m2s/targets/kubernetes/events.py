@@ -21,6 +21,7 @@ from m2s.base.threads import Kept, Pulse
 from m2s.base.wording import one_line
 from m2s.domain.versions import Key
 from m2s.platforms import catalogue
+from m2s.targets.kubernetes.api import MERGE
 from m2s.targets.kubernetes.failures import Asked, refusal
 from m2s.targets.names import namespace_name, object_name
 
@@ -34,7 +35,6 @@ _WAITING = 1000
 _REMEMBERED = 1000
 _BOUND = 240.0
 """Seconds for one Event: two requests with their repeats."""
-_MERGE = "application/merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Events:
             answer = self._api.ask("POST", path, asked, body=body)
         else:
             whole = f"{path}/{name}"
-            answer = self._api.ask("PATCH", whole, asked, body=body, content_type=_MERGE)
+            answer = self._api.ask("PATCH", whole, asked, body=body, content_type=MERGE)
         if not answer.ok and answer.status != unless:
             raise refusal(answer, replace(asked, key=Key(namespace, "")))
         return answer.ok

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from m2s.base.errors import ClusterError
 from m2s.base.gate import OPEN, Gate
@@ -14,7 +14,7 @@ from m2s.domain.resource import Resource
 from m2s.domain.rights import Access, Right
 from m2s.domain.rollout import Rollout
 from m2s.domain.versions import Key, Unchecked
-from m2s.objects.body import Body, controlled
+from m2s.objects.body import Body, controlled, has_marks
 from m2s.platforms import catalogue
 from m2s.platforms.common.rollouts import owned_by
 from m2s.platforms.findings import Look, Seen
@@ -151,6 +151,18 @@ class KubernetesCluster:
             self._bundles.delete(live, gate)
         else:
             self._objects.delete(live, gate)
+
+    def mark(
+        self, live: LiveDeployment, marks: Mapping[str, str | None], gate: Gate = OPEN
+    ) -> LiveDeployment:
+        """Patch the annotations of the object that has m2s's marks; see ``Cluster``."""
+        seen = next((one for one in live.stored if has_marks(one)), live.stored[0])
+        self._objects.mark(seen, marks, gate)
+        return self.get(live.key) or live
+
+    def account(self) -> str:
+        """Return whose credentials these are, "" where the server does not tell."""
+        return access.account(self._api)
 
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
         """Return the names of a Secret's data; None when the server says that there is none."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from m2s.base.errors import Conflict, Rejected
 from m2s.base.gate import OPEN, Gate
-from m2s.base.labels import FIELD_MANAGER
+from m2s.base.labels import FIELD_MANAGER, ORDERS_MANAGER
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.objects.body import Body, comparable, digest
 from m2s.platforms import catalogue
 from m2s.targets.kubernetes import decoder, guards, paths, readable
-from m2s.targets.kubernetes.api import APPLY, Api
+from m2s.targets.kubernetes.api import APPLY, MERGE, Api
 from m2s.targets.kubernetes.failures import Answer, Asked, is_manager_conflict, refusal
 
 _ATTEMPTS = 5
@@ -67,6 +68,26 @@ class Objects:
                 return _staying(now)
             else:
                 raise guards.moved(now, live)
+        raise Conflict("its status moves faster than it can be written: try again")
+
+    def mark(self, body: Body, marks: Mapping[str, str | None], gate: Gate = OPEN) -> None:
+        """Set annotations of an object, as it was seen, and remove those of None."""
+        metadata = body["metadata"]
+        live = LiveDeployment(Key(metadata["namespace"], metadata["name"], body["kind"]), body)
+        query, asked = {"fieldManager": ORDERS_MANAGER}, self._asked("patch", live.key, writes=True)
+        for _ in range(_ATTEMPTS):
+            patch = guards.pinned({"metadata": {"annotations": dict(marks)}}, live)
+            answer = self._api.ask(
+                "PATCH", _path(live.key), asked,
+                query=query, body=patch, content_type=MERGE, gate=gate,
+            )  # fmt: skip
+            if answer.status != 409:
+                self._written(answer, live.key)
+                return
+            now = self.get(live.key)
+            if now is None or not guards.same(now, live):
+                raise guards.moved(now, live)
+            live = now
         raise Conflict("its status moves faster than it can be written: try again")
 
     def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
