@@ -126,6 +126,11 @@ class LiveDeployment:
         return str(self._metadata.get("uid", ""))
 
     @property
+    def created(self) -> str:
+        """When it was created (RFC 3339), "" in a folder."""
+        return str(self._metadata.get("creationTimestamp") or "")
+
+    @property
     def deleting(self) -> str:
         """Since when it is being deleted (RFC 3339), "" where nobody asked for that."""
         return str(self._metadata.get("deletionTimestamp") or "")

@@ -219,7 +219,8 @@ class _Run:
         if not isinstance(change, Delete | Update):
             raise AssertionError(f"nothing ends by {change}")
         # A renamed model is still wanted, under its successor's name: that was looked at already.
-        looked = turns.successor(change) is not None and not change.live.template
+        moved = isinstance(change, Delete) and change.moved
+        looked = turns.successor(change) is not None and (moved or not change.live.template)
         if self._second_look is None or looked or self._gate.shut:
             return None
         try:

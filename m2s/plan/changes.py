@@ -99,7 +99,8 @@ class Delete:
     """A deployment of ours that the selector no longer wants.
 
     ``successor`` is the object that serves the model from now on, when it was renamed: until
-    that one is there, this one stays. ``gone``: the registry has no such model any more.
+    that one is there, this one stays. ``gone``: the registry has no such model any more. ``moved``:
+    objects of another platform serve all that it does from now on.
     """
 
     action: ClassVar[Action] = Action.DELETE
@@ -108,6 +109,7 @@ class Delete:
     reason: str
     successor: Key | None = None
     gone: bool = False
+    moved: bool = False
 
     @property
     def key(self) -> Key:

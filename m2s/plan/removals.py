@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from m2s.base.labels import KEEP, PAUSED
 from m2s.base.wording import told
@@ -16,6 +17,7 @@ from m2s.plan.changes import Blocked, Change, Delete, Unchanged, held_back
 from m2s.plan.claims import Heirs, Places
 from m2s.plan.holds import Held
 from m2s.plan.ties import NONE, Ties
+from m2s.platforms import catalogue
 
 
 def untemplated(
@@ -81,7 +83,7 @@ def assemble(
     held = holds.held(desired, written, ties.renamed)
     heirs = claims.successors(written, ties.renamed)
     rest = [
-        _unwanted(item, whereabouts.get(item.key), held, heirs, ties)
+        _moved(_unwanted(item, whereabouts.get(item.key), held, heirs, ties), mine)
         for item in mine
         if item.key not in shown
     ]
@@ -138,15 +140,39 @@ def _unwanted(
         return kept
     fields = diff.leaves(live.body, "removed")
     successor = claims.heir_of(live.owner, (one.model for one in live.served), heirs)
-    if why := _why_blocked(live, found, ties, renamed_to=None if live.template else successor):
+    moved = _is_moved(live, heirs)
+    renamed_to = successor if moved or not live.template else None
+    if why := _why_blocked(live, found, ties, renamed_to=renamed_to):
         return held_back(live, why, unread=isinstance(found, Unreadable))
-    if successor and not live.template:
-        return Delete(live, fields, f"{live.model} is served as {successor.name} now", successor)
+    if renamed_to:
+        why = f"{live.model} is served as {renamed_to.name} now"
+        return Delete(live, fields, why, renamed_to, moved=moved)
     if found is None or isinstance(found, Unreadable):
         raise AssertionError(f"{live.key}: nobody looked")
     called = ties.renamed.get(live.model or "")
     why = f"{live.model} is called {called} now, and not wanted" if called else found.reason
     return Delete(live, fields, why, successor, found.gone and not (called or live.template))
+
+
+def _is_moved(live: LiveDeployment, heirs: Heirs) -> bool:
+    """Whether objects of another platform serve all that ``live`` does from now on."""
+    found = [heirs.get((live.owner, one.model)) for one in live.served]
+    return bool(found) and all(heir and heir.kind != live.key.kind for heir in found)
+
+
+def _moved(change: Change, mine: Iterable[LiveDeployment]) -> Change:
+    """Return what is moved to another platform with both endpoints, as far as they are known."""
+    if not isinstance(change, Delete) or not change.successor or not change.moved:
+        return change
+    heir = next((one for one in mine if one.key == change.successor), None)
+    ends = [_endpoint(each) for each in (change.live, heir)]
+    what = f"{change.live.model} is served as {change.successor.kind} {change.successor.name} now"
+    told = " → ".join(each or "not known yet" for each in ends) if any(ends) else ""
+    return replace(change, reason=": ".join(filter(None, (what, told))))
+
+
+def _endpoint(live: LiveDeployment | None) -> str:
+    return catalogue.of(live.key).state(live.body).endpoint if live else ""
 
 
 def _kept(

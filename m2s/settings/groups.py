@@ -139,6 +139,7 @@ class Watching:
     resync: float
     policy: str | None
     prune_after: int
+    retire_after: float | None
     leader_elect: bool
     lease_name: str | None
     listen: tuple[str, int] | None

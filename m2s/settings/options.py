@@ -321,6 +321,11 @@ _ROWS: tuple[Option, ...] = (
         commands=_WATCH,
     ),
     Option(
+        name="retire-after", parse=read.duration, metavar="DURATION", group="Watching",
+        help="Delete what another platform serves now once its successor is so old",
+        shown="never", commands=frozenset(),
+    ),
+    Option(
         name="leader-elect", parse=read.flag, default=False,
         help="Of several replicas let only one write", group="Watching", commands=_WATCH_TOO,
     ),

@@ -19,6 +19,7 @@ from m2s.targets.cluster import Cluster
 from m2s.watch.absences import Absences
 from m2s.watch.quiet import Quiet
 from m2s.watch.report import PassReport, Result
+from m2s.watch.retiring import unretired
 from m2s.watch.triggers import INTERVAL, LEADER, WEBHOOK
 
 _UNSEEN = frozenset({LEADER, WEBHOOK})
@@ -104,6 +105,8 @@ class Pass:
         The budget is held against all that is unwanted, not only against what is due by now: a
         registry that lost half its models shall not see them go a few at a time.
         """
+        kept = unretired(plan, self.settings.retire_after, datetime.now(UTC))
+        plan = replace(plan, changes=kept)
         self.absences.count(plan)
         if not self.settings.syncs and not plan.doubtful:
             return plan.without_takeovers(), ""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from m2s.base.errors import M2sError, UsageError
+from m2s.base.gate import Gate
 from m2s.base.labels import MANAGED_BY
 from m2s.cli.choosing import chosen_by
 from m2s.domain.deployments import LiveDeployment
@@ -18,17 +21,21 @@ from m2s.domain.scope import Scope
 from m2s.domain.versions import Key
 from m2s.engine import check, status
 from m2s.engine.execute import execute
-from m2s.engine.reconcile import make_plan
+from m2s.engine.reconcile import locate, make_plan
 from m2s.engine.rollback import make_rollback
 from m2s.output import document, plan_view, saved_plan, status_view
 from m2s.plan import explain
-from m2s.plan.changes import Blocked, Create, Unchanged
+from m2s.plan.changes import Blocked, Create, Delete, Unchanged
 from m2s.plan.plan import Plan
 from m2s.platforms import catalogue
 from m2s.settings.build import build
 from m2s.settings.groups import Settings
+from m2s.sources.templates import TemplateFolder
 from m2s.targets.folder.namespace import FolderCluster
+from m2s.watch.absences import Absences
+from m2s.watch.passes import Edges, Pass
 from m2s.watch.report import PassReport
+from m2s.watch.retiring import unretired
 from m2s.watch.triggers import CLUSTER, Triggers
 from tests.kits.fakes import FakeRegistry
 from tests.kits.platform_kit import EVERY, EXAMPLES
@@ -188,3 +195,104 @@ def test_only_an_edit_of_a_part_asks_for_a_pass() -> None:
     edited = {**record.body, "metadata": {**record.body["metadata"], "labels": {MANAGED_BY: "x"}}}
     triggers.observe(record.key, LiveDeployment(record.key, edited))
     assert triggers.pending() == CLUSTER
+
+
+class Moving:
+    """A model that moves from Seldon to the toy, and a watch that deletes at once."""
+
+    def __init__(self, models: int = 1, **config: str) -> None:
+        self.registry, self.cluster = FakeRegistry(), FolderCluster("out", "default")
+        self.names = [f"iris{number}" for number in range(models)]
+        flags = {"stage": ["Staging"], "policy": "sync", "prune-after": "1"}
+        Path("m2s.yaml").write_text("".join(f"{key}: {text}\n" for key, text in config.items()))
+        self.settings, self.absences = build(flags, {}), Absences()
+        for name in self.names:
+            self.registry.add(name, EXAMPLES["seldon"].deploy.replace("iris", name))
+        execute(make_plan(self.registry, self.cluster, STAGED), self.cluster)
+        for name in self.names:
+            self.registry.move(name, self.registry.add(name, EXAMPLES["toy"].deploy), "Staging")
+
+    def watch(self) -> PassReport:
+        edges = Edges(self.registry, self.cluster)
+        return Pass(edges, self.settings, self.absences, "interval", Gate()).make()
+
+    def kinds(self) -> list[str]:
+        return sorted(live.key.kind for live in self.cluster.list())
+
+    def edit(self, **parts: Any) -> None:
+        """Edit the old object as somebody else would."""
+        (file,) = Path("out/default").glob("*0*.yaml") if len(self.names) > 1 else [self.old]
+        body = yaml.safe_load(file.read_text())
+        body["metadata"]["annotations"] |= parts.pop("annotations", {})
+        file.write_text(yaml.safe_dump({**body, **parts}))
+
+    @property
+    def old(self) -> Path:
+        files = Path("out/default").iterdir()
+        return next(file for file in files if "toyserver" not in file.name)
+
+
+def test_a_change_of_kind_shows_both_endpoints_and_is_ended_by_prune() -> None:
+    moving = Moving()
+    moving.edit(status={"address": {"url": "http://old.example"}})
+    plan = make_plan(moving.registry, moving.cluster, STAGED)
+    new, old = sorted(plan.changes, key=lambda change: change.action.word)
+    assert isinstance(new, Create)
+    assert isinstance(old, Delete)
+    now = f"ToyServer {new.key.name} now: http://old.example → not known yet"
+    assert old.reason == f"iris0 is served as {now}"
+    execute(plan, moving.cluster)
+    assert moving.kinds() == ["SeldonDeployment", "ToyServer"]
+    execute(make_plan(moving.registry, moving.cluster, STAGED), moving.cluster, delete=True)
+    assert moving.kinds() == ["ToyServer"]
+
+
+def test_under_watch_the_old_object_stays_until_it_is_retired() -> None:
+    moving = Moving()
+    for _ in range(3):
+        assert moving.watch().result == "success"
+    assert moving.kinds() == ["SeldonDeployment", "ToyServer"]
+    stays = [each for each in moving.watch().outcomes if "stays until `m2s prune`" in each.message]
+    assert len(stays) == 1
+    moving.edit(annotations={"m2s.io/retire": "true"})
+    moving.watch()
+    assert moving.kinds() == ["ToyServer"]
+
+
+def test_a_whole_registry_that_moves_is_within_the_budget() -> None:
+    moving = Moving(8)
+    assert [moving.watch().result for _ in range(2)] == ["success", "success"]
+    assert moving.kinds().count("SeldonDeployment") == 8
+
+
+@pytest.mark.parametrize(("after", "stays"), [("1h", False), ("3h", True), ("", True)])
+def test_a_successor_that_is_old_enough_retires_it(after: str, stays: bool) -> None:
+    moving = Moving(1, **({"retire-after": after} if after else {}))
+    moving.watch()
+    plan = make_plan(moving.registry, moving.cluster, STAGED)
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    old, new = sorted(plan.changes, key=lambda change: change.action.word)
+    assert isinstance(new, Unchanged)
+    metadata = {**new.live.body["metadata"], "creationTimestamp": "2026-11-21T10:00:00Z"}
+    aged = replace(new, live=replace(new.live, body={**new.live.body, "metadata": metadata}))
+    kept = unretired(replace(plan, changes=(old, aged)), moving.settings.retire_after, now)
+    assert isinstance(kept[0], Unchanged if stays else Delete)
+
+
+def test_a_template_whose_kind_changes_is_moved_too() -> None:
+    registry, cluster = FakeRegistry(), FolderCluster("out", "default")
+    registry.add("iris", None)
+    file = Path("templates/shop.yaml")
+    file.parent.mkdir()
+    uri = '{{ model("iris").uri }}'
+    graph = f"graph: {{name: a, implementation: MLFLOW_SERVER, modelUri: '{uri}'}}"
+    head = "apiVersion: machinelearning.seldon.io/v1\nkind: SeldonDeployment\n"
+    file.write_text(f"{head}spec: {{predictors: [{{name: a, {graph}}}]}}\n")
+    folder = TemplateFolder("templates", None)
+    execute(make_plan(registry, cluster, STAGED, folder), cluster)
+    file.write_text(EXAMPLES["toy"].deploy.replace("modelUri:", f"modelUri: '{uri}'"))
+    plan = make_plan(registry, cluster, STAGED, folder)
+    assert {type(change) for change in plan.changes} == {Create, Delete}
+    look = lambda live: locate(registry, STAGED, live, folder)  # noqa: E731 - a line
+    execute(plan, cluster, delete=True, second_look=look)
+    assert [live.key.kind for live in cluster.list()] == ["ToyServer"]

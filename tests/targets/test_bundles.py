@@ -10,7 +10,7 @@ import pytest
 from m2s.base.errors import ClusterError, Conflict
 from m2s.base.labels import MANAGED_BY, PAUSED, PINNED
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.resource import Resource
+from m2s.domain.resource import CONFIG_MAPS, Resource
 from m2s.engine.execute import Outcome, execute
 from m2s.engine.reconcile import make_plan
 from m2s.engine.rollback import make_rollback
@@ -20,9 +20,10 @@ from m2s.platforms import catalogue
 from m2s.platforms.catalogue import Row
 from m2s.settings.build import build
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
+from m2s.targets.kubernetes.watching import KindsWatch
 from tests.kits.fakes import FakeRegistry
 from tests.kits.platform_kit import EXAMPLES, TOY, install
-from tests.servers import ApiServer, FaultProxy
+from tests.servers import ApiServer, FaultProxy, wait_for
 
 STAGED = build({"stage": ["Staging"]}, {})
 
@@ -37,7 +38,7 @@ class Shop:
             str(server.kubeconfig(server=proxy.url)),
             None,
             request_timeout=2,
-            resources=[row.resource for row in catalogue.ROWS],
+            resources=[catalogue.default().resource, TOY.resource],
         )
         self.registry.add("iris", EXAMPLES["toy"].deploy)
         self.maps = f"/api/v1/namespaces/{namespace}/configmaps"
@@ -192,6 +193,24 @@ def test_a_list_of_something_else_is_no_empty_list_of_companions(shop: Shop) -> 
     shop.proxy.answer(200, {"kind": "ServiceList", "apiVersion": "v1", "items": []}, path="configm")
     with pytest.raises(ClusterError, match="instead of ConfigMapList"):
         shop.change()
+
+
+def test_a_watch_of_companions_tells_of_an_edit(shop: Shop) -> None:
+    seen: list[LiveDeployment] = []
+    shop.apply()
+    watching = KindsWatch(
+        shop.cluster.api, shop.cluster.namespace, ["stage-staging"],
+        lambda _, live: seen.append(live) if live else None, resource=CONFIG_MAPS,
+    )  # fmt: skip
+    watching.start()
+    try:
+        wait_for(lambda: bool(seen), "the ConfigMap to be told of")
+        shop.edit_record(annotations={PAUSED: "true"})
+        wait_for(lambda: seen[-1].paused, "its edit to be told of")
+    finally:
+        watching.stop()
+        watching.join(5)
+    assert {live.key.name for live in seen} == {"iris-staging-toy"}
 
 
 def test_what_another_object_controls_is_not_ours(
