@@ -49,13 +49,16 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "kserve",
-        Resource("serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices", "KServe"),
+        Resource(
+            "serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices", "KServe",
+            short="isvc",
+        ),
         "m2s.platforms.kserve.platform:KServe",
         shared=True,
     ),
     Row(
         "deployment",
-        Resource("apps", "v1", "Deployment", "deployments"),
+        Resource("apps", "v1", "Deployment", "deployments", short="deploy"),
         "m2s.platforms.deployment.platform:Deployment",
         shared=True,
     ),

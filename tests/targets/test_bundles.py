@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from m2s.base.errors import ClusterError, Conflict
 from m2s.base.labels import MANAGED_BY, PAUSED, PINNED
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.resource import CONFIG_MAPS, Resource
+from m2s.domain.resource import CONFIG_MAPS
 from m2s.engine.execute import Outcome, execute
 from m2s.engine.reconcile import make_plan
 from m2s.engine.rollback import make_rollback
 from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update
 from m2s.plan.proof import changes_nothing
 from m2s.platforms import catalogue
-from m2s.platforms.catalogue import Row
 from m2s.settings.build import build
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from m2s.targets.kubernetes.watching import KindsWatch
@@ -213,13 +213,8 @@ def test_a_watch_of_companions_tells_of_an_edit(shop: Shop) -> None:
     assert {live.key.name for live in seen} == {"iris-staging-toy"}
 
 
-def test_what_another_object_controls_is_not_ours(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_object_controls_is_not_ours(shop: Shop) -> None:
     """KServe puts the labels of an InferenceService onto the Deployments that it makes."""
-    kind = Resource("apps", "v1", "Deployment", "deployments")
-    row = Row("plain", kind, "tests.kits.toy.platform:Toy")
-    monkeypatch.setattr(catalogue, "ROWS", (*catalogue.ROWS, row))
     path = f"/apis/apps/v1/namespaces/{shop.cluster.namespace}/deployments"
     labels = {MANAGED_BY: "m2s", "m2s.io/owner": "stage-staging"}
     container = {"name": "server", "image": "registry.example/server:1"}
@@ -230,8 +225,9 @@ def test_what_another_object_controls_is_not_ours(
         metadata = {"name": name, "labels": labels, "ownerReferences": owners}
         shop.server.call("POST", path, {"metadata": metadata, "spec": spec})
     assert [live.key.name for live in shop.cluster.list(["Deployment"])] == ["own"]
-    shop.registry.add("other", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: made}\n"
-                      "spec: {modelUri: }\n")  # fmt: skip
+    described = yaml.safe_load(EXAMPLES["deployment"].deploy)
+    described["metadata"] = {"name": "made"}
+    shop.registry.add("other", yaml.safe_dump(described))
     planned = make_plan(shop.registry, shop.cluster, STAGED)
     (refused,) = (each for each in planned.changes if each.key.name == "made")
     assert isinstance(refused, Blocked)
