@@ -122,8 +122,7 @@ class _Parts:
 
     def _seen(self, key: Key, live: LiveDeployment | None) -> None:
         self.triggers.observe(key, live)
-        # What is only a part of a deployment is put together by the pass that it asks for.
-        if live is None or not catalogue.is_part(key.kind):
+        if catalogue.serves(key.kind):
             self._sight.observe(key, live)
             self._back.observe(key, live)
 

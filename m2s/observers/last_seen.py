@@ -4,6 +4,7 @@ import threading
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
+from m2s.platforms import catalogue
 from m2s.watch.report import PassReport
 
 
@@ -26,9 +27,11 @@ class Sight:
     def observe(self, key: Key, live: LiveDeployment | None) -> None:
         """Take note of one of our deployments as it is now; None when it is gone."""
         with self._lock:
-            if live is None:
-                self._seen.pop(key, None)
-            else:
+            old = self._seen.pop(key, None)
+            if live and old and old.parts and not live.fault:
+                # The cluster tells of one object at a time: what is beside it is as it was.
+                live = catalogue.live(key, live.body, old.parts[1:])
+            if live and (old or not catalogue.companions(key.kind)):
                 self._seen[key] = live
 
     def deployments(self) -> tuple[LiveDeployment, ...]:
@@ -48,4 +51,4 @@ def _newer(seen: LiveDeployment | None, left: LiveDeployment) -> LiveDeployment:
     versions = (seen.resource_version, left.resource_version)
     if not all(version.isdecimal() for version in versions):
         return left
-    return max(seen, left, key=lambda live: int(live.resource_version))
+    return max(left, seen, key=lambda live: int(live.resource_version))

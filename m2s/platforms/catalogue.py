@@ -122,9 +122,9 @@ def companions(kind: str) -> tuple[Resource, ...]:
     return of(Key("", "", kind)).companions
 
 
-def is_part(kind: str) -> bool:
-    """Whether an object of this kind is only a part of what a deployment is stored as."""
-    return kind not in {each.kind for each in every()} or bool(companions(kind))
+def serves(kind: str) -> bool:
+    """Whether this is the kind of a platform's primary objects, and not of a companion."""
+    return kind in {each.kind for each in every()}
 
 
 def live(key: Key, primary: Body, beside: tuple[Body, ...]) -> LiveDeployment:

@@ -23,6 +23,7 @@ from m2s.engine import check, status
 from m2s.engine.execute import execute
 from m2s.engine.reconcile import locate, make_plan
 from m2s.engine.rollback import make_rollback
+from m2s.observers.last_seen import Sight
 from m2s.output import document, plan_view, saved_plan, status_view
 from m2s.plan import explain
 from m2s.plan.changes import Blocked, Create, Delete, Unchanged
@@ -296,3 +297,23 @@ def test_a_template_whose_kind_changes_is_moved_too() -> None:
     look = lambda live: locate(registry, STAGED, live, folder)  # noqa: E731 - a line
     execute(plan, cluster, delete=True, second_look=look)
     assert [live.key.kind for live in cluster.list()] == ["ToyServer"]
+
+
+def test_what_was_last_seen_of_a_bundle_is_whole() -> None:
+    """The cluster tells of the primary object alone, which has none of the toy's marks."""
+    registry, cluster, sight = FakeRegistry(), FolderCluster("out", "default"), Sight()
+    registry.add("iris", EXAMPLES["toy"].deploy)
+    execute(make_plan(registry, cluster, STAGED), cluster)
+    plan = make_plan(registry, cluster, STAGED)
+    (change,) = plan.changes
+    assert isinstance(change, Unchanged)
+    primary = change.live.singly[0]
+    told = replace(primary, body={**primary.body, "status": {"phase": "Available"}})
+    sight.observe(told.key, told)  # before any pass nobody knows what it is
+    assert sight.deployments() == ()
+    sight(PassReport(datetime.now(UTC), 1.0, "start", "success", "", plan))
+    sight.observe(told.key, told)
+    (seen,) = sight.deployments()
+    assert (seen.version, status.serving_of(seen).state) == ("1", "Available")
+    sight.observe(told.key, None)
+    assert sight.deployments() == ()
