@@ -371,6 +371,18 @@ def fetch(
     raise typer.Exit(run(flags, config, uri, folder))
 
 
+@app.command(cls=Late)
+@with_settings("init")
+def init(flags: dict[str, Any], config: Config = None) -> None:
+    """Print a deploy.yaml that works, to begin with.
+
+    Resources and a GPU are in it as comments.
+    """
+    from m2s.cli.init import show
+
+    raise typer.Exit(show(flags, config))
+
+
 webhook = typer.Typer(
     help="Set up the webhook that tells m2s watch of a change.",
     callback=_help_without_command,

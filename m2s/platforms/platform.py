@@ -95,6 +95,9 @@ class Platform:
     adopting: str = ""
     """What else it costs when m2s takes over an object that somebody else made."""
 
+    starter: str = ""
+    """A deploy.yaml to begin with, which works (``m2s init``)."""
+
     # What a person describes.
 
     def fault(self, document: Document) -> Fault | None:

@@ -84,7 +84,7 @@ _WATCH_TOO = _on("check watch")
 _CLUSTER = _SYNC | _on("rollback status pause resume history")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
-_TELLING = _EVERY | _on("demo fetch")
+_TELLING = _EVERY | _on("demo fetch init")
 
 _ROWS: tuple[Option, ...] = (
     Option(
@@ -191,7 +191,7 @@ _ROWS: tuple[Option, ...] = (
     Option(
         name="platform", parse=read.label("platform's name"), binds=True, metavar="NAME",
         help="Serving platform of versions without a deploy.yaml", shown="seldon",
-        group="Description", commands=_REACH,
+        group="Description", commands=_REACH | _on("init"),
     ),
     Option(
         name="platforms", parse=read.texts, default=(), many=True, binds=True,

@@ -149,7 +149,7 @@ class FakeRegistry:
 
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return that of a model which every server loads, or what :meth:`add` was given."""
-        return None if folder in self._bare else MlModel(("python_function",))
+        return None if folder in self._bare else MlModel(("python_function",), "", "3.10.12")
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Look one model up by name."""

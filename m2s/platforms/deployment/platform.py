@@ -26,6 +26,7 @@ from m2s.platforms.deployment import (
     rollout,
     server,
     service,
+    starter,
     tags,
 )
 from m2s.platforms.findings import Facts, Needs
@@ -43,6 +44,7 @@ _NAMED = {
 class Deployment(Platform):
     """A Deployment and its Service: the first container is the server."""
 
+    starter = starter.TEXT
     companions = (SERVICES,)
     parts = ("spec", description.SERVICE)
     facts = ("image", "replicas", MODEL_URI)

@@ -27,7 +27,7 @@ def layers(bare: Bare, settings: OwnServer) -> list[Layer]:
             raise Problem("--server platform: plain Kubernetes has none; use --server mlflow")
         python = scoring.image(bare.mlmodel)
         return [Layer("m2s's own MLflow server", _served(bare, settings, python))]
-    server = {"name": _NAME, "image": image.reference, "env": [_uri()]}
+    server = {"name": _NAME, "image": image.reference}
     if image.whole:
         pod = {**_general(settings), "containers": [server]}
     else:

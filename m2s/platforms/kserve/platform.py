@@ -25,6 +25,7 @@ from m2s.platforms.kserve import (
     rollout,
     server,
     splitting,
+    starter,
     tags,
     units,
     uris,
@@ -36,6 +37,7 @@ from m2s.settings.groups import OwnServer
 class KServe(Platform):
     """InferenceServices: a predictor, with canaries, a transformer and an explainer beside it."""
 
+    starter = starter.TEXT
     companions = (CONFIG_MAPS,)
     list_keys = units.KEYS
     facts = ("image", "minReplicas", "storageUri", "trafficPercent")

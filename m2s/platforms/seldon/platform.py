@@ -29,6 +29,7 @@ from m2s.platforms.seldon import (
     rollout,
     server,
     splitting,
+    starter,
     tags,
 )
 from m2s.platforms.seldon.units import blanked, pod_specs, units
@@ -39,6 +40,7 @@ class Seldon(Platform):
     """SeldonDeployments: graphs of nodes, each with a model of its own."""
 
     list_keys = containers.KEYS
+    starter = starter.TEXT
     facts = ("image", "replicas", "modelUri", "traffic", "shadow")
 
     def __init__(self, name: str, resource: Resource) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 import urllib.request
@@ -22,6 +21,7 @@ from m2s.platforms.common.pod_security import violations
 from m2s.platforms.common.pods import PodSpec
 from m2s.platforms.problem import Problem
 from m2s.settings.build import build
+from tests.kits import twice
 from tests.servers.process import Process, free_port
 
 PYFUNC = ("python_function",)
@@ -86,27 +86,6 @@ def test_every_path_that_is_written_to_is_a_volume() -> None:
     assert home in {mount["mountPath"] for mount in container["volumeMounts"]}
 
 
-TWICE = """\
-import mlflow
-
-class Twice(mlflow.pyfunc.PythonModel):
-    def predict(self, context, model_input):
-        return model_input * 2
-
-mlflow.models.set_model(Twice())
-"""
-
-
-def save(model: Path) -> None:
-    """Log a model as a person does, with requirements that the test's own mirror has."""
-    code = model.with_name("twice.py")
-    code.write_text(TWICE)
-    save = f"mlflow.pyfunc.save_model({str(model)!r}, python_model={str(code)!r},"
-    save += " pip_requirements=['mlflow==9'])"
-    argv = [sys.executable, "-W", "ignore", "-c", f"import mlflow; {save}"]
-    subprocess.run(argv, check=True, capture_output=True, timeout=120)
-
-
 def mirror(folder: Path) -> Path:
     """Return a folder that pip installs mlflow from: a wheel that points at the tests' own."""
     folder.mkdir()
@@ -129,7 +108,7 @@ def mirror(folder: Path) -> Path:
 @pytest.mark.slow
 def test_the_command_installs_the_requirements_and_answers(tmp_path: Path) -> None:
     model, home, programs = tmp_path / "model", tmp_path / "home", tmp_path / "bin"
-    save(model)
+    twice.save(model, "mlflow==9")
     assert (model / "requirements.txt").read_text().split() == ["mlflow==9"]
     home.mkdir()
     programs.mkdir()

@@ -13,7 +13,6 @@ from m2s.domain.versions import MlModel, Unchecked
 from m2s.engine.execute import execute
 from m2s.engine.reconcile import make_plan
 from m2s.plan.changes import Blocked, Unchanged
-from m2s.platforms import catalogue
 from m2s.platforms.common.pod_security import violations
 from m2s.platforms.common.pods import PodSpec
 from m2s.settings.build import build
@@ -38,15 +37,12 @@ class Registry(FakeRegistry):
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """Plain Kubernetes serves what nobody describes."""
-    first = [row for row in catalogue.ROWS if row.name == "deployment"]
-    monkeypatch.setattr(catalogue, "ROWS", (*first, *catalogue.ROWS))
+def registry() -> Registry:
     return Registry()
 
 
 def settings(**flags: Any) -> Any:
-    return build({"stage": ["Staging"], "deploy-file": "optional", **flags}, {})
+    return build({"stage": ["Staging"], "platform": "deployment", **flags}, {})
 
 
 def pod(registry: Registry, folder: Path, **flags: Any) -> dict[str, Any]:
@@ -132,7 +128,7 @@ def test_another_image_finds_the_model_in_its_folder(
     found = pod(registry, tmp_path, **{"default-image": "server:1"})
     (initializer,), (server,) = found["initContainers"], found["containers"]
     assert server["image"] == image
-    assert {"name": "MODEL_URI", "value": "s3://models/iris"} in server["env"]
+    assert {"name": "MODEL_URI", "value": "s3://models/iris"} in initializer["env"]
     assert server["volumeMounts"][0]["mountPath"] == initializer["args"][1]
 
 
