@@ -51,6 +51,28 @@ def test_the_seeds_values_do_what_they_did(helm: Helm) -> None:
     assert release.pod["metadata"]["annotations"]["a.b/c"] == "d"
 
 
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        ({}, {}),
+        ({"platforms": ["kserve"]}, {"platform": "kserve", "deploy-file": "required"}),
+        (
+            {"platforms": ["kserve", "seldon"], "config": {"default-image": "x:1"}},
+            {"platform": "kserve", "platforms": ["kserve", "seldon"], "deploy-file": "optional"},
+        ),
+        ({"platforms": ["seldon", "kserve"]}, {"platforms": ["seldon", "kserve"]}),
+        ({"config": {"platform": "kserve"}}, {"platform": "kserve", "platforms": ["seldon"]}),
+    ],
+)
+def test_the_platforms_in_use_are_told_to_m2s(
+    helm: Helm, values: dict[str, Any], written: dict[str, Any]
+) -> None:
+    """Models without a deploy.yaml are served only where somebody says so."""
+    settings = helm.template({"mlflow": {"stage": "Staging"}, **values}).settings
+    names = ("platform", "platforms", "deploy-file")
+    assert {name: settings[name] for name in names if name in settings} == written
+
+
 def test_every_option_shows(helm: Helm) -> None:
     release = helm.template(FULL)
     spec, container = release.pod["spec"], release.container

@@ -20,7 +20,7 @@ NOT_IN_CONFIG = {
     "stage", "alias", "split", "namespace", "tracking-uri", "model", "model-uri-map",
     "interval", "policy", "prune-after", "max-delete", "ignore", "preflight", "log-format",
     "listen", "leader-elect", "lease-name", "webhook-secret-file", "kubeconfig", "context",
-    "target", "prune", "wait", "timeout", "workspace",
+    "target", "prune", "wait", "timeout", "workspace", "platforms",
 }  # fmt: skip
 
 
@@ -48,6 +48,8 @@ def leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
             {"templates": {"a.yaml": "a"}, "config": {"templates": "/there"}},
             "templates and config.templates are both set",
         ),
+        ({"platforms": ["kserv"]}, "at '/platforms/0': value must be one of 'seldon', 'kserve', "),
+        ({"config": {"platforms": []}}, "at '/config': additional properties 'platforms' not all"),
         ({"replicaCount": "two"}, "at '/replicaCount': got string, want integer"),
         ({"interval": 30}, "at '/interval': got number, want string"),
         ({"interval": "soon"}, "at '/interval': 'soon' does not match pattern"),

@@ -10,6 +10,7 @@ from tests.kits.chart_kit import Helm
 from tests.kits.core import PROJECT
 
 Right = tuple[str, str, str]
+PLATFORMS = ("seldon", "kserve", "deployment")
 
 
 def told(*, when: set[str]) -> set[Right]:
@@ -19,7 +20,7 @@ def told(*, when: set[str]) -> set[Right]:
         (PROJECT / "SECURITY.md").read_text(),
     )
     assert rows
-    assert {row[2] for row in rows} <= {"always", "preflight", "leader"}
+    assert {row[2] for row in rows} <= {"always", "preflight", "leader", *PLATFORMS}
     return {
         (group, resource, verb)
         for name, verbs, condition in rows
@@ -29,10 +30,21 @@ def told(*, when: set[str]) -> set[Right]:
     }
 
 
-@pytest.mark.parametrize("when", [(), ("preflight",), ("leader",), ("preflight", "leader")])
+@pytest.mark.parametrize(
+    "when",
+    [
+        ("seldon",),
+        ("seldon", "preflight"),
+        ("seldon", "leader"),
+        ("seldon", "preflight", "leader"),
+        ("kserve",),
+        ("seldon", "kserve", "deployment", "leader"),
+    ],
+)
 def test_the_chart_asks_for_what_is_told_and_no_more(helm: Helm, when: tuple[str, ...]) -> None:
     values = {"preflight": "preflight" in when, "leaderElection": {"enabled": "leader" in when}}
-    release = helm.template({"mlflow": {"stage": "Staging"}, **values})
+    platforms = [each for each in PLATFORMS if each in when]
+    release = helm.template({"mlflow": {"stage": "Staging"}, "platforms": platforms, **values})
     asked = {
         (group, resource, verb)
         for rule in release.one("Role")["rules"]
@@ -43,3 +55,16 @@ def test_the_chart_asks_for_what_is_told_and_no_more(helm: Helm, when: tuple[str
     assert asked == told(when={"always", *when})
     assert not release.all("ClusterRole")
     assert not release.all("ClusterRoleBinding")
+
+
+def test_the_cluster_is_looked_at_only_where_that_is_asked_for(helm: Helm) -> None:
+    base = {"mlflow": {"stage": "Staging"}, "preflight": True}
+    asked = helm.template({**base, "platforms": ["kserve"], "rbac": {"clusterPreflight": True}})
+    (rule,) = asked.one("ClusterRole")["rules"]
+    assert rule["verbs"] == ["list"]
+    assert rule["resources"] == ["clusterservingruntimes", "clusterstoragecontainers"]
+    there = [role for role in asked.all("Role") if role["metadata"]["namespace"] == "kserve"]
+    assert [role["rules"][0]["resourceNames"] for role in there] == [["inferenceservice-config"]]
+    seldon = helm.template({**base, "rbac": {"clusterPreflight": True}})
+    assert not seldon.all("ClusterRole")
+    assert len(seldon.all("Role")) == 1

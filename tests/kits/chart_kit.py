@@ -28,6 +28,8 @@ _PATHS = {
     "Deployment": "deployments",
     "Role": "roles",
     "RoleBinding": "rolebindings",
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
     "PodDisruptionBudget": "poddisruptionbudgets",
     "NetworkPolicy": "networkpolicies",
     "ServiceMonitor": "servicemonitors",
@@ -131,7 +133,9 @@ def path_of(body: Mapping[str, Any]) -> str:
     """Return the path of an object's collection on the API server."""
     version = body["apiVersion"]
     root = "/api/v1" if version == "v1" else f"/apis/{version}"
-    return f"{root}/namespaces/{body['metadata']['namespace']}/{_PATHS[body['kind']]}"
+    namespace = body["metadata"].get("namespace")
+    place = f"namespaces/{namespace}/" if namespace else ""
+    return f"{root}/{place}{_PATHS[body['kind']]}"
 
 
 def create(server: ApiServer, body: Mapping[str, Any], *, dry_run: bool = False) -> Any:

@@ -25,6 +25,11 @@
 {{- printf "%s.%s" (include "m2s.fullname" .) .Release.Namespace }}
 {{- end }}
 
+{{/* The serving platforms in use, with spaces between: those that the Role is for. */}}
+{{- define "m2s.platforms" -}}
+{{- append .Values.platforms .Values.config.platform | compact | uniq | join " " }}
+{{- end }}
+
 {{- define "m2s.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "m2s.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -108,6 +113,17 @@ same into one namespace exclude each other.
 {{- end }}
 {{- with .Values.mlflow.workspace }}{{ $_ := set $own "workspace" . }}{{ end }}
 {{- with .Values.models }}{{ $_ := set $own "model" . }}{{ end }}
+{{- $first := first .Values.platforms }}
+{{- if or .Values.config.platform (gt (len .Values.platforms) 1) }}
+{{- $_ := set $own "platforms" .Values.platforms }}
+{{- end }}
+{{- if and (ne $first "seldon") (not .Values.config.platform) }}
+{{- $_ := set $own "platform" $first }}
+{{- if not (get .Values.config "deploy-file") }}
+{{- $images := or (get .Values.config "default-image") (get .Values.config "image-tag") }}
+{{- $_ := set $own "deploy-file" ($images | empty | ternary "required" "optional") }}
+{{- end }}
+{{- end }}
 {{- if .Values.templates }}{{ $_ := set $own "templates" "/etc/m2s-templates" }}{{ end }}
 {{- with .Values.modelUriMap }}{{ $_ := set $own "model-uri-map" . }}{{ end }}
 {{- if .Values.leaderElection.enabled }}

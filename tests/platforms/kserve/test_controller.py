@@ -17,8 +17,9 @@ from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update
 from m2s.plan.plan import Plan
 from m2s.settings.build import build
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
+from tests.kits.chart_kit import Helm, create, token
 from tests.kits.fakes import FakeRegistry
-from tests.kits.support import inference_service
+from tests.kits.support import Models, inference_service, m2s
 from tests.kserve.cluster import KserveCluster
 from tests.servers import wait_for
 
@@ -322,6 +323,57 @@ def test_a_canary_is_only_written_where_kserve_gives_it_a_share(space: Namespace
     space.apply(**{**split, "split": "champion=100"}, preflight=False)
     wait_for(lambda: space.names("deployments") == made[1:], "the canary to go")
     assert set(space.revisions()) < set(before)
+
+
+def test_a_day_by_commands(space: Namespace, sqlite_registry: str) -> None:
+    """Waited for, shown, rolled back, pinned and let go again: the pods change with the model."""
+    models, kubeconfig = Models(sqlite_registry), str(space.kserve.kubeconfig())
+    where = ("--kubeconfig", kubeconfig, "-n", space.name)
+    edges = ("--tracking-uri", sqlite_registry, "--stage", "Staging", *where)
+
+    def run(command: str, *argv: str) -> str:
+        result = m2s(command, *argv)
+        assert result.code == 0, result
+        return result.out
+
+    def apply() -> str:
+        return run("apply", *edges, "--yes", "--wait", "--timeout", "60s")
+
+    models.add("iris", described())
+    assert "iris-staging" in apply()
+    models.add("iris", described())
+    apply()
+    there = space.revisions()
+    shown = run("status", *where, "--platform", "kserve")
+    assert "Available" in shown
+    assert "iris-staging" in shown
+    for argv in ((), ("--unpin",)):
+        run("rollback", *where, "--yes", *argv, "InferenceService/iris-staging")
+    assert space.revisions() == there  # a template that was there before is the same again
+    template = space.call("GET", "deployments/iris-staging-predictor")["spec"]["template"]
+    apply()
+    assert space.revisions() == there
+    assert "0 to create, 0 to update" in run("plan", *edges)
+
+
+def test_the_charts_rights_are_enough(space: Namespace, helm: Helm) -> None:
+    system, server = space.kserve.server.namespace("m2s"), space.kserve.server
+    told = {"mlflow": {"stage": "Staging", "namespace": space.name}, "platforms": ["kserve"]}
+    values = {**told, "preflight": True, "rbac": {"clusterPreflight": True}}
+    release = helm.template(values, namespace=system)
+    kinds = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+    for body in (one for kind in kinds for one in release.all(kind)):
+        create(server, body)
+    account = server.kubeconfig(token(server, release.one("ServiceAccount")), namespace=space.name)
+    space.cluster = connect(None, str(account), None)
+    space.registry.add("iris", described())
+    space.registry.add("wine", described())
+    assert space.plan().unchecked == ()
+    space.apply()
+    space.registry.move("iris", space.registry.add("iris", described()), "Staging")
+    space.registry.move("wine", 1, "Archived")
+    space.apply()
+    space.assert_in_sync()
 
 
 def test_bad_input_is_one_line_and_holds_its_row(space: Namespace) -> None:
