@@ -35,19 +35,17 @@ def stored(body: Body) -> tuple[Body, ...]:
     """Return the InferenceService and the ConfigMap that a deployment is stored as."""
     metadata = body["metadata"]
     own = {field: metadata.get(field) or {} for field in ("labels", "annotations")}
-    kept = {
-        field: {k: v for k, v in given.items() if not _is_mark(k)} for field, given in own.items()
-    }
-    marks = {field: {k: v for k, v in given.items() if _is_mark(k)} for field, given in own.items()}
-    marks["annotations"].pop(ROLLOUT, None)
+    marks, kept = dict[str, Any](), dict[str, Any]()
+    for field, given in own.items():
+        marks[field] = {k: v for k, v in given.items() if _is_mark(k) and k != ROLLOUT}
+        if rest := {k: v for k, v in given.items() if not _is_mark(k)}:
+            kept[field] = rest
     digests = {
-        (*component.path, "annotations"): {
-            **_annotations(component),
-            ROLLOUT: _digest(component, kept),
-        }
-        for component in components(body)
+        (*one.path, "annotations"): {**_annotations(one), ROLLOUT: _digest(one, kept)}
+        for one in components(body)
     }
-    primary = {**replaced(body, digests), "metadata": {**metadata, **kept}}
+    place = {key: part for key, part in metadata.items() if key not in own}
+    primary = {**replaced(body, digests), "metadata": {**place, **kept}}
     return primary, companion(body, CONFIG_MAPS, name_of(metadata["name"]), {}, **marks)
 
 

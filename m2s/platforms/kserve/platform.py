@@ -14,6 +14,7 @@ from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer, Merged
 from m2s.platforms.bare import Bare
+from m2s.platforms.common import wrapping
 from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
@@ -55,6 +56,9 @@ class KServe(Platform):
 
     def blanked(self, body: Any) -> Any:
         return units.blanked(body)
+
+    def asks_mlmodel(self, bare: Bare, settings: OwnServer) -> bool:
+        return settings.server == "mlflow" and wrapping.chosen(bare, settings) is None
 
     def own_layers(self, bare: Bare, settings: OwnServer) -> list[Layer]:
         return server.layers(bare, settings)

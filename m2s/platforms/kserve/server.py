@@ -7,9 +7,9 @@ from typing import Any
 
 from m2s.objects.layers import Layer
 from m2s.platforms.bare import Bare
-from m2s.platforms.common import wrapping
+from m2s.platforms.common import scoring, wrapping
 from m2s.platforms.kserve.description import MODE, STANDARD
-from m2s.platforms.kserve.units import CONTAINER
+from m2s.platforms.kserve.units import CONTAINER, STORAGE_URI
 from m2s.platforms.problem import Problem
 from m2s.settings.groups import OwnServer
 
@@ -18,15 +18,18 @@ _PROTOCOL = "v2"
 
 
 def layers(bare: Bare, settings: OwnServer) -> list[Layer]:
-    """Return the deployment of a version: in KServe's runtime, or in a container of an image.
+    """Return the deployment of a version: in KServe's runtime, MLflow's own server, or an image.
 
     Raises:
-        Problem: what should be an image reference is not one, or an option has no place in KServe.
+        Problem: what should be an image reference is not one, no server loads the model, or an
+            option has no place in KServe.
     """
     image = wrapping.chosen(bare, settings)
+    if image is None and settings.server == "mlflow":
+        return [_layer("MLflow server", settings, _scoring(bare, settings))]
     if image is None:
         return [_layer("MLflow runtime", settings, _model(settings))]
-    container = {"name": CONTAINER, "image": image.reference, **_env(settings)}
+    container = {"name": CONTAINER, "image": image.reference, **_env(settings, whole=image.whole)}
     wrapper = _layer("container", settings, {"containers": [container]})
     if not image.tagged:
         return [wrapper]
@@ -59,8 +62,19 @@ def _model(settings: OwnServer) -> dict[str, Any]:
     return {"model": model}
 
 
-def _env(settings: OwnServer) -> dict[str, Any]:
+def _scoring(bare: Bare, settings: OwnServer) -> dict[str, Any]:
+    """Return MLflow's own server; KServe's storage initializer brings the model."""
+    container = scoring.container(CONTAINER, scoring.image(bare.mlmodel), settings)
+    env = [*container["env"], {"name": STORAGE_URI, "value": ""}]
+    return {
+        "securityContext": scoring.security(),
+        "containers": [{**container, "env": env}],
+        "volumes": scoring.volumes(),
+    }
+
+
+def _env(settings: OwnServer, *, whole: bool) -> dict[str, Any]:
     """Return the model's place, and the variables of a Secret for the server itself."""
     secret = settings.env_secret
-    source = {"envFrom": [{"secretRef": {"name": secret}}]} if secret else {}
-    return {"env": [{"name": "STORAGE_URI", "value": ""}], **source}
+    place = {} if whole else {"env": [{"name": STORAGE_URI, "value": ""}]}
+    return {**place, **({"envFrom": [{"secretRef": {"name": secret}}]} if secret else {})}

@@ -8,7 +8,8 @@ from typing import Any
 from m2s.domain.versions import ModelVersion
 from m2s.objects.body import Body
 from m2s.objects.layers import Layer
-from m2s.platforms.common.tags import TagReader, count, one_of, quantity, read
+from m2s.platforms.common.tags import TagReader, count, image, one_of, quantity, read
+from m2s.platforms.common.wrapping import VERSIONS_OWN
 from m2s.platforms.kserve.units import Component, components, container
 from m2s.platforms.problem import Problem
 
@@ -60,11 +61,16 @@ def _protocol(tag: str, predictor: Component, value: str) -> _Fields:
     return {names[0]: {"protocolVersion": value}}
 
 
+def _image(tag: str, predictor: Component, value: str) -> _Fields:
+    return _in_container(tag, predictor, {"image": value})
+
+
 _TAGS: Mapping[str, tuple[TagReader, Callable[[str, Component, Any], _Fields]]] = {
     "m2s.io/replicas": (count, _replicas),
     "m2s.io/requests.cpu": (quantity, _resource("requests", "cpu")),
     "m2s.io/requests.memory": (quantity, _resource("requests", "memory")),
     "m2s.io/limits.cpu": (quantity, _resource("limits", "cpu")),
     "m2s.io/limits.memory": (quantity, _resource("limits", "memory")),
+    VERSIONS_OWN: (image, _image),
     "m2s.io/protocol": (one_of(_PROTOCOLS), _protocol),
 }

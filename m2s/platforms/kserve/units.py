@@ -22,7 +22,8 @@ SERVERS = ("model", *LEGACY)
 _EXPLAINERS = ("art", "alibi")
 CONTAINER = "kserve-container"
 """The container that serves; KServe's webhook gives its only container this name."""
-_URI = "STORAGE_URI"
+STORAGE_URI = "STORAGE_URI"
+"""The variable by which a container of one's own has a model brought."""
 _BESIDE = {"kind": "kinds", "metadata.annotations.?": "annotations"}
 _OF_COMPONENTS = {"annotations.?": "annotations"}
 _STORAGE = "serving.kserve.io/storageSecretName"
@@ -113,7 +114,7 @@ def _places(component: Component) -> Iterator[Place]:
         if isinstance(item, Mapping):
             yield from _place(path, item, "uri", component)
     for path, variable in found(spec, "containers.*.env.*", base):
-        if text(variable, "name") == _URI and not variable.get("valueFrom"):
+        if text(variable, "name") == STORAGE_URI and not variable.get("valueFrom"):
             yield from _place(path, variable, "value", component)
 
 

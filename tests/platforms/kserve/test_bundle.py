@@ -80,7 +80,7 @@ def test_what_is_stored_is_what_is_seen(spec: Any, annotations: Any, labels: Any
     seen = platform.seen(primary, companions)
     assert identified(seen) == body
     assert platform.stored(seen) == (primary, *companions)
-    told = {**primary["metadata"]["labels"], **primary["metadata"]["annotations"]}
+    told = {**primary["metadata"]["labels"], **primary["metadata"].get("annotations", {})}
     assert [name for name in told if name.startswith("m2s.io/")] == ["m2s.io/owner"]
 
 

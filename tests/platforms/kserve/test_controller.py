@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
@@ -350,14 +351,15 @@ def test_a_day_by_commands(space: Namespace, sqlite_registry: str) -> None:
     for argv in ((), ("--unpin",)):
         run("rollback", *where, "--yes", *argv, "InferenceService/iris-staging")
     assert space.revisions() == there  # a template that was there before is the same again
-    template = space.call("GET", "deployments/iris-staging-predictor")["spec"]["template"]
     apply()
     assert space.revisions() == there
     assert "0 to create, 0 to update" in run("plan", *edges)
 
 
-def test_the_charts_rights_are_enough(space: Namespace, helm: Helm) -> None:
-    system, server = space.kserve.server.namespace("m2s"), space.kserve.server
+def test_the_charts_rights_are_enough(
+    space: Namespace, helm: Helm, sqlite_registry: str, tmp_path: Path
+) -> None:
+    server, system = space.kserve.server, space.kserve.server.namespace("m2s")
     told = {"mlflow": {"stage": "Staging", "namespace": space.name}, "platforms": ["kserve"]}
     values = {**told, "preflight": True, "rbac": {"clusterPreflight": True}}
     release = helm.template(values, namespace=system)
@@ -365,15 +367,28 @@ def test_the_charts_rights_are_enough(space: Namespace, helm: Helm) -> None:
     for body in (one for kind in kinds for one in release.all(kind)):
         create(server, body)
     account = server.kubeconfig(token(server, release.one("ServiceAccount")), namespace=space.name)
-    space.cluster = connect(None, str(account), None)
-    space.registry.add("iris", described())
-    space.registry.add("wine", described())
-    assert space.plan().unchecked == ()
-    space.apply()
-    space.registry.move("iris", space.registry.add("iris", described()), "Staging")
-    space.registry.move("wine", 1, "Archived")
-    space.apply()
-    space.assert_in_sync()
+    (tmp_path / "m2s.yaml").write_text(release.config)
+    edges = ("--tracking-uri", sqlite_registry, "--kubeconfig", str(account))
+    models = Models(sqlite_registry)
+    for name in ("iris", "wine"):
+        models.add(name, described())
+
+    def run(command: str, *argv: str) -> str:
+        result = m2s(command, "--config", str(tmp_path / "m2s.yaml"), *edges, *argv)
+        assert result.code == 0, result
+        return " ".join((result.out + result.err).split())
+
+    planned = run("plan")
+    assert "2 to create" in planned
+    assert "not checked: MLmodel" in planned  # of a store that is not there, and of nothing else
+    assert planned.count("not checked") == 1
+    run("apply", "--prune")
+    models.add("iris", described())
+    models.move("wine", 1, "Archived")
+    assert "1 to update, 1 to delete" in run("plan")
+    run("apply", "--prune")
+    wait_for(lambda: space.names("inferenceservices") == ["iris-staging"], "wine to go")
+    assert "0 to create, 0 to update, 0 to delete" in run("plan")
 
 
 def test_bad_input_is_one_line_and_holds_its_row(space: Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from m2s.domain.versions import MlModel
 from m2s.engine.reconcile import make_plan
 from m2s.objects.body import Body
 from m2s.plan.changes import Blocked, Create
@@ -31,6 +32,8 @@ def kserve() -> Platform:
 def planned(deploy: str | None, **settings: Any) -> Create | Blocked:
     registry = FakeRegistry()
     source, tags = settings.pop("source", "s3://models/1"), settings.pop("tags", {})
+    if found := settings.pop("mlmodel", None):
+        registry.mlmodel = lambda folder: found  # type: ignore[method-assign]
     registry.add("iris", deploy, source=source, tags=tags)
     flags = {name.replace("_", "-"): value for name, value in settings.items()}
     chosen = build({"stage": ["Staging"], **flags}, {})
@@ -246,6 +249,36 @@ def test_a_version_without_a_description_is_in_kserves_own_runtime() -> None:
     for option, value in (("env_secret", "keys"), ("protocol", "seldon")):
         told = reason(None, platform="kserve", **{option: value})
         assert told.startswith(f"--{option.replace('_', '-')}")
+
+
+def test_mlflows_own_server_runs_in_a_container_of_its_own() -> None:
+    """KServe's storage initializer brings the model, as to every custom container."""
+    found = MlModel(("python_function",), "3.17.2", "3.12.1")
+    body = body_of(None, platform="kserve", server="mlflow", env_secret="pip", mlmodel=found)
+    predictor = body["spec"]["predictor"]
+    (server,) = predictor["containers"]
+    assert (server["name"], server["image"]) == ("kserve-container", "python:3.12-slim")
+    assert {"name": "STORAGE_URI", "value": "s3://models/1/"} in server["env"]
+    assert server["envFrom"] == [{"secretRef": {"name": "pip"}}]
+    assert {one["name"] for one in predictor["volumes"]} == {
+        one["name"] for one in server["volumeMounts"]
+    }
+    assert predictor["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_versions_own_image_has_the_model_inside() -> None:
+    tags = {"m2s.io/image": "shop/iris:4"}
+    body = body_of(None, platform="kserve", tags=tags)
+    own = {"name": "kserve-container", "image": "shop/iris:4"}
+    assert body["spec"]["predictor"]["containers"] == [own]
+    assert body_of(described(), tags=tags)["spec"]["predictor"]["model"]["image"] == "shop/iris:4"
+
+
+def test_what_only_mlflow_hands_out_is_brought_where_something_fetches() -> None:
+    source = "mlflow-artifacts:/0/models/m-1/artifacts"
+    assert "no model server can read" in reason(described(), source=source)
+    body = body_of(described(), source=source, fetch_image="m2s:1")
+    assert body["spec"]["predictor"]["model"]["storageUri"] == source
 
 
 def tagged(deploy: Any, **tags: str) -> Any:
