@@ -10,7 +10,7 @@ from dataclasses import replace
 from m2s import desired
 from m2s.base import trace
 from m2s.base.bounds import after
-from m2s.base.errors import UsageError
+from m2s.base.errors import ClusterError, ClusterUnavailable, UsageError
 from m2s.base.workers import Begin, Workers, silently
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Skipped, Templates
@@ -67,8 +67,9 @@ def make_plan(
         looked = catalogue.resources(settings.platform, settings.platforms)
         others = described.kinds({one.kind for one in looked})
         others -= {one.key.kind for one in lives}
-        lives += cluster.list(others) if others else ()
-        known = know(sides, lives)
+        more, unlisted = _listed(cluster, others)
+        lives += more
+        known = know(sides, lives, unlisted)
         built = build(sides, described, known)
         changes = compare(sides, built, known)
     made = _plan(cluster, settings, changes, lives)
@@ -85,6 +86,24 @@ def make_plan(
         doubt=known.ties.doubt,
         accepted=settings.accept_registry,
     )
+
+
+def _listed(
+    cluster: Cluster, kinds: Iterable[str]
+) -> tuple[tuple[LiveDeployment, ...], dict[str, str]]:
+    """Return the objects of kinds that only descriptions name, and why a kind cannot be listed.
+
+    A person who names a platform that is not there stops nobody else's deployments (law 12).
+    """
+    found, unlisted = list[LiveDeployment](), dict[str, str]()
+    for kind in sorted(kinds):
+        try:
+            found += cluster.list([kind])
+        except ClusterUnavailable:
+            raise
+        except ClusterError as error:
+            unlisted[kind] = str(error)
+    return tuple(found), unlisted
 
 
 def make_teardown(cluster: Cluster, settings: Settings) -> Plan:

@@ -17,7 +17,7 @@ from m2s.base.errors import Rejected
 from m2s.desired import deploy_file, documents
 from m2s.domain import provenance
 from m2s.domain.deployments import LiveDeployment
-from m2s.domain.manifests import Desired, Templates
+from m2s.domain.manifests import Desired, Manifest, Templates
 from m2s.domain.versions import Census, Description, Key, ModelVersion, Unreadable, Whereabouts
 from m2s.engine import looks
 from m2s.engine.inspection import inspect
@@ -62,12 +62,16 @@ class Described:
 
 @dataclass(frozen=True)
 class Known:
-    """What the cluster has, and what ties it to the registry; ``mine`` is what a run may touch."""
+    """What the cluster has, and what ties it to the registry; ``mine`` is what a run may touch.
+
+    ``unlisted`` says of each kind that could not be listed why.
+    """
 
     live: Mapping[Key, LiveDeployment]
     mine: tuple[LiveDeployment, ...]
     looks: Looks
     ties: Ties
+    unlisted: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def describe(sides: Sides, chosen: Chosen) -> Described:
     return Described(chosen, dict(zip(needed, found, strict=True)), sides.templates)
 
 
-def know(sides: Sides, lives: Iterable[LiveDeployment]) -> Known:
+def know(sides: Sides, lives: Iterable[LiveDeployment], unlisted: Mapping[str, str]) -> Known:
     """Tie what the cluster has to the registry."""
     live, scope, settings = {item.key: item for item in lives}, sides.scope, sides.settings
     mine = tuple(item for item in live.values() if scope.includes(item))
@@ -105,7 +109,7 @@ def know(sides: Sides, lives: Iterable[LiveDeployment]) -> Known:
     owned = [item for item in live.values() if item.owner in scope.owners]
     census, identity = looked.census(mine), sides.registry.identity
     tied = ties.judge(owned, census, identity, accept=settings.accept_registry)
-    return Known(live, mine, looked, tied)
+    return Known(live, mine, looked, tied, unlisted)
 
 
 def build(sides: Sides, described: Described, known: Known) -> Built:
@@ -129,12 +133,20 @@ def build(sides: Sides, described: Described, known: Known) -> Built:
         ),
         sides.memo,
     )
-    made = resolved(made, registry, settings, sides.workers)
+    listed = [_listed(item, known.unlisted) for item in made]
+    made = resolved(listed, registry, settings, sides.workers)
     settled = claims.settled(made, known.live, known.ties.renamed)
     every, unchecked = inspect(settled, found.values(), sides)
     narrowed = writes.narrowed(every, known.live, sides.scope)
     wanted = overruled(narrowed, known.live.values(), sides.scope, registry.paused())
     return Built(wanted, every, unchecked, described.filed)
+
+
+def _listed(item: Desired, unlisted: Mapping[str, str]) -> Desired:
+    """Refuse what is of a kind of which nobody knows what is there."""
+    if isinstance(item, Manifest) and item.key.kind in unlisted:
+        return item.refused(unlisted[item.key.kind])
+    return item
 
 
 def _looked_again(sides: Sides, described: Described, known: Known) -> Described:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from m2s.base.errors import M2sError, UsageError
+from m2s.base.errors import ClusterError, M2sError, UsageError
 from m2s.base.gate import Gate
 from m2s.base.labels import MANAGED_BY
 from m2s.cli.choosing import chosen_by
@@ -317,3 +318,34 @@ def test_what_was_last_seen_of_a_bundle_is_whole() -> None:
     assert (seen.version, status.serving_of(seen).state) == ("1", "Available")
     sight.observe(told.key, None)
     assert sight.deployments() == ()
+
+
+class Without:
+    """A cluster that has no toys."""
+
+    def __init__(self, cluster: FolderCluster) -> None:
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def list(self, kinds: Collection[str] = ()) -> tuple[LiveDeployment, ...]:
+        if "ToyServer" in kinds:
+            raise ClusterError("it has no ToyServers: install the toy there")
+        return self._cluster.list(kinds)
+
+
+def test_a_kind_that_is_not_there_blocks_the_rows_that_name_it(
+    both: tuple[FakeRegistry, FolderCluster],
+) -> None:
+    registry, cluster = both
+    plan = make_plan(registry, Without(cluster), STAGED)
+    by_kind = {change.key.kind: change for change in plan.changes}
+    assert isinstance(by_kind["SeldonDeployment"], Create)
+    refused = by_kind["ToyServer"]
+    assert isinstance(refused, Blocked)
+    assert refused.reason == "it has no ToyServers: install the toy there"
+    moving = Moving()
+    (held,) = make_plan(moving.registry, Without(moving.cluster), STAGED).changes
+    assert isinstance(held, Blocked)  # what serves goes on serving
+    assert held.live

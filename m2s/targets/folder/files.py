@@ -56,7 +56,7 @@ class Files:
         for file in files:
             for found in self._deployments(file):
                 twin = everything.setdefault(found.live.key, found)
-                if twin is not found:
+                if twin is not found and (twin.live.owner or found.live.owner):
                     raise ClusterError(
                         f"{found.live.key.kind} {found.live.key} is in {twin.file} and in {file}: "
                         "remove one of them"

@@ -176,7 +176,7 @@ def _missing(answer: Answer, asked: Asked) -> ClusterError | None:
     if found and found.product and not name:
         return ClusterError(
             f"{asked.server} has no {found.kind}s ({found.api_version}): "
-            f"install {found.product} there, or choose another --context"
+            f"install {found.product} there, or choose another --context or --platform"
         )
     return None
 
