@@ -136,6 +136,7 @@ locks:
 	@rm -rf .venv-locks
 
 # One release per stage, into the cluster that kubectl is pointed at; charts/release.sh has the variables.
+# DRY_RUN=1 checks every answer and touches nothing.
 helm_deploy:
 	@charts/release.sh deploy
 

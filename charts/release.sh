@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs, upgrades or removes one release of the chart: `make helm_deploy`, `make helm_delete`.
-# What a variable does not say is asked on the terminal; without a terminal it is an error.
+# What a variable does not say is asked on the terminal; without a terminal it is an error. Every answer
+# is checked before anything is touched; --dry-run, or DRY_RUN=1, then touches nothing.
 set -eu
 
 chart=$(dirname "$0")/m2s
@@ -17,7 +18,9 @@ main() {
     [ -n "$context" ] || fail "no cluster: set KUBECONFIG, or choose one with 'kubectl config use-context'"
     # Both programs must mean the same cluster.
     export HELM_KUBECONTEXT="$context"
-    say "cluster: the context $context"
+    server=$("$kubectl" --context "$context" config view --minify -o 'jsonpath={.clusters[0].cluster.server}' \
+        2>/dev/null || true)
+    say "cluster: the context $context${server:+ at $server}"
     "$1"
 }
 
@@ -33,8 +36,6 @@ deploy() {
     offer M2S_MODEL_URI_MAP 'prefix of model URIs to replace (mlflow-artifacts:/=s3://bucket/path)'
     offer M2S_ENV_FROM_SECRET 'Secret with MLflow credentials'
     release
-    make_namespace "$M2S_NAMESPACE"
-    make_namespace "$M2S_RELEASE_NAMESPACE"
     set -- --set-literal "mlflow.MLFLOW_TRACKING_URI=$MLFLOW_TRACKING_URI" \
         --set-literal "mlflow.stage=$M2S_STAGE" --set-literal "mlflow.namespace=$M2S_NAMESPACE" \
         --set-literal "envFromSecret=$M2S_ENV_FROM_SECRET"
@@ -64,14 +65,21 @@ deploy() {
     [ -z "$older" ] || set -- "$@" --set-json "extraEnv=[${older#,}]"
     # HELM_ARGS is several words: -f my-values.yaml --set policy=upsert-only
     # shellcheck disable=SC2086
-    "$helm" upgrade --install "$M2S_RELEASE" "$chart" --namespace "$M2S_RELEASE_NAMESPACE" "$@" \
+    set -- upgrade --install "$M2S_RELEASE" "$chart" --namespace "$M2S_RELEASE_NAMESPACE" "$@" \
         ${HELM_ARGS:-}
+    # Helm checks the values against the chart's schema, and renders; nothing is written.
+    "$helm" "$@" --dry-run >/dev/null
+    confirm "install or upgrade $M2S_RELEASE in the namespace $M2S_RELEASE_NAMESPACE, serving $M2S_STAGE in $M2S_NAMESPACE"
+    make_namespace "$M2S_NAMESPACE"
+    make_namespace "$M2S_RELEASE_NAMESPACE"
+    "$helm" "$@"
 }
 
 delete() {
     [ -n "${M2S_RELEASE:-}" ] || ask M2S_STAGE 'stage of the release' ''
     offer M2S_DELETE_NAMESPACE 'namespace to delete with all that is in it (nothing deletes none)'
     release
+    confirm "remove $M2S_RELEASE from the namespace $M2S_RELEASE_NAMESPACE${M2S_DELETE_NAMESPACE:+ and the namespace $M2S_DELETE_NAMESPACE}"
     "$helm" uninstall "$M2S_RELEASE" --namespace "$M2S_RELEASE_NAMESPACE"
     if [ -n "$M2S_DELETE_NAMESPACE" ]; then
         "$kubectl" --context "$context" delete namespace "$M2S_DELETE_NAMESPACE" --wait=false
@@ -96,6 +104,21 @@ image() {
                 *:*) value=${value#*:}; repository=${M2S_IMAGE%:*} ;;
                 *) value= ;;
             esac ;;
+    esac
+}
+
+# confirm WHAT: asks on a terminal, unless M2S_YES is set; ends here in a dry run.
+confirm() {
+    if [ -n "${DRY_RUN:-}" ]; then
+        say "would $1; nothing was changed"
+        exit 0
+    fi
+    [ -z "${M2S_YES:-}" ] && [ -t 0 ] || return 0
+    printf '%s, cluster %s? [y/N]: ' "$1" "$context" >&2
+    IFS= read -r answer || true
+    case $answer in
+        [yY]*) ;;
+        *) say 'nothing was changed'; exit 1 ;;
     esac
 }
 
@@ -133,7 +156,8 @@ fail() {
     exit 64
 }
 
+[ "${2:-}" != --dry-run ] || DRY_RUN=1
 case ${1:-} in
     deploy | delete) main "$1" ;;
-    *) fail "usage: $0 deploy|delete" ;;
+    *) fail "usage: $0 deploy|delete [--dry-run]" ;;
 esac

@@ -16,6 +16,9 @@ _SHARED = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI")
 """What m2s.registry sets for MLflow's client; a later command of this process has its own."""
 
 
+_INTERRUPTED = 130
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit code; None is the process's own ``argv``."""
     # What imports make stays; looking through it over and over is a quarter of their time.
@@ -52,13 +55,15 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         code = invoke(argv)
         sys.stdout.flush()
+        if code == _INTERRUPTED:  # which is what typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
     except M2sError as error:
         return _fail(told(error), error.exit_code)
     except typer.TyperException as error:
         # Typer's own 2 for wrong usage would read as "changes pending".
         return _fail(_wrong(error), UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; what was begun is finished, run again to carry on", 130)
+        return _fail("interrupted; what was begun is finished, run again to carry on", _INTERRUPTED)
     except (BrokenPipeError, SystemExit) as error:
         # The reader of our output left (`| head`): not an error, and nothing more can be said.
         # Typer makes an exit of it, with a code that would read as a failure.

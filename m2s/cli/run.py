@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,14 @@ import typer
 from m2s.base import mask
 from m2s.base.errors import M2sError, Refused, UsageError
 from m2s.base.names import meant
+from m2s.base.wording import told
 from m2s.cli import connect, streams
 from m2s.cli.choosing import chosen_by
 from m2s.domain.notes import Note
 from m2s.domain.versions import Offers
 from m2s.engine import live_tags, ordering, reconcile
-from m2s.engine.execute import Outcome, SecondLook, execute, wait
-from m2s.output import document, explain_view, plan_view, saved_plan, tables
+from m2s.engine.execute import Interrupted, Outcome, SecondLook, execute, wait
+from m2s.output import document, explain_view, markdown, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
 from m2s.plan.plan import Plan
@@ -52,7 +53,7 @@ def plan(
         saved_plan.save(out, made, replace(chosen, workspace=registry.workspace or None), warnings)
     show(made, output, warnings)
     if output in streams.STRUCTURED:
-        streams.put_document(document.of_plan(made, warnings), output)
+        streams.put_document(document.of_plan(made, warnings, whole=True), output)
     if not detailed_exitcode:
         return 0
     if made.count(Action.BLOCKED):
@@ -139,25 +140,58 @@ def carry_out(
     count = sum(map(made.count, actions))
     if not _agreed(count, yes=yes):
         return 1
-    with tables.progress("Applying", count) as step:
-        outcomes = execute(
-            made,
-            cluster,
-            write=write,
-            delete=chosen.prune,
-            second_look=look,
-            concurrency=chosen.concurrency,
-            report=step,
-        )
+    try:
+        with tables.progress("Applying", count) as step:
+            outcomes = execute(
+                made,
+                cluster,
+                write=write,
+                delete=chosen.prune,
+                second_look=look,
+                concurrency=chosen.concurrency,
+                report=step,
+            )
+    except Interrupted as stop:
+        _finish(made, stop.outcomes, output)
+        _say_what_is_left(made, stop.outcomes, actions)
+        raise
     if note:
         _report(note, outcomes, chosen)
     if chosen.wait:
-        with tables.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
-            outcomes = wait(cluster, outcomes, timeout=chosen.timeout, report=step)
+        outcomes = _waited(cluster, outcomes, chosen)
     code = _finish(made, outcomes, output)
     if write_back:
         _write_back(made, cluster, chosen)
     return code
+
+
+def _waited(
+    cluster: Cluster, outcomes: tuple[Outcome, ...], chosen: Settings
+) -> tuple[Outcome, ...]:
+    """Follow the roll-outs; an interrupt says which of them were still waited for."""
+    ended: list[Outcome] = []
+    try:
+        with tables.progress("Rolling out", sum(bool(one.applied) for one in outcomes)) as step:
+
+            def report(outcome: Outcome) -> None:
+                ended.append(outcome)
+                step(outcome)
+
+            return wait(cluster, outcomes, timeout=chosen.timeout, report=report)
+    except KeyboardInterrupt:
+        over = {outcome.change.key for outcome in ended}
+        left = [
+            one.change.key.name for one in outcomes if one.applied and one.change.key not in over
+        ]
+        typer.echo(f"Everything was written. Not waited for: {told(left) or 'nothing'}.", err=True)
+        raise
+
+
+def _say_what_is_left(made: Plan, outcomes: Sequence[Outcome], actions: Collection[Action]) -> None:
+    begun = {id(outcome.change) for outcome in outcomes}
+    left = [one for one in made.changes if one.action in actions and id(one) not in begun]
+    names = told(change.key.name for change in left)
+    typer.echo(f"Not begun: {len(left)}{f' ({names})' if left else ''}.", err=True)
 
 
 def _report(note: Note, outcomes: Sequence[Outcome], chosen: Settings) -> None:
@@ -305,7 +339,7 @@ def show(made: Plan, output: str, warnings: Sequence[str] = ()) -> None:
     if output == "table":
         tables.show(plan_view.plan_table(made, tables.width()))
     elif output == "markdown":
-        typer.echo(plan_view.plan_markdown(made))
+        typer.echo(markdown.plan_markdown(made))
     for warning in warnings:
         _warn(warning)
 

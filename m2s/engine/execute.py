@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import Enum
@@ -120,7 +120,15 @@ def execute(
     deletions = {n: c for n, c in numbered.items() if delete and isinstance(c, Delete)}
     held = steps.unserved()
     steps.carry_out(deletions, lambda c: _held(c) if turns.successor(c) in held else run.delete(c))
-    return tuple(steps.done[number] for number in sorted(steps.done))
+    return steps.outcomes
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C; ``outcomes`` are of what was done, or was in hand and is by now."""
+
+    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+        super().__init__()
+        self.outcomes = tuple(outcomes)
 
 
 class _Steps:
@@ -137,8 +145,24 @@ class _Steps:
         self._report(outcome)
 
     def carry_out(self, changes: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
-        for number, outcome in _in_pool(changes, step, self._concurrency):
-            self.note(number, outcome)
+        pool = ThreadPoolExecutor(self._concurrency)
+        futures = {pool.submit(step, change): number for number, change in changes.items()}
+        try:
+            for future in as_completed(futures):
+                self.note(futures[future], future.result())
+        except KeyboardInterrupt as error:
+            # What is being written is finished, what is not begun stays undone.
+            pool.shutdown(cancel_futures=True)
+            ended = {futures[each]: each for each in futures if not each.cancelled()}
+            self.done |= {number: each.result() for number, each in ended.items()}
+            raise Interrupted(self.outcomes) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What there is so far, in the plan's order."""
+        return tuple(self.done[number] for number in sorted(self.done))
 
     def hand_over(self, left: Mapping[int, Change], step: Callable[[Change], Outcome]) -> None:
         """Carry out takeovers, each when it is its turn; the others are held."""
@@ -158,19 +182,6 @@ def _held(change: Change) -> Outcome:
     heir = turns.successor(change)
     name = heir.name if heir else change.key.name
     return Outcome(change, Status.HELD, f"{name} is not there yet: apply first")
-
-
-def _in_pool(
-    changes: Mapping[int, Change], step: Callable[[Change], Outcome], concurrency: int
-) -> Iterator[tuple[int, Outcome]]:
-    pool = ThreadPoolExecutor(concurrency)
-    try:
-        futures = {pool.submit(step, change): number for number, change in changes.items()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        # On an interrupt: what is being written is finished, what is not begun stays undone.
-        pool.shutdown(cancel_futures=True)
 
 
 class _Run:

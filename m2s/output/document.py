@@ -26,11 +26,16 @@ DigestOf = Callable[[Manifest | LiveDeployment], str]
 
 
 def of_plan(
-    plan: Plan, warnings: Iterable[str] = (), digest_of: DigestOf | None = None
+    plan: Plan,
+    warnings: Iterable[str] = (),
+    digest_of: DigestOf | None = None,
+    *,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Return a plan as JSON values, without any secret (law 7), with lines that are shown with it.
 
     ``digest_of`` is how its objects are told apart; :func:`shown_digest` unless given.
+    With ``whole`` each creation has its whole ``object``, literals and secrets hidden.
     """
     digest_of = digest_of or shown_digest
     return {
@@ -46,7 +51,11 @@ def of_plan(
             "skipped": len(plan.skipped),
         },
         "changes": [
-            {**_change(change, plan.show_env, digest_of), **platform}
+            {
+                **_change(change, plan.show_env, digest_of),
+                **platform,
+                **(_object(change, plan.show_env) if whole else {}),
+            }
             for change, platform in zip(plan.changes, _platforms(plan.changes), strict=True)
         ],
         "skipped": [_skipped(item) for item in plan.skipped],
@@ -113,6 +122,12 @@ def _change(change: Change, listed: Sequence[str], digest_of: DigestOf) -> dict[
         "desired_digest": digest_of(manifest) if manifest else None,
         "live": _live(live, digest_of) if live else None,
     }
+
+
+def _object(change: Change, listed: Sequence[str]) -> dict[str, Any]:
+    if not isinstance(change, Create):
+        return {}
+    return {"object": mask.value(identified(change.manifest.body), listed)}
 
 
 def sides(change: Change) -> tuple[Manifest | LiveDeployment, ...]:

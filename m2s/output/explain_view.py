@@ -6,7 +6,7 @@ from rich.text import Text
 
 from m2s.base import mask, printable
 from m2s.output import words
-from m2s.output.plan_view import short
+from m2s.output.changes_view import short
 from m2s.output.tables import masked
 from m2s.plan.explain import Explanation
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from m2s.base import mask
+from m2s.base import mask, printable
 from m2s.base.errors import PlanFileError, UsageError
-from m2s.output.document import FORMAT_VERSION, of_plan, sides, text, whole_digest
+from m2s.output.document import FORMAT_VERSION, of_plan, sides, whole_digest
 from m2s.plan.plan import Plan
 from m2s.settings import split
 from m2s.settings.groups import Settings
@@ -32,12 +32,12 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
         PlanFileError: it cannot be written.
     """
     bound = {"settings": _bound(plan, settings), "hidden": _hidden(plan, secrets.token_hex(16))}
-    document = {**of_plan(plan, warnings), **bound}
+    document = {**_short(of_plan(plan, warnings)), **bound}
     target = Path(path)
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
         temporary.touch(mode=0o600, exist_ok=False)
-        content = text(document, "json").encode(errors="backslashreplace")  # of half a character
+        content = printable.json_text(document).encode(errors="backslashreplace")
         temporary.write_bytes(content + b"\n")
         temporary.replace(target)
     except OSError as error:
@@ -46,6 +46,19 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
         if not target.parent.exists():
             raise UsageError(f"--out {path}: no such folder {target.parent}") from error
         raise PlanFileError(f"--out {path}: {error.strerror}") from error
+
+
+def _short(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a plan's document without the fields of creations, and those that m2s itself needs.
+
+    The digests tell all that is compared; ``m2s plan -o json`` has every field.
+    """
+    return {**document, "changes": [_without_fields(change) for change in document["changes"]]}
+
+
+def _without_fields(change: Mapping[str, Any]) -> dict[str, Any]:
+    told = [] if change["action"] == "create" else change["fields"]
+    return {**change, "fields": [each for each in told if "m2s.io/" not in each["path"]]}
 
 
 def _hidden(plan: Plan, salt: str) -> dict[str, str]:

@@ -186,6 +186,19 @@ def test_a_wrong_value_names_the_variable(make: Make, api_server: ApiServer) -> 
     assert "at '/mlflow/stage': value must be one of" in done.stderr
 
 
+def test_a_wrong_answer_and_a_dry_run_touch_nothing(make: Make, api_server: ApiServer) -> None:
+    system, models = f"{api_server.namespace()}-new", f"{api_server.namespace()}-new"
+    given = {**SET, "M2S_NAMESPACE": models, "M2S_RELEASE_NAMESPACE": system}
+    wrong = make("helm_deploy", **{**given, "M2S_STAGE": "Prod"})
+    assert wrong.returncode != 0
+    dry = make("helm_deploy", **given, DRY_RUN="1")
+    assert dry.returncode == 0, dry.stderr
+    assert f"cluster: the context test at {api_server.url}" in dry.stderr
+    assert f"would install or upgrade m2s-staging in the namespace {system}" in dry.stderr
+    there = api_server.call("GET", "/api/v1/namespaces")["items"]
+    assert {system, models}.isdisjoint(one["metadata"]["name"] for one in there)
+
+
 def test_on_a_terminal_it_asks(make: Make, helm: Helm, api_server: ApiServer) -> None:
     system, models = api_server.namespace(), api_server.namespace()
     environ = {
@@ -195,7 +208,7 @@ def test_on_a_terminal_it_asks(make: Make, helm: Helm, api_server: ApiServer) ->
     }
     ours, theirs = pty.openpty()
     try:
-        answers = ["http://mlflow:5000", "Staging", models, "m2s:1", "", ""]
+        answers = ["http://mlflow:5000", "Staging", models, "m2s:1", "", "", "y"]
         os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
         done = subprocess.run(
             ["make", "--no-print-directory", "helm_deploy"],

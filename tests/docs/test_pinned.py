@@ -67,7 +67,8 @@ class Recording(dict[str, str]):
 def test_the_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = Recording(dict(os.environ))
     monkeypatch.setattr(os, "environ", environment)
-    needs = {"rollback": ["iris"], "webhook register": ["--url", "https://h/mlflow"]}
+    needs = {name: ["iris"] for name in ("rollback", "pause", "resume", "history")}
+    needs["webhook register"] = ["--url", "https://h/mlflow"]
     for command in COMMANDS.keys() - {"demo", "init"}:  # which ask nobody
         assert main([*command.split(), *needs.get(command, [])]) in (1, USAGE)
     assert set(PINNED["variables"]) <= environment.asked

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from m2s.base.labels import KEEP
 from m2s.engine.reconcile import make_plan
-from m2s.output import plan_view
+from m2s.output import changes_view
 from m2s.plan.changes import Blocked, Change, Create
 from m2s.settings.build import build
 from m2s.sources.templates import TemplateFolder
@@ -179,7 +179,7 @@ def test_a_policy_that_only_warns_is_tried_out(word: Any) -> None:
     assert isinstance(change, Create)
     (line,) = change.manifest.warnings
     assert "hostNetwork shares the node's network: leave it out" in line
-    assert f"warning: {line}" in plan_view.details(change)
+    assert f"warning: {line}" in changes_view.details(change)
 
 
 SECURE = {
@@ -332,7 +332,7 @@ def test_annotations_are_limited_wherever_they_are(where: tuple[Any, ...], path:
     assert f"{path} is not in policy.annotations" in reason(body, POLICY)
     (change,) = changes(body)
     assert isinstance(change, Create)
-    assert f"{path} somebody-else" in plan_view.details(change, width=200)
+    assert f"{path} somebody-else" in changes_view.details(change, width=200)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_a_creation_shows_what_a_policy_is_about() -> None:
     pod["containers"][0]["securityContext"] = {"privileged": True}
     (change,) = changes(body, {"policy": {"level": "privileged"}})
     assert isinstance(change, Create)
-    shown = "\n".join(plan_view.details(change, width=300))
+    shown = "\n".join(changes_view.details(change, width=300))
     lines = (
         "hostPID true", "serviceAccountName runner", "imagePullSecrets[pull].name pull",
         "nodeName worker", "volumes[data].hostPath.path /data", "privileged true",

@@ -16,7 +16,7 @@ from rich.console import Console
 from m2s.cli import connect
 from m2s.engine import reconcile
 from m2s.engine.execute import execute
-from m2s.output import document, plan_view
+from m2s.output import document, markdown, plan_view
 from m2s.plan.changes import Action
 from m2s.settings import build
 from m2s.targets.folder.namespace import FolderCluster
@@ -212,7 +212,7 @@ def plan_with(folder: Path, output: str, **values: str) -> str:
             console.print(plan_view.plan_table(made))
         return captured.get()
     if output == "markdown":
-        return plan_view.plan_markdown(made)
+        return markdown.plan_markdown(made)
     return document.text(document.of_plan(made), output)
 
 

@@ -126,7 +126,7 @@ from m2s.desired.judging import judged
 from m2s.domain.policy import Policy
 from m2s.objects import diff
 from m2s.objects.layers import Layer, merge
-from m2s.output import plan_view
+from m2s.output import changes_view
 from tests.laws.test_law_policy import changes, odd
 
 SIZE = 6_000
@@ -140,7 +140,7 @@ merged = merge([Layer("low", {}), Layer("deploy.yaml", body, described=True)])
 manifest = replace(change.manifest, body=merged.body, sources=merged.sources)
 assert len(judged(manifest, Policy()).violations) == SIZE
 big = replace(change, manifest=manifest, fields=diff.leaves(body, "added"))
-assert len(plan_view.details(big)) > 2 * SIZE
+assert len(changes_view.details(big)) > 2 * SIZE
 """
 
 

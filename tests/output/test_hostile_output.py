@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from m2s.base import printable
 from m2s.engine import reconcile
 from m2s.observers import logs
-from m2s.output import document, plan_view, tables, words
+from m2s.output import document, markdown, plan_view, tables, words
 from m2s.plan.plan import Plan
 from m2s.settings import build
 from m2s.targets.folder.namespace import FolderCluster
@@ -98,7 +98,7 @@ def plan_yaml(plan: Plan) -> str:
 
 
 OUTPUTS: tuple[Callable[[Plan], str], ...] = (
-    table, plan_view.plan_markdown, console, log_json, plan_json, plan_yaml,
+    table, markdown.plan_markdown, console, log_json, plan_json, plan_yaml,
 )  # fmt: skip
 
 

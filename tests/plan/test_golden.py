@@ -19,7 +19,7 @@ import yaml
 from rich.console import Console
 
 from m2s.engine import reconcile
-from m2s.output import document, plan_view
+from m2s.output import document, markdown, plan_view
 from m2s.plan.plan import Plan
 from m2s.settings import build
 from m2s.sources.templates import TemplateFolder
@@ -66,7 +66,7 @@ def printed(plan: Plan) -> dict[str, str]:
     return {
         "plan.txt": "\n".join([*lines, ""]),
         "plan.json": json.dumps(values, indent=2, ensure_ascii=False) + "\n",
-        "plan.md": plan_view.plan_markdown(plan),
+        "plan.md": markdown.plan_markdown(plan),
     }
 
 

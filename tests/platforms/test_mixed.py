@@ -25,7 +25,7 @@ from m2s.engine.execute import execute
 from m2s.engine.reconcile import locate, make_plan
 from m2s.engine.rollback import make_rollback
 from m2s.observers.last_seen import Sight
-from m2s.output import document, plan_view, saved_plan, status_view
+from m2s.output import document, markdown, plan_view, saved_plan, status_view
 from m2s.plan import explain
 from m2s.plan.changes import Blocked, Create, Delete, Unchanged
 from m2s.plan.plan import Plan
@@ -132,7 +132,7 @@ def test_a_plan_of_several_kinds_has_a_platform_column(
     assert head.split() == ["Deployment", "Platform", "Version", "Why"]
     rows = [line.split() for line in lines if line.startswith("+")]
     assert {row[2] for row in rows} == {"seldon", "toy"}
-    assert "| Deployment | Platform | Model |" in plan_view.plan_markdown(plan)
+    assert "| Deployment | Platform | Model |" in markdown.plan_markdown(plan)
     told = document.of_plan(plan)["changes"]
     assert {each["platform"] for each in told} == {"seldon", "toy"}
 

@@ -8,7 +8,7 @@ from m2s.base.wording import minute
 from m2s.domain import serving
 from m2s.engine import status
 from m2s.engine.execute import Outcome, Status
-from m2s.output import plan_view, words
+from m2s.output import changes_view, words
 from m2s.plan.changes import Blocked, Change, Create, Delete, Update
 from m2s.plan.plan import Plan, served_of, summary
 
@@ -67,7 +67,7 @@ class Line:
     @property
     def details(self) -> list[str]:
         """What stands below it in the plan's table."""
-        return plan_view.details(self.change, self.listed)
+        return changes_view.details(self.change, self.listed)
 
     @property
     def status(self) -> str:
