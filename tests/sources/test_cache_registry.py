@@ -143,16 +143,18 @@ def test_what_a_model_s_folder_says_is_read_once(shop: Shop) -> None:
     shop.models.add(shop.model, description("iris"))
     version = shop.version()
     run = version.run_id or ""
-    text = "flavors: {python_function: {python_version: 3.12.1}}\nmlflow_version: 3.17.2\n"
+    flavors = "python_function: {python_version: 3.12.1}, sklearn: {serialization_format: skops}"
+    text = f"flavors: {{{flavors}}}\nmlflow_version: 3.17.2\n"
     shop.models.client.log_text(run, text, "model/MLmodel")
     where = f"mlflow-artifacts:/0/{run}/artifacts/model"
     version = ModelVersion(shop.model, 1, run_id=run, source=where, updated=version.updated)
-    wanted = MlModel(("python_function",), "3.17.2", "3.12.1")
+    wanted = MlModel(("python_function", "sklearn"), "3.17.2", "3.12.1", formats=("skops",))
     for cold in (True, False):
         registry = shop.registry()
         registry.describe(version)
         shop.proxy.requests.clear()
         assert registry.mlmodel(where) == wanted
+        assert hash(registry.mlmodel(where)) == hash(wanted)
         assert bool(shop.proxy.requests) == cold
 
 

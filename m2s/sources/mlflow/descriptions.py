@@ -168,7 +168,7 @@ def _known_of(kept: Mapping[str, Any]) -> Recalled:
 
 
 def _mlmodel_of(kept: Mapping[str, Any]) -> MlModel:
-    return MlModel(**{**kept, "flavors": tuple(kept["flavors"])})
+    return MlModel(**{k: tuple(v) if isinstance(v, list) else v for k, v in {**kept}.items()})
 
 
 def _is_fit(known: Recalled) -> bool:
