@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2s.base.strictyaml import Document
+from m2s.domain.asking import Asking
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import Resource
 from m2s.domain.rollout import Rollout
@@ -296,3 +297,11 @@ class Platform:
     def state(self, body: Body) -> State:
         """Return what the platform itself says of an object."""
         raise NotImplementedError
+
+    def ask(self, live: Body) -> Asking:  # noqa: ARG002
+        """Return where the main version of an object answers, and in which protocol.
+
+        Raises:
+            Problem: m2s cannot ask it, in words.
+        """
+        raise Problem(f"m2s knows no protocol of {self.resource.product or self.name}")

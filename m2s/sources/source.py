@@ -8,6 +8,7 @@ by its URI's scheme in ``cli/connect.py``.
 from collections.abc import Mapping
 from typing import Protocol
 
+from m2s.domain.asking import Example
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Templates
 from m2s.domain.versions import (
@@ -67,6 +68,12 @@ class Registry(Protocol):
         """Return what the MLmodel file in a ``Description``'s ``uri`` says.
 
         None only when the folder was listed and has none; this never raises.
+        """
+
+    def example(self, version: Served) -> Example | Unchecked | None:
+        """Return the example that was logged with a version, None where there is none.
+
+        Unchecked where it cannot be read, or the version is not there any more.
         """
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from m2s.base.labels import PAUSED, is_set
+from m2s.domain.asking import Example
 from m2s.domain.versions import (
     Census,
     DeployFile,
@@ -20,6 +21,7 @@ from m2s.domain.versions import (
     ModelVersion,
     Offers,
     Selector,
+    Served,
     Unchecked,
     Unreadable,
     Whereabouts,
@@ -38,6 +40,7 @@ class FakeRegistry:
         self._runs = 0
         self._born: dict[str, int] = {}
         self._bare: set[str] = set()
+        self.examples: dict[Served, Example | Unchecked] = {}
 
     @property
     def identity(self) -> str:
@@ -150,6 +153,10 @@ class FakeRegistry:
     def mlmodel(self, folder: str) -> MlModel | Unchecked | None:
         """Return that of a model which every server loads, or what :meth:`add` was given."""
         return None if folder in self._bare else MlModel(("python_function",), "", "3.10.12")
+
+    def example(self, version: Served) -> Example | Unchecked | None:
+        """Return what ``examples`` has."""
+        return self.examples.get(replace(version, alias=""))
 
     def locate(self, selector: Selector, model: str, version: str | None) -> Whereabouts:
         """Look one model up by name."""

@@ -20,7 +20,7 @@ from m2s.platforms.common.pods import mappings, text
 from m2s.platforms.seldon.units import is_prepackaged, nodes
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_SERVICE = "seldon.io/svc-name"
+SERVICE = "seldon.io/svc-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def label_values(live: Body) -> tuple[str, ...]:
     found = [shortened(name)]
     for predictor in predictors(live):
         found.append(shortened(f"{name}-{predictor.get('name')}"))
-        found.append(str((predictor.get("annotations") or {}).get(_SERVICE) or ""))
+        found.append(str((predictor.get("annotations") or {}).get(SERVICE) or ""))
     return tuple(dict.fromkeys(value for value in found if _LABEL.fullmatch(value)))
 
 

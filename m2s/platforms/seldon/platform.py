@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from m2s.base.strictyaml import Document
+from m2s.domain.asking import Asking
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import Resource
 from m2s.domain.rollout import Rollout
@@ -20,6 +21,7 @@ from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.platform import Fault, ModelUri, Part, Path, Platform, Pods, Split
 from m2s.platforms.seldon import (
+    asking,
     containers,
     description,
     made,
@@ -116,3 +118,6 @@ class Seldon(Platform):
     def state(self, body: Body) -> State:
         told = ("status.state", "status.description", "status.address.url")
         return State(*(text(body, way) for way in told))
+
+    def ask(self, live: Body) -> Asking:
+        return asking.asking(live)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from m2s.base import mask, strictyaml
+from m2s.domain.asking import Example
 from m2s.domain.versions import DeployFile, Description, MlModel, ModelVersion, Unchecked
 from m2s.sources.mlflow import client as mlflow
-from m2s.sources.mlflow import mlmodel
+from m2s.sources.mlflow import examples, mlmodel
 from m2s.sources.mlflow.artifacts import Store
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.locations import model_folder, run_root
@@ -101,6 +102,10 @@ class Descriptions:
                 self._put(key, "mlmodel", {**_fields(found), "flavors": list(found.flavors)})
         self._take(folder, found)
         return found
+
+    def example(self, folder: str) -> Example | Unchecked | None:
+        """Return the example in a folder; a model's data is kept nowhere."""
+        return examples.read(self._store, folder)
 
     def _remember(self, known: Recalled, key: tuple[str, ...]) -> None:
         self._keys[known.uri] = max(key, self._keys.get(known.uri, ()))

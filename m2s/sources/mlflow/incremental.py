@@ -98,6 +98,7 @@ class IncrementalRegistry:
         self.identity = registry.identity
         self.resolve, self.locate, self.look = registry.resolve, registry.locate, registry.look
         self.models, self.offers = registry.models, registry.offers
+        self.example = registry.example
 
     def forget(self) -> None:
         """Have the next pass read everything: something happened that stamps do not show."""

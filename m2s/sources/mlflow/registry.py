@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from m2s.base.errors import M2sError, UsageError, Withheld
 from m2s.base.labels import PAUSED, is_set
+from m2s.domain.asking import Example
 from m2s.domain.versions import (
     Census,
     Description,
@@ -20,6 +21,8 @@ from m2s.domain.versions import (
     ModelVersion,
     Offers,
     Selector,
+    Served,
+    Unchecked,
     Unreadable,
 )
 from m2s.sources.mlflow import client as mlflow
@@ -173,6 +176,20 @@ class MlflowRegistry:
             return Unreadable(self._server.scrub(str(error)))
         except Exception as error:  # noqa: BLE001 - mlflow raises anything
             return Unreadable(str(self._models.error(f"look up {uri}", error)))
+
+    def example(self, version: Served) -> Example | Unchecked | None:
+        """Return its example: see :meth:`m2s.sources.source.Registry.example`."""
+        try:
+            number = int(version.version) if version.version.isdecimal() else 0
+            found = self._one.version(version.model, number)
+        except Withheld as error:
+            return Unchecked(str(error))
+        if found is None:
+            return Unchecked(f"{version} is not in the registry any more")
+        described = self.describe(found, read=False)
+        if isinstance(described, Unreadable):
+            return Unchecked(described.reason)
+        return self._descriptions.example(described.uri)
 
     def fetching(self, uri: str) -> Fetch:
         """Return what fetches the model at ``uri``; M2sError: it is not known where that lies."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from m2s.base.labels import MARKS
 from m2s.base.strictyaml import Document
+from m2s.domain.asking import Asking
 from m2s.domain.resource import CONFIG_MAPS, Resource
 from m2s.domain.rollout import Rollout
 from m2s.domain.serving import State
@@ -110,3 +111,6 @@ class Toy(Platform):
         status = body.get("status")
         phase = status.get("phase") if isinstance(status, dict) else ""
         return State(phase if isinstance(phase, str) else "")
+
+    def ask(self, live: Body) -> Asking:
+        return Asking(service=live["metadata"]["name"], port=8080, protocol="mlflow")
