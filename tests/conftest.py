@@ -28,6 +28,7 @@ pytest_plugins = (
     "tests.kits.faulty_cluster",
     "tests.kits.stores",
     "tests.kits.watch_kit",
+    "tests.kits.answering",
     "tests.kserve.fixtures",
     "tests.pods.fixtures",
 )

@@ -2,7 +2,7 @@
 
 FIELD_MANAGER = "m2s"
 ORDERS_MANAGER = "m2s-orders"
-"""Who writes what people order: applied fields are m2s's, and these stay when m2s applies."""
+"""Who writes what people order, and what became of it: these stay when m2s applies."""
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MARKS = "m2s.io/"
@@ -24,11 +24,13 @@ REVISIONS = "m2s.io/revisions"
 REGISTRY = "m2s.io/registry"
 ROLLOUT = "m2s.io/rollout"
 ORDERS = "m2s.io/orders"
+VERIFIED = "m2s.io/verified"
+FAILED = "m2s.io/failed"
 
 LIVE = "m2s.io/live/"
 """How the tags begin by which m2s tells MLflow what is live; m2s itself never goes by them."""
 
-RECORD = frozenset({HISTORY, REVISIONS, REGISTRY, ROLLOUT, ORDERS})
+RECORD = frozenset({HISTORY, REVISIONS, REGISTRY, ROLLOUT, ORDERS, VERIFIED, FAILED})
 """What m2s notes for later, beside what it wants: it is written along, and never compared."""
 
 

@@ -335,6 +335,36 @@ def history(
 
 
 @app.command(cls=Late)
+@with_settings("verify")
+def verify(
+    flags: dict[str, Any],
+    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
+    config: Config = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Ask a deployment with the example logged with its model.
+
+    Exits 1 if it does not answer; 0 if it does, or if there is nothing to ask it.
+    """
+    from m2s.cli.verify import verify as run
+
+    raise typer.Exit(run(flags, config, output.value, deployment))
+
+
+@app.command(cls=Late)
+@with_settings("retry")
+def retry(
+    flags: dict[str, Any],
+    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
+    config: Config = None,
+) -> None:
+    """Let the next apply or pass try again what was rolled back."""
+    from m2s.cli.verify import retry as run
+
+    raise typer.Exit(run(flags, config, deployment))
+
+
+@app.command(cls=Late)
 @with_settings("status")
 def status(
     flags: dict[str, Any],

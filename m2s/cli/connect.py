@@ -38,6 +38,15 @@ def registry_uri(chosen: Settings) -> str:
     return uri
 
 
+def check_follows(chosen: Settings, *, always: bool = False) -> None:
+    """Raise a UsageError where a folder should be asked: by the settings, or ``always``."""
+    if chosen.folder and (always or chosen.follows):
+        raise UsageError(
+            "nothing serves in a folder, so nothing can be verified or rolled back there: "
+            "leave --target out, or --verify and --rollback-on-failure"
+        )
+
+
 def registry(chosen: Settings) -> MlflowRegistry:
     """Return the registry of these settings; a server is not asked anything yet."""
     from m2s.sources.mlflow.cache import Cache, default_folder

@@ -20,6 +20,7 @@ from m2s.domain.notes import Note
 from m2s.domain.versions import Offers
 from m2s.engine import live_tags, ordering, reconcile
 from m2s.engine.execute import Interrupted, Outcome, SecondLook, execute, wait
+from m2s.engine.proving import Prover, prove
 from m2s.output import document, explain_view, markdown, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
@@ -95,6 +96,7 @@ def apply(
         flags = saved_plan.flags_of(saved, flags)
         accept = accept or saved_plan.accepts(saved)
     chosen = _settings(flags, config, accept=accept)
+    connect.check_follows(chosen)
     registry, cluster = connect.registry(chosen), connect.cluster(chosen)
     templates = connect.templates(chosen)
     made = _read(chosen, registry, cluster, templates)
@@ -107,7 +109,10 @@ def apply(
     look, back = _second_look(registry, chosen, templates), chosen.write_back
     note = noted(cluster, chosen, "adopted", message)
     made = ordering.with_note(made, note, adopted=True) if note else made
-    return carry_out(made, cluster, chosen, output, look, yes=yes, write_back=back, note=note)
+    prover = Prover(registry, cluster, chosen)
+    return carry_out(
+        made, cluster, chosen, output, look, prover, yes=yes, write_back=back, note=note
+    )
 
 
 def noted(cluster: Cluster, chosen: Settings, what: str, message: str | None) -> Note | None:
@@ -123,6 +128,7 @@ def carry_out(
     chosen: Settings,
     output: str,
     look: SecondLook | None = None,
+    prover: Prover | None = None,
     *,
     yes: bool,
     write: bool = True,
@@ -131,9 +137,11 @@ def carry_out(
 ) -> int:
     """Ask, ``write``, delete if the settings say so, wait if they do, print; return the exit code.
 
-    With ``write_back`` MLflow is told what is live then; a ``note`` becomes Events.
+    The ``prover`` proves what is followed. With ``write_back`` MLflow is told what is live then.
+    A ``note`` becomes Events.
     """
-    if chosen.wait:
+    follows = prover is not None and chosen.follows
+    if chosen.wait or follows:
         cluster.check_rollout_access()
     actions = [Action.CREATE, Action.UPDATE] if write else []
     actions += [Action.DELETE] if chosen.prune else []
@@ -157,7 +165,10 @@ def carry_out(
         raise
     if note:
         _report(note, outcomes, chosen)
-    if chosen.wait:
+    if prover:
+        prover.forgive(outcomes)
+    written = outcomes
+    if chosen.wait or follows:
         outcomes = _waited(cluster, outcomes, chosen)
     code = _finish(made, outcomes, output)
     if write_back:

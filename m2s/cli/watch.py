@@ -172,6 +172,7 @@ def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
     if not chosen.selectors:
         there = run.there_is(connect.registry(chosen).offers())
         raise UsageError(f"no selector: give --stage or --alias; {there}")
+    connect.check_follows(chosen)
     if chosen.leader_elect and chosen.folder:
         raise UsageError("--leader-elect wants a Kubernetes cluster: a folder has no Lease")
     if chosen.leader_elect and once:

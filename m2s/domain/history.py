@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
@@ -32,12 +32,16 @@ _UNPACKED = 8 * 1024 * 1024
 class Entry:
     """What was served from one moment on.
 
-    ``since`` is in RFC 3339, UTC, "" where that is unknown; ``revision`` names the description.
+    ``since`` is in RFC 3339, UTC, "" where that is unknown; ``revision`` names the description. Of
+    one that is followed until it serves and answers, ``follow`` is the registry's stamp of its
+    version, and ``earlier`` the description of the same version that it was written over.
     """
 
     served: tuple[Served, ...]
     since: str
     revision: str
+    follow: int | None = None
+    earlier: str = ""
 
     def __str__(self) -> str:
         """``v3``; of several versions ``iris v3, tea v1``."""
@@ -71,11 +75,13 @@ def _entry(item: Any) -> Entry | None:
     if not isinstance(item, Mapping):
         return None
     served = told_by(item.get("served"))
-    texts = [item.get(name, "") for name in ("since", "revision")]
+    texts = [item.get(name, "") for name in ("since", "revision", "earlier")]
+    follow = item.get("follow")
     known = all(one.version.isdecimal() for one in served)
     if not (served and known and all(isinstance(text, str) for text in texts)):
         return None
-    return Entry(served, *texts)
+    since, revision, earlier = texts
+    return Entry(served, since, revision, follow if type(follow) is int else None, earlier)
 
 
 def described(live: LiveDeployment, entry: Entry) -> Body | None:
@@ -104,24 +110,42 @@ def _has_all(parts: Any) -> TypeGuard[Body]:
     return all(isinstance(metadata.get(name), Mapping) for name in ("labels", "annotations"))
 
 
-def recorded(manifest: Manifest, live: LiveDeployment | None, now: str) -> Manifest:
+def way_back(live: LiveDeployment, failed: Collection[str]) -> tuple[Entry, Body] | None:
+    """Return the newest description of ``live`` before this one, None where none is kept.
+
+    ``failed`` are the revisions that are none to go back to.
+    """
+    newest, *past = entries(live) or (Entry((), "", ""),)
+    same = [replace(newest, revision=newest.earlier)] if newest.earlier else []
+    for entry in (*same, *past):
+        if entry.revision not in (*failed, newest.revision) and (body := described(live, entry)):
+            return entry, body
+    return None
+
+
+def recorded(
+    manifest: Manifest, live: LiveDeployment | None, now: str, *, follow: bool = False
+) -> Manifest:
     """Return ``manifest`` with the record of ``live``, continued by what it brings itself.
 
-    Where it brings nothing new the record stays as it is, byte for byte.
+    Where it brings nothing new the record stays as it is, byte for byte. ``follow``: what is new
+    is to be followed until it serves and answers.
     """
     if live and ORDERS in live.annotations and not live.managed_fields:
         # A file is replaced whole; on a server nobody who applies owns this annotation.
         manifest = manifest.noting({ORDERS: live.annotations[ORDERS]})
-    entry = Entry(manifest.served, now, _revision(manifest.body))
+    stamp = manifest.models[0].updated if follow and manifest.models else None
+    entry = Entry(manifest.served, now, revision(manifest.body), stamp)
     if live is None or live.owner is None:
         return manifest.noting(_record([entry], {entry.revision: manifest.body}))
     same = live.served == manifest.served
-    if same and (_revision(live.body) == entry.revision or HISTORY not in live.annotations):
+    if same and (revision(live.body) == entry.revision or HISTORY not in live.annotations):
         there = {name: live.annotations[name] for name in _NAMES if name in live.annotations}
         return manifest.noting(there)
     past, known = _past(live)
     if same and past:
-        entry, past = replace(entry, since=past[0].since), past[1:]
+        earlier = past[0].revision if follow else ""
+        entry, past = replace(entry, since=past[0].since, earlier=earlier), past[1:]
     bodies = {**known, entry.revision: manifest.body}
     return manifest.noting(_record([entry, *past][:LENGTH], bodies))
 
@@ -131,14 +155,14 @@ def _past(live: LiveDeployment) -> tuple[tuple[Entry, ...], Mapping[str, Body]]:
     if past := entries(live):
         return past, _unpacked(live.annotations.get(REVISIONS, ""))
     # Written before there was a record: what is there is what was described, or nearly so.
-    entry = Entry(live.served, "", _revision(live.body))
+    entry = Entry(live.served, "", revision(live.body))
     return ((entry,), {entry.revision: live.body}) if live.served else ((), {})
 
 
 _NAMES = (HISTORY, REVISIONS)
 
 
-def _revision(body: Body) -> str:
+def revision(body: Body) -> str:
     """Return the name of a description: the beginning of its checksum."""
     annotations = (body.get("metadata") or {}).get("annotations") or {}
     checksum = annotations.get(CHECKSUM) or digest(comparable(body))
@@ -151,11 +175,14 @@ def _record(past: Sequence[Entry], bodies: Mapping[str, Body]) -> dict[str, str]
             "served": list(map(listed, entry.served)),
             **({"since": entry.since} if entry.since else {}),
             "revision": entry.revision,
+            **({"earlier": entry.earlier} if entry.earlier else {}),
+            **({} if entry.follow is None else {"follow": entry.follow}),
         }
         for entry in past
     ]
+    names = [name for entry in past for name in (entry.revision, entry.earlier) if name]
     history = json.dumps(items, separators=(",", ":"), ensure_ascii=False)
-    return {HISTORY: history, REVISIONS: _packed([entry.revision for entry in past], bodies)}
+    return {HISTORY: history, REVISIONS: _packed(names, bodies)}
 
 
 def _packed(names: Iterable[str], bodies: Mapping[str, Body]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from m2s.base.labels import FIELD_MANAGER
-from m2s.domain import history, provenance
+from m2s.domain import history, provenance, verification
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.field_owners import owned_by
 from m2s.domain.manifests import Desired, Manifest, Paused, Skipped, Undeployable
@@ -69,7 +69,7 @@ def _write(
     problem = _not_ours(live, scope, adopt=settings.adopt) if live else ""
     if live and live.fault:
         problem = live.unreadable
-    elif live and (why := held.why_not(manifest, live)):
+    elif live and (why := held.why_not(manifest, live) or verification.held(manifest, live)):
         problem = why
     if live and live.deleting and not problem:
         why = reasons.of_deletion(live)
@@ -77,14 +77,25 @@ def _write(
     if problem:
         return blocked(manifest, problem, live)
     allowed = enforced(manifest, live, settings.description_policy)
-    return allowed if isinstance(allowed, Blocked) else write(allowed, live, settings.ignore, now)
+    if isinstance(allowed, Blocked):
+        return allowed
+    return write(allowed, live, settings.ignore, now, follow=settings.follows)
 
 
 def write(
-    manifest: Manifest, live: LiveDeployment | None, ignore: Sequence[str], now: str
+    manifest: Manifest,
+    live: LiveDeployment | None,
+    ignore: Sequence[str],
+    now: str,
+    *,
+    follow: bool = False,
 ) -> Write:
-    """Return what is written of ``manifest``: with the record; over ``live`` no ignored path."""
-    recorded = provenance.carried(history.recorded(manifest, live, now), live)
+    """Return what is written of ``manifest``: with the record; over ``live`` no ignored path.
+
+    ``follow`` is as in :func:`m2s.domain.history.recorded`.
+    """
+    recorded = history.recorded(manifest, live, now, follow=follow)
+    recorded = provenance.carried(recorded, live)
     if live:
         body = catalogue.of(live.key).over(recorded.body, live.body)
         recorded = recorded if body is recorded.body else replace(recorded, body=body)

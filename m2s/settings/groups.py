@@ -127,7 +127,14 @@ class Safety(Ruled):
     prune: bool
     wait: bool
     timeout: float
+    verify: bool
+    rollback_on_failure: bool
     accept_registry: bool = False
+
+    @property
+    def follows(self) -> bool:
+        """Whether what is written is followed until it serves, and is asked or taken back then."""
+        return self.verify or self.rollback_on_failure
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,8 +80,10 @@ _SYNC = _on("plan apply prune watch")
 _APPLY = _on("apply rollback")
 _WRITE = _on("apply prune watch")
 _WATCH = _on("watch")
+_FOLLOW = _on("apply")
 _WATCH_TOO = _on("check watch")
-_CLUSTER = _SYNC | _on("rollback status pause resume history")
+_ASK = _on("verify retry")
+_CLUSTER = _SYNC | _ASK | _on("rollback status pause resume history")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
 _TELLING = _EVERY | _on("demo fetch init")
@@ -127,12 +129,12 @@ _ROWS: tuple[Option, ...] = (
     Option(
         name="tracking-uri", parse=read.text, metavar="URI", help="MLflow tracking URI",
         shown="MLFLOW_TRACKING_URI", group="Connection",
-        commands=_SYNC | _on("check webhook fetch"),
+        commands=_SYNC | _on("check webhook fetch verify"),
     ),
     Option(
         name="workspace", parse=read.workspace, binds=True, metavar="NAME", rare=True,
         help="Workspace of an MLflow server that has them", shown="MLFLOW_WORKSPACE",
-        group="Connection", commands=_SYNC | _on("check webhook fetch"),
+        group="Connection", commands=_SYNC | _on("check webhook fetch verify"),
     ),
     Option(
         name="target", parse=read.target, default="kubernetes", binds=True, metavar="TARGET",
@@ -299,7 +301,18 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="timeout", parse=read.duration, default=600.0, metavar="DURATION",
-        help="How long --wait waits", shown="10m", group="Output", commands=_APPLY,
+        help="How long a roll-out is waited for", shown="10m", group="Output",
+        commands=_APPLY,
+    ),
+    Option(
+        name="verify", parse=read.flag, default=False, rare=True,
+        help="Ask what was deployed with the example that was logged with it; waits",
+        group="Output", commands=_FOLLOW,
+    ),
+    Option(
+        name="rollback-on-failure", parse=read.flag, default=False, rare=True,
+        help="Take back what does not roll out, or does not answer; waits", group="Safety",
+        commands=_FOLLOW,
     ),
     Option(
         name="interval", parse=read.interval, default=30.0, metavar="DURATION",

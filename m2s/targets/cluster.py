@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol, cast
 
 from m2s.base.gate import OPEN, Gate
+from m2s.domain.asking import Question, Reply
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.happenings import Happening
 from m2s.domain.manifests import Manifest
@@ -79,6 +80,12 @@ class Cluster(Protocol):
 
     def account(self) -> str:
         """Return whose credentials these are, "" where nobody tells."""
+
+    def ask(self, question: Question, seconds: float) -> Reply:
+        """Return what a Service answers to one request within ``seconds``.
+
+        That nobody answers is a reply too; ClusterError: it may not be asked.
+        """
 
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
         """Return the names of a Secret's data, never the data; None where there is no such Secret.

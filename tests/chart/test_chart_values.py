@@ -21,6 +21,7 @@ NOT_IN_CONFIG = {
     "interval", "policy", "prune-after", "max-delete", "ignore", "preflight", "log-format",
     "listen", "leader-elect", "lease-name", "webhook-secret-file", "kubeconfig", "context",
     "target", "prune", "wait", "timeout", "workspace", "platforms",
+    "verify", "rollback-on-failure",
 }  # fmt: skip
 
 

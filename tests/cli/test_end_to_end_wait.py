@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +16,11 @@ from m2s.settings import build
 from m2s.targets.folder.namespace import FolderCluster
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect
 from tests.kits.fakes import FakeRegistry
-from tests.kits.seldon_operator import Operator
+from tests.kits.seldon_operator import Operator, operator
 from tests.kits.support import description
 from tests.kits.worlds import World
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT
-
-Act = Callable[[Operator, LiveDeployment], None]
 
 QUOTA = 'pods "iris-x" is forbidden: exceeded quota: few, requested: memory=900Gi'
 
@@ -54,27 +50,6 @@ def exceed_the_quota(operator: Operator, live: LiveDeployment) -> None:
 @pytest.fixture
 def cluster(on_cluster: World, api_server: ApiServer) -> KubernetesCluster:
     return connect(on_cluster.objects.name, str(api_server.kubeconfig()), None)
-
-
-@contextmanager
-def operator(server: ApiServer, cluster: KubernetesCluster, act: Act) -> Iterator[None]:
-    """Do ``act`` for every deployment, once for each of its generations."""
-    player, stop, seen = Operator(server, cluster), threading.Event(), set[tuple[str, int]]()
-
-    def play() -> None:
-        while not stop.wait(0.05):
-            for live in cluster.list():
-                if (live.uid, live.generation) not in seen:
-                    act(player, live)
-                    seen.add((live.uid, live.generation))
-
-    thread = threading.Thread(target=play)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_it_ends_when_all_serve(

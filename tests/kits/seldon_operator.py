@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.error import HTTPError
 
@@ -116,3 +117,27 @@ class Operator:
 
     def remove(self, name: str) -> None:
         self.apps.delete_namespaced_deployment(name, self.cluster.namespace)
+
+
+Act = Callable[[Operator, LiveDeployment], None]
+
+
+@contextlib.contextmanager
+def operator(server: ApiServer, cluster: KubernetesCluster, act: Act) -> Iterator[None]:
+    """Do ``act`` for every deployment, once for each of its generations."""
+    player, stop, seen = Operator(server, cluster), threading.Event(), set[tuple[str, int]]()
+
+    def play() -> None:
+        while not stop.wait(0.05):
+            for live in cluster.list():
+                if (live.uid, live.generation) not in seen:
+                    act(player, live)
+                    seen.add((live.uid, live.generation))
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -8,6 +8,7 @@ from typing import Any
 
 from m2s.base.errors import ClusterError, Conflict, Rejected
 from m2s.base.gate import OPEN, Gate
+from m2s.domain.asking import Question, Reply
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.happenings import Happening
 from m2s.domain.manifests import Manifest
@@ -130,6 +131,10 @@ class FolderCluster:
     def account(self) -> str:
         """Return nothing: a folder asks nobody for a name."""
         return ""
+
+    def ask(self, question: Question, seconds: float) -> Reply:  # noqa: ARG002 - the Protocol's
+        """Refuse: nothing that is in a folder serves."""
+        raise Rejected(f"{question.service} is in a folder, where nothing serves")
 
     def secret_keys(self, name: str) -> Unchecked:  # noqa: ARG002 - the Protocol's
         """Nobody can tell: Secrets are in the cluster that the folder is applied to."""

@@ -71,8 +71,9 @@ def _kind(api: Api, resource: Resource) -> str:
 
 def _may(api: Api, namespace: str, right: Right) -> bool:
     resource, _, group = right.resource.partition(".")
+    resource, _, part = resource.partition("/")
     about = {"namespace": namespace, "verb": right.verb, "name": right.name}
-    attributes = {**about, "group": group, "resource": resource}
+    attributes = {**about, "group": group, "resource": resource, "subresource": part}
     allowed = _review(api, "authorization", "SelfSubjectAccessReview", attributes).get("allowed")
     if isinstance(allowed, bool):
         return allowed

@@ -134,6 +134,25 @@ class Api:
         opened: urllib3.BaseHTTPResponse = response.response
         return opened
 
+    def send(
+        self, method: str, path: str, body: Mapping[str, Any] | None, seconds: float
+    ) -> tuple[int, bytes]:
+        """Return the status and the body of whatever answers at ``path``, asked once.
+
+        The status is 0 where no whole answer came within ``seconds``; ClusterError: the server
+        cannot be reached.
+        """
+        self._throttle.wait()
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        left = after(seconds)
+        try:
+            response = self._sent(_Request(method, path, {}, headers, body, silence=seconds), left)
+            return response.status, self._bytes(response)
+        except (HTTPError, ApiException) as error:
+            if failure(error) == "read":
+                return 0, b""
+            raise self._silenced(error) from error
+
     def _answered(self, request: _Request, asked: Asked) -> Answer:
         """Return the answer after as many attempts as there may be."""
         self._throttle.wait()
@@ -199,16 +218,19 @@ class Api:
             return self._client
 
     def _read(self, response: Any, asked: Asked) -> Answer:
-        raw, headers, data = response.response, response.headers, bytearray()
+        headers, data = response.headers, self._bytes(response)
+        answer = decoder.decoded(response.status, data, asked, headers.get("Location", ""))
+        return replace(answer, wait=asked_wait(headers.get("Retry-After", "")))
+
+    def _bytes(self, response: Any) -> bytes:
+        raw, data = response.response, bytearray()
         for piece in raw.stream(_PIECE):
             data += piece
             if len(data) > _LARGEST:
                 raw.close()
                 raise ClusterError(f"{self.server} sends more than {_LARGEST} bytes in one answer")
         raw.release_conn()
-        location = headers.get("Location", "")
-        answer = decoder.decoded(response.status, bytes(data), asked, location)
-        return replace(answer, wait=asked_wait(headers.get("Retry-After", "")))
+        return bytes(data)
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

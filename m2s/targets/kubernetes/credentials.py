@@ -28,10 +28,14 @@ _Documents = Mapping[Path, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How to reach a cluster, and the namespace that comes with these credentials, if one does."""
+    """How to reach a cluster, and the namespace that comes with these credentials, if one does.
+
+    ``inside``: by the service account of the pod that this process is in.
+    """
 
     configuration: Configuration
     namespace: str | None
+    inside: bool = False
 
 
 def log_in(kubeconfig: str | None, context: str | None) -> Login:
@@ -132,7 +136,8 @@ def _from_pod() -> Login:
         InClusterConfigLoader(str(token), str(certificate)).load_and_set(configuration)
     _guard_refresh(configuration, _mount_errors)
     namespace = SERVICE_ACCOUNT / "namespace"
-    return Login(configuration, namespace.read_text().strip() if namespace.is_file() else None)
+    own = namespace.read_text().strip() if namespace.is_file() else None
+    return Login(configuration, own, inside=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from m2s.base.errors import ClusterError
 from m2s.base.gate import OPEN, Gate
 from m2s.base.names import meant
+from m2s.domain.asking import Question, Reply
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.happenings import Happening
 from m2s.domain.manifests import Manifest
@@ -24,6 +25,7 @@ from m2s.targets.kubernetes.bundles import Bundles
 from m2s.targets.kubernetes.credentials import log_in
 from m2s.targets.kubernetes.failures import Asked, refusal
 from m2s.targets.kubernetes.objects import Objects
+from m2s.targets.kubernetes.services import Services
 from m2s.targets.kubernetes.throttle import Throttle
 from m2s.targets.kubernetes.workloads import Workloads
 from m2s.targets.names import namespace_name
@@ -60,7 +62,8 @@ def connect(
         throttle=throttle,
         told=told,
     )
-    return KubernetesCluster(api, chosen, resources, force_conflicts=force_conflicts)
+    inside = login.inside
+    return KubernetesCluster(api, chosen, resources, force_conflicts=force_conflicts, inside=inside)
 
 
 class KubernetesCluster:
@@ -77,14 +80,19 @@ class KubernetesCluster:
         resources: Iterable[Resource] = (),
         *,
         force_conflicts: bool = True,
+        inside: bool = False,
     ) -> None:
-        """``resources`` are the kinds in use, by default the default platform's."""
+        """``resources`` are the kinds in use, by default the default platform's.
+
+        ``inside``: this process is in a pod of the cluster, where Services have addresses.
+        """
         self._api = api
         self._resources = tuple(resources) or catalogue.resources()
         self._namespace = namespace
         self._objects = Objects(api, force=force_conflicts)
         self._bundles = Bundles(api, self._objects, namespace)
         self._workloads = Workloads(api, namespace)
+        self._asking = Services(api, namespace, inside=inside)
 
     @property
     def api(self) -> Api:
@@ -163,6 +171,10 @@ class KubernetesCluster:
     def account(self) -> str:
         """Return whose credentials these are, "" where the server does not tell."""
         return access.account(self._api)
+
+    def ask(self, question: Question, seconds: float) -> Reply:
+        """Return what a Service answers: directly in the cluster, else by the server's proxy."""
+        return self._asking.ask(question, seconds)
 
     def secret_keys(self, name: str) -> frozenset[str] | Unchecked | None:
         """Return the names of a Secret's data; None when the server says that there is none."""
