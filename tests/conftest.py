@@ -29,6 +29,7 @@ pytest_plugins = (
     "tests.kits.stores",
     "tests.kits.watch_kit",
     "tests.kits.answering",
+    "tests.kits.asking_kit",
     "tests.kserve.fixtures",
     "tests.pods.fixtures",
 )

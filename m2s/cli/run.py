@@ -20,7 +20,7 @@ from m2s.domain.notes import Note
 from m2s.domain.versions import Offers
 from m2s.engine import live_tags, ordering, reconcile
 from m2s.engine.execute import Interrupted, Outcome, SecondLook, execute, wait
-from m2s.engine.proving import Prover, prove
+from m2s.engine.proving import Prover
 from m2s.output import document, explain_view, markdown, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action

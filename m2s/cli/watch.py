@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from m2s.base import threads
 from m2s.base.bounds import forever
 from m2s.base.errors import M2sError, Refused, UsageError, told
+from m2s.base.gate import Gate
 from m2s.cli import connect, run
 from m2s.cli.reload import SettingsSource
 from m2s.cli.supervise import Signals, handled, leave, supervise
 from m2s.cli.webhook_secret import secret_reader
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
+from m2s.engine.proving import Proof
 from m2s.observers import events, logs, metrics
 from m2s.observers.last_seen import Sight
 from m2s.observers.page import Page
@@ -24,6 +26,7 @@ from m2s.observers.writeback import WriteBack
 from m2s.platforms import catalogue
 from m2s.settings.groups import Settings
 from m2s.watch import http_server
+from m2s.watch.following import Following
 from m2s.watch.loop import Loop
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
@@ -70,7 +73,8 @@ def _watch(
         _log.info("%s", _heading(chosen, parts.edges))
         run.spare_imports()
         ended = supervise(parts.loop, parts.triggers, source, signals, once=once)
-    code = _exit_code(parts.loop.last) if once else 0
+        well = parts.following.finish(lambda: not signals.empty()) if once else True
+    code = (_exit_code(parts.loop.last) or int(not well)) if once else 0
     if not ended:
         leave(code)
     return code
@@ -98,11 +102,15 @@ class _Parts:
         self._back.move(connect.tagging(chosen), chosen.resync)
         self._told = events.Notices(connect.events(chosen))
         self._page = Page(chosen, self.edges, self._sight, self._leading)
+        self.following = Following(self._sight.deployments, self._gate, self._proven)
+        self.following.move(chosen, self.edges)
         poked = partial(self.triggers.poke, WEBHOOK)
         self._receiver = Receiver(read_secret, poked) if read_secret else None
         deliveries = self._deliveries if read_secret else None
         self._counted = metrics.Metrics(self._leading, deliveries, self._sight.deployments)
-        looking_on = (self._counted, self._told, self._sight, self._page, self._back)
+        looking_on = (
+            self._counted, self._told, self._sight, self.following, self._page, self._back,
+        )  # fmt: skip
         self.loop = Loop(
             chosen,
             self.edges,
@@ -116,6 +124,14 @@ class _Parts:
     def _deliveries(self) -> dict[str, int]:
         came = self._receiver
         return {"accepted": came.poked, "refused": came.refused} if came else {}
+
+    def _gate(self, closed: Callable[[], bool]) -> Gate:
+        left = self._lease.left if self._lease else forever
+        return Gate(lambda: closed() or not self._leading(), left)
+
+    def _proven(self, proof: Proof) -> None:
+        self._told.proven(proof)
+        self._counted.proven(proof)
 
     def _leading(self) -> bool:
         return self._lease.leading if self._lease else True
@@ -131,6 +147,7 @@ class _Parts:
         connected = connect.edges(new, self._seen)
         self._told.move(connect.events(new))
         self._page.move(new, connected)
+        self.following.move(new, connected)
         self._back.move(connect.tagging(new), new.resync)
         return new, connected
 
@@ -147,6 +164,7 @@ class _Parts:
             if self._lease:
                 stack.callback(self._lease.release)
                 self._lease.start()
+            stack.callback(self.following.close)
             yield
 
     def _routes(self) -> dict[str, WSGIApplication]:

@@ -94,7 +94,12 @@ def is_followed(live: LiveDeployment) -> bool:
     revision = history.revision(live.body)
     if newest is None or newest.follow is None or newest.revision != revision:
         return False
-    return of(live) is None or revision in {each.revision for each in failures(live)}
+    return of(live) is None or gives_way(live)
+
+
+def gives_way(live: LiveDeployment) -> bool:
+    """Whether ``live`` is marked as failed itself: what served before is not back yet."""
+    return history.revision(live.body) in {each.revision for each in failures(live)}
 
 
 def held(manifest: Manifest, live: LiveDeployment) -> str | None:
@@ -125,7 +130,8 @@ def noted(live: LiveDeployment, found: Verification, *, failed: bool = False) ->
 
 def forgiven(live: LiveDeployment) -> Marks:
     """Return the annotations of ``live`` by which everything may be tried again."""
-    found = all_of(live)
+    failed = {each.revision for each in failures(live)}
+    found = [each for each in all_of(live) if each.revision not in failed]
     return {VERIFIED: _text(found) if found else None, FAILED: None}
 
 

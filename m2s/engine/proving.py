@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -35,6 +36,16 @@ PATIENCE = 60.0
 _PAUSE = 2.0
 _WARMING = frozenset({0, 429, 502, 503, 504})
 _NO_EXAMPLE = "no example was logged with it; log the model with input_example= to have it verified"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found of a deployment as it was, and what was done, in words."""
+
+    live: LiveDeployment
+    found: Verification
+    said: str
+    gave_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,9 @@ class Prover:
             RegistryError, ClusterUnavailable: it cannot be asked now; it may be later.
         """
         about = replace(verification.subject(live), at=now(self.settings))
+        for marked in verification.failures(live):
+            if marked.revision == about.revision:  # whoever found that was stopped too early
+                return marked
         if failure:
             return replace(about, result="failed", step="roll out", why=failure)
         if not self.settings.verify:
@@ -122,52 +136,57 @@ class Prover:
         except ClusterError as error:
             return replace(about, why=str(error))
 
-    def settle(self, live: LiveDeployment, found: Verification) -> str:
+    def settle(self, live: LiveDeployment, found: Verification) -> Proof:
         """Note what was found of ``live``, and have what failed give way; return what was done.
 
         Raises:
             ClusterError: it could not be written.
         """
         failed = found.result == "failed"
-        if not failed or not self.settings.rollback_on_failure or live.pin:
+        ordered = bool(live.pin) or live.paused
+        if not failed or not self.settings.rollback_on_failure or ordered:
             self._mark(live, verification.noted(live, found))
-            kept = "; it is pinned, so it stays" if failed and live.pin else ""
-            return f"{found}{kept}"
+            kept = "; it is pinned or paused, so it stays" if failed and ordered else ""
+            return Proof(live, found, f"{found}{kept}")
         revisions = {found.revision, *(each.revision for each in verification.failures(live))}
         back = history.way_back(live, revisions)
         if back is None:
             self._mark(live, verification.noted(live, found))
-            return f"{found}; nothing that served before is on record, so it stays"
+            lost = "nothing that served before is on record, so it stays"
+            return Proof(live, found, f"{found}; {lost}")
         newest = next(iter(history.entries(live)), None)
         found = replace(found, updated=(newest.follow or 0) if newest else 0)
         # First the mark: without it the next pass would try the same again.
-        self._mark(live, verification.noted(live, found, failed=True))
+        live = self._mark(live, verification.noted(live, found, failed=True))
         entry, body = back
         wanted = orders.manifest(live, entry, body, pin=None, why="")
         item = writes.write(wanted, live, self.settings.ignore, now(self.settings), follow=True)
         manifest = provenance.recalled(item.manifest, live)
         self._write(lambda: self.cluster.apply(manifest, live, self.gate))
-        same = entry.served == live.served
-        return f"{found}; its description before is back" if same else f"{found}; {entry} is back"
+        which = "its description before" if entry.served == live.served else str(entry)
+        return Proof(live, found, f"{found}; {which} is back", gave_way=True)
 
     def forgive(self, outcomes: Iterable[Outcome]) -> None:
-        """Take back the marks of what failed, where the registry asks for something else by now."""
+        """Take back the marks of what failed, where the registry asks for something else by now.
+
+        What cannot be written now is left to the next run.
+        """
         for outcome in outcomes:
             live, manifest = outcome.applied, getattr(outcome.change, "manifest", None)
             if live is None or manifest is None or manifest.pin:
                 continue
-            failed = {each.revision for each in verification.failures(live)}
-            if failed and history.revision(live.body) not in failed:
-                self._mark(live, verification.forgiven(live))
+            if verification.failures(live) and not verification.gives_way(live):
+                with suppress(M2sError):
+                    self._mark(live, verification.forgiven(live))
 
-    def _mark(self, live: LiveDeployment, marks: dict[str, str]) -> None:
-        self._write(lambda: self.cluster.mark(live, marks, self.gate))
+    def _mark(self, live: LiveDeployment, marks: verification.Marks) -> LiveDeployment:
+        return self._write(lambda: self.cluster.mark(live, marks, self.gate))
 
-    def _write(self, step: Callable[[], object]) -> None:
+    def _write(self, step: Callable[[], LiveDeployment]) -> LiveDeployment:
         if not self.gate.enter():
             raise ClusterError("not attempted: told to stop")
         try:
-            step()
+            return step()
         finally:
             self.gate.leave()
 
@@ -200,7 +219,7 @@ def _proven(prover: Prover, written: Outcome, waited: Outcome) -> Outcome:
         if live is None or not is_followed(live) or live.uid != written.applied.uid:
             return waited
         found = prover.found(live, failure)
-        said = prover.settle(live, found)
+        said = prover.settle(live, found).said
     except M2sError as error:
         return Outcome(waited.change, Status.FAILED, f"{failure or 'not asked'}; {error}")
     status = Status.FAILED if found.result == "failed" else waited.status

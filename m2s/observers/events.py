@@ -11,6 +11,7 @@ from m2s.domain.happenings import BLOCKED, FAILED, RESOLVED, SKIPPED, STANDING
 from m2s.domain.notes import Note
 from m2s.engine import skips
 from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.engine.proving import Proof
 from m2s.plan.changes import Blocked, Create, Delete, Update
 from m2s.plan.plan import models_of
 from m2s.targets.kubernetes.events import Event, Events
@@ -61,6 +62,12 @@ class Notices:
         self._record(*due)
         self._standing = told | dict.fromkeys(due, now)
 
+    def proven(self, proof: Proof) -> None:
+        """Record an Event for what was found of a deployment that was followed."""
+        live, failed = proof.live, proof.found.result == "failed"
+        why = "TakenBack" if proof.gave_way else _FOUND[proof.found.result]
+        self._record(Event(live.key, live.uid, why, proof.said, failed))
+
     def _record(self, *events: Event) -> None:
         if self._events:
             for event in events:
@@ -69,6 +76,9 @@ class Notices:
 
 def _is_told(outcome: Outcome) -> bool:
     return outcome.status in _TOLD and not outcome.message.startswith(NOT_ATTEMPTED)
+
+
+_FOUND = {"verified": "Verified", "unverified": "RolledOut", "failed": "NotServing"}
 
 
 def _event(outcome: Outcome) -> Event:

@@ -21,8 +21,10 @@ from prometheus_client.registry import Collector
 from m2s.base.labels import SELECTOR
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.serving import Serving
+from m2s.domain.verification import RESULTS
 from m2s.engine import skips
 from m2s.engine.execute import NOT_ATTEMPTED, Status
+from m2s.engine.proving import Proof
 from m2s.engine.status import serving_of
 from m2s.plan.changes import Action, Blocked, Create, Delete, Update
 from m2s.plan.plan import models_of
@@ -73,6 +75,14 @@ class Metrics:
             ["action", "status"],
             registry=registry,
         )
+        self._found = Counter(
+            "m2s_verifications",
+            "Deployments that were followed until they served or failed, by result.",
+            ["result"],
+            registry=registry,
+        )
+        for result in RESULTS:
+            self._found.labels(result)
         self._state = _State(leading, deliveries, seen)
         registry.register(self._state)
         ProcessCollector(registry=registry)
@@ -90,6 +100,10 @@ class Metrics:
                 word = outcome.change.action.word
                 self._changes.labels(word, outcome.status.value).inc()
         self._state.note(report)
+
+    def proven(self, proof: Proof) -> None:
+        """Count what was found of a deployment that was followed."""
+        self._found.labels(proof.found.result).inc()
 
 
 class _State(Collector):

@@ -80,7 +80,7 @@ _SYNC = _on("plan apply prune watch")
 _APPLY = _on("apply rollback")
 _WRITE = _on("apply prune watch")
 _WATCH = _on("watch")
-_FOLLOW = _on("apply")
+_FOLLOW = _on("apply watch")
 _WATCH_TOO = _on("check watch")
 _ASK = _on("verify retry")
 _CLUSTER = _SYNC | _ASK | _on("rollback status pause resume history")
@@ -302,7 +302,7 @@ _ROWS: tuple[Option, ...] = (
     Option(
         name="timeout", parse=read.duration, default=600.0, metavar="DURATION",
         help="How long a roll-out is waited for", shown="10m", group="Output",
-        commands=_APPLY,
+        commands=_APPLY | _WATCH,
     ),
     Option(
         name="verify", parse=read.flag, default=False, rare=True,

@@ -12,6 +12,7 @@ from m2s.base.threads import brief
 from m2s.desired import Memo
 from m2s.engine import reconcile
 from m2s.engine.execute import Outcome, Status, execute
+from m2s.engine.proving import Prover
 from m2s.plan.plan import Plan
 from m2s.settings.groups import Settings
 from m2s.sources.source import Registry, TemplateSource
@@ -117,7 +118,7 @@ class Pass:
 
     def _execute(self, plan: Plan, *, delete: bool) -> tuple[Outcome, ...]:
         registry, settings, templates = self.edges.registry, self.settings, self.edges.templates
-        return execute(
+        outcomes = execute(
             plan,
             self.edges.cluster,
             delete=delete,
@@ -126,6 +127,8 @@ class Pass:
             report=lambda _: self.beat(),
             gate=self.gate,
         )
+        Prover(registry, self.edges.cluster, settings, self.gate).forgive(outcomes)
+        return outcomes
 
 
 def _verdict(refusal: str, outcomes: Sequence[Outcome]) -> tuple[Result, str]:

@@ -2,6 +2,7 @@
 
 import threading
 
+from m2s.base.labels import FAILED
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
 from m2s.objects import diff
@@ -96,4 +97,5 @@ def merged(taken: frozenset[str], why: str) -> str:
 
 
 def _identity(live: LiveDeployment, ignore: tuple[str, ...]) -> str:
-    return digest([live.deleting, diff.dropped(comparable(live.body), ignore)])
+    failed = live.annotations.get(FAILED)  # which m2s retry takes away
+    return digest([live.deleting, failed, diff.dropped(comparable(live.body), ignore)])

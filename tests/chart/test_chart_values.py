@@ -20,8 +20,7 @@ NOT_IN_CONFIG = {
     "stage", "alias", "split", "namespace", "tracking-uri", "model", "model-uri-map",
     "interval", "policy", "prune-after", "max-delete", "ignore", "preflight", "log-format",
     "listen", "leader-elect", "lease-name", "webhook-secret-file", "kubeconfig", "context",
-    "target", "prune", "wait", "timeout", "workspace", "platforms",
-    "verify", "rollback-on-failure",
+    "target", "prune", "wait", "workspace", "platforms",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.base import strictyaml
-from m2s.base.labels import MANAGED_BY, OWNER
+from m2s.base.labels import FAILED, MANAGED_BY, OWNER, VERIFIED
 from m2s.domain.manifests import identified
 from m2s.domain.serving import State
 from m2s.domain.versions import Key, MlModel, ModelVersion
@@ -24,6 +24,7 @@ from m2s.plan.changes import Blocked, Create, Delete, Unchanged, Update
 from m2s.platforms import catalogue
 from m2s.platforms.bare import Bare
 from m2s.platforms.catalogue import Row
+from m2s.platforms.common import asking
 from m2s.platforms.platform import Platform
 from m2s.platforms.problem import Problem
 from m2s.settings.build import build
@@ -187,6 +188,33 @@ def test_what_it_is_stored_as_comes_to_the_same_again(platform: Platform, exampl
             assert each["metadata"]["labels"][OWNER] == change.manifest.owner
             assert each["apiVersion"] == catalogue.resource(each["kind"]).api_version
         platform.seen(primary, ())  # of a run that was stopped
+
+
+def test_what_became_of_it_is_noted_and_changes_nothing(
+    cluster: Cluster, platform: Platform, example: Example
+) -> None:
+    if isinstance(cluster, FolderCluster):
+        pytest.skip("nothing serves in a folder")
+    registry, kind = FakeRegistry(), platform.resource.kind
+    registry.add("iris", example.deploy)
+    execute(make_plan(registry, cluster, STAGED), cluster)
+    for marks in ({VERIFIED: "[1]", FAILED: "[2]"}, {FAILED: None}, {VERIFIED: "[3]"}):
+        (live,) = cluster.list([kind])
+        cluster.mark(live, marks)
+        (noted,) = cluster.list([kind])
+        found = {name: noted.annotations.get(name) for name in (VERIFIED, FAILED)}
+        assert {name: found[name] for name in marks} == marks
+        (change,) = make_plan(registry, cluster, STAGED).changes
+        assert isinstance(change, Unchanged)
+
+
+def test_it_says_where_it_answers_or_that_it_does_not(platform: Platform, example: Example) -> None:
+    body = yaml.safe_load(example.deploy)
+    body.setdefault("metadata", {})["name"] = "iris"
+    with contextlib.suppress(Problem):
+        found = platform.ask(body)
+        assert found.service.startswith("iris")
+        assert asking.ready(found).path.startswith("/")
 
 
 def test_what_left_is_removed_beside_what_stays(
