@@ -20,7 +20,7 @@ from m2s.domain.notes import Note
 from m2s.domain.versions import Offers
 from m2s.engine import live_tags, ordering, reconcile
 from m2s.engine.execute import Interrupted, Outcome, SecondLook, execute, wait
-from m2s.engine.proving import Prover
+from m2s.engine.proving import Prover, prove
 from m2s.output import document, explain_view, markdown, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action
@@ -140,8 +140,7 @@ def carry_out(
     The ``prover`` proves what is followed. With ``write_back`` MLflow is told what is live then.
     A ``note`` becomes Events.
     """
-    follows = prover is not None and chosen.follows
-    if chosen.wait or follows:
+    if chosen.wait or (prover and chosen.follows):
         cluster.check_rollout_access()
     actions = [Action.CREATE, Action.UPDATE] if write else []
     actions += [Action.DELETE] if chosen.prune else []
@@ -165,15 +164,26 @@ def carry_out(
         raise
     if note:
         _report(note, outcomes, chosen)
-    if prover:
-        prover.forgive(outcomes)
-    written = outcomes
-    if chosen.wait or follows:
-        outcomes = _waited(cluster, outcomes, chosen)
+    outcomes = _followed(outcomes, cluster, chosen, prover)
     code = _finish(made, outcomes, output)
     if write_back:
         _write_back(made, cluster, chosen)
     return code
+
+
+def _followed(
+    outcomes: tuple[Outcome, ...], cluster: Cluster, chosen: Settings, prover: Prover | None
+) -> tuple[Outcome, ...]:
+    """Wait for what was written, where the settings say so, and have it proven."""
+    if prover:
+        prover.forgive(outcomes)
+    if not chosen.wait and not (prover and chosen.follows):
+        return outcomes
+    waited = _waited(cluster, outcomes, chosen)
+    if not prover or not chosen.follows:
+        return waited
+    with tables.progress("Asking", sum(bool(one.applied) for one in outcomes)) as step:
+        return prove(prover, outcomes, waited, step)
 
 
 def _waited(

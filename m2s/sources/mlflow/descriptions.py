@@ -173,7 +173,8 @@ def _known_of(kept: Mapping[str, Any]) -> Recalled:
 
 
 def _mlmodel_of(kept: Mapping[str, Any]) -> MlModel:
-    return MlModel(**{k: tuple(v) if isinstance(v, list) else v for k, v in {**kept}.items()})
+    values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()}
+    return MlModel(**values)
 
 
 def _is_fit(known: Recalled) -> bool:
