@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from m2s.base.errors import UsageError
+
 Callback = Callable[..., None]
 
 _RARE = frozenset({"webhook_secret"})
@@ -50,6 +52,8 @@ class Late(TyperCommand):
         self._whole = "--help-all" in args
         if self._whole:
             args = ["--help" if arg == "--help-all" else arg for arg in args]
+        if not extra.get("resilient_parsing"):
+            _raise_if_repeated(self.params, args)
         return super().make_context(info_name, args, parent, **extra)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -71,6 +75,27 @@ class Late(TyperCommand):
         if hidden:
             formatter.write_paragraph()
             formatter.write_text(f"{hidden} more options, rarely needed: --help-all")
+
+
+def _raise_if_repeated(params: Iterable[Any], args: Iterable[str]) -> None:
+    """Refuse an option that takes one value and is given twice: the last one would win unseen."""
+    single = {
+        flag: param.opts[0]
+        for param in params
+        if param.param_type_name == "option" and not (param.multiple or param.is_flag)
+        for flag in param.opts
+    }
+    given: dict[str, str] = {}
+    rest = iter(args)
+    for arg in rest:
+        if arg == "--":
+            return
+        flag, attached, value = arg.partition("=")
+        if name := single.get(flag):
+            value = value if attached else next(rest, "")
+            if name in given:
+                raise UsageError(f"{name} is given twice: {given[name]} and {value}; give it once")
+            given[name] = value
 
 
 def _write(formatter: Any, groups: Iterable[tuple[str, list[tuple[str, str]]]]) -> None:
