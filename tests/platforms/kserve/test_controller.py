@@ -180,6 +180,17 @@ def test_orders_and_records_replace_no_pod(space: Namespace) -> None:
     space.await_serving("iris-staging")
 
 
+def test_what_is_in_sync_needs_no_dry_run(
+    space: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What KServe's webhook adds is nobody's, and no reason to ask."""
+    space.registry.add("iris", described())
+    space.apply()
+    space.await_serving("iris-staging")
+    monkeypatch.setattr(space.cluster, "preview", pytest.fail)
+    space.assert_in_sync()
+
+
 def test_a_scale_replaces_no_pod_and_is_waited_for(space: Namespace) -> None:
     space.registry.add("iris", described(predictor={"model": _MODEL, "minReplicas": 1}))
     space.apply()
@@ -350,6 +361,8 @@ def test_a_day_by_commands(space: Namespace, sqlite_registry: str) -> None:
     assert "iris-staging" in shown
     for argv in ((), ("--unpin",)):
         run("rollback", *where, "--yes", *argv, "InferenceService/iris-staging")
+    for order in ("pause", "resume"):
+        run(order, *where, "--yes", "InferenceService/iris-staging")
     assert space.revisions() == there  # a template that was there before is the same again
     apply()
     assert space.revisions() == there
