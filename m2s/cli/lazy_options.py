@@ -53,7 +53,7 @@ class Late(TyperCommand):
         if self._whole:
             args = ["--help" if arg == "--help-all" else arg for arg in args]
         if not extra.get("resilient_parsing"):
-            _raise_if_repeated(self.params, args)
+            _raise_if_repeated(args)
         return super().make_context(info_name, args, parent, **extra)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -77,25 +77,21 @@ class Late(TyperCommand):
             formatter.write_text(f"{hidden} more options, rarely needed: --help-all")
 
 
-def _raise_if_repeated(params: Iterable[Any], args: Iterable[str]) -> None:
-    """Refuse an option that takes one value and is given twice: the last one would win unseen."""
-    single = {
-        flag: param.opts[0]
-        for param in params
-        if param.param_type_name == "option" and not (param.multiple or param.is_flag)
-        for flag in param.opts
-    }
-    given: dict[str, str] = {}
+_ONCE = ("-n", "--namespace")
+
+
+def _raise_if_repeated(args: Iterable[str]) -> None:
+    """Refuse a second namespace: the last one would win, and the first be forgotten unseen."""
+    given: list[str] = []
     rest = iter(args)
     for arg in rest:
+        flag, attached, value = arg.partition("=")
         if arg == "--":
             return
-        flag, attached, value = arg.partition("=")
-        if name := single.get(flag):
-            value = value if attached else next(rest, "")
-            if name in given:
-                raise UsageError(f"{name} is given twice: {given[name]} and {value}; give it once")
-            given[name] = value
+        if flag in _ONCE:
+            given.append(value if attached else next(rest, ""))
+    if len(given) > 1:
+        raise UsageError(f"--namespace is given twice: {given[0]} and {given[1]}; give it once")
 
 
 def _write(formatter: Any, groups: Iterable[tuple[str, list[tuple[str, str]]]]) -> None:

@@ -18,7 +18,7 @@ from tests.servers.faults import kubernetes_status
 
 NEXT = "; run `m2s check` to see what works"
 COMMANDS = {"plan", "apply", "prune", "rollback", "status", "watch"}
-OPTIONAL = {"Events", "--leader-elect", "--wait", "preflight"}
+OPTIONAL = {"Events", "status: why", "--leader-elect", "--wait", "preflight"}
 ALIAS = ("--alias", "checked")
 
 
@@ -162,7 +162,9 @@ def test_the_charts_role_is_all_that_its_m2s_needs(
     kubeconfig = str(sides.server.kubeconfig(account))
     result = m2s("check", *config, "--kubeconfig", kubeconfig, "-o", "json")
     assert result.code == 0, result
-    assert broken(result.document) == {"--wait"} | (set() if preflight else {"preflight"})
+    assert broken(result.document) == {"--wait", "status: why"} | (
+        set() if preflight else {"preflight"}
+    )
 
 
 def test_each_side_is_tried_whatever_the_other_one_does(

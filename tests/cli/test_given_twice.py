@@ -1,4 +1,4 @@
-"""An option that takes one value is given once."""
+"""A namespace is given once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tests.kits.support import m2s
 
 
 @pytest.mark.parametrize(
-    "argv", [("-n", "a", "-n", "b"), ("-n", "a", "--namespace=b"), ("--owner", "a", "--owner", "b")]
+    "argv", [("-n", "a", "-n", "b"), ("-n", "a", "--namespace=b"), ("--namespace", "a", "-n", "b")]
 )
-def test_an_option_given_twice_is_an_error(argv: tuple[str, ...]) -> None:
+def test_a_namespace_given_twice_is_an_error(argv: tuple[str, ...]) -> None:
     result = m2s("plan", "--stage", "Staging", *argv)
     assert result.code == 64
     assert result.error.endswith(" is given twice: a and b; give it once")
