@@ -14,7 +14,7 @@ ONE = "it must be one SeldonDeployment"
 
 FILES: dict[str, tuple[str | bytes, int | None, str]] = {
     "two documents": (f"{GOOD}---\n{GOOD}", GOOD.count("\n") + 2, f"2 documents; {ONE}"),
-    "another kind": ("kind: Deployment\napiVersion: apps/v1\n", 1, "kind is 'Deployment'"),
+    "another kind": ("kind: StatefulSet\napiVersion: apps/v1\n", 1, "kind is 'StatefulSet'"),
     "no kind": ("a: 1\n", 1, "kind is None"),
     "a Kubernetes List": ("kind: List\napiVersion: v1\nitems: []\n", 1, "kind is 'List'"),
     "a list": (f"# one\n- {seldon()}\n", 2, f"a list; {ONE}"),
