@@ -21,7 +21,7 @@ from m2s.sources.mlflow.artifacts import Store
 from m2s.sources.mlflow.cache import Cache
 from m2s.sources.mlflow.locations import model_folder, run_root
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Of what is kept; another one is another key."""
 
 
