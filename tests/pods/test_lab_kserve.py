@@ -1,0 +1,78 @@
+"""m2s and the real KServe on a cluster whose pods run: what they deploy together answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.kits.support import Models, m2s
+from tests.pods.lab import Lab
+from tests.pods.models import log_models
+
+Json = dict[str, Any]
+_NAME = "fare"
+_FETCH = ("--fetch-image", "registry.example.com/m2s:latest")
+_SERVE = "exec mlflow models serve -m /mnt/models --env-manager local -h 0.0.0.0 -p 8080"
+
+
+@pytest.fixture(scope="module")
+def kserve_lab(lab: Lab) -> Lab:
+    """The lab, with KServe on it and m2s as its storage initializer for a registry's models."""
+    lab.start_kserve()
+    container: Json = {"name": "storage-initializer", "image": "registry.example.com/m2s:latest"}
+    container["command"] = ["m2s", "fetch"]
+    container["env"] = [{"name": "MLFLOW_TRACKING_URI", "value": lab.mlflow}]
+    spec = {
+        "container": container,
+        "supportedUriFormats": [{"prefix": "mlflow-artifacts:/"}, {"prefix": "models:/"}],
+        "workloadType": "initContainer",
+        "supportsMultiModelDownload": False,
+    }
+    body = {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "ClusterStorageContainer",
+        "metadata": {"name": "m2s-models"},
+        "spec": spec,
+    }
+    path = "/apis/serving.kserve.io/v1alpha1/clusterstoragecontainers"
+    lab.server.call("POST", path, body)
+    return lab
+
+
+def test_an_inference_service_serves_a_model_that_only_mlflow_hands_out(kserve_lab: Lab) -> None:
+    lab, namespace = kserve_lab, kserve_lab.namespace()
+    (model,) = log_models(lab.mlflow, _NAME, [4.0], deploy=_description())
+    Models(lab.mlflow, Path("unused")).alias(model.name, "kserve", model.version)
+    where = ("--alias", "kserve", "--tracking-uri", lab.mlflow)
+    cluster = ("--kubeconfig", str(lab.kubeconfig(namespace)))
+
+    applied = m2s("apply", *where, *cluster, *_FETCH, "--wait", "--timeout", "600")
+
+    assert applied.code == 0, (applied, lab.logs(namespace))
+    name = f"{_NAME}-kserve-predictor"
+    service = f"/api/v1/namespaces/{namespace}/services/{name}"
+    port = lab.server.call("GET", service)["spec"]["ports"][0]["port"]
+    answer = lab.ask(namespace, f"{name}:{port}", "invocations", model.example)
+    assert answer == {"predictions": model.predicted}
+
+
+def _description() -> str:
+    """Return an InferenceService with MLflow's server as its container."""
+    container = {
+        "name": "kserve-container",
+        "image": "python:3.11-slim",
+        "command": ["sh", "-euc", _SERVE],
+        "env": [{"name": "STORAGE_URI", "value": ""}],
+        "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+        "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
+    }
+    predictor = {"terminationGracePeriodSeconds": 2, "containers": [container]}
+    body = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "spec": {"predictor": predictor},
+    }
+    return yaml.safe_dump(body)
