@@ -10,11 +10,12 @@ INSTALLED := .venv/.installed
 PYTEST_ARGS ?= -m 'not slow'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all test-serving bench soak check format completions docs constraints locks helm_deploy helm_delete clean
+.PHONY: help demo demo-serving test test-quick test-all test-serving bench soak check format completions docs constraints locks helm_deploy helm_delete clean
 
 # What there is.
 help:
 	@echo 'make demo         m2s from end to end on this machine, without a cluster'
+	@echo 'make demo-serving the same with models that answer and one that cannot, on Linux'
 	@echo 'make test         the tests, on a real MLflow server and a real Kubernetes API server'
 	@echo 'make test-quick   those that need no server and no registry, in seconds; ARGS=tests/test_x.py for some'
 	@echo 'make test-all     the slow ones too, as CI does'
@@ -43,6 +44,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 # The product, shown: a registry and a cluster made up in a folder.
 demo: $(INSTALLED)
 	@$(BIN)/m2s demo
+
+# The same with models that answer, from pods that run: Linux, and minutes. Elsewhere the demo above.
+demo-serving: $(INSTALLED)
+	@$(BIN)/python -m tests.pods.demo
 
 # The tests. The API server, helm and azurite are found, fetched or built first, where that can be
 # watched: it takes minutes, once. Without them the tests that need them are skipped, loudly;

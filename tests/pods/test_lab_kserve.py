@@ -49,9 +49,10 @@ def test_an_inference_service_serves_a_model_that_only_mlflow_hands_out(kserve_l
     where = ("--alias", "kserve", "--tracking-uri", lab.mlflow)
     cluster = ("--kubeconfig", str(lab.kubeconfig(namespace)))
 
-    applied = m2s("apply", *where, *cluster, *_FETCH, "--wait", "--timeout", "600")
+    applied = m2s("apply", *where, *cluster, *_FETCH, "--verify", "--timeout", "600")
 
     assert applied.code == 0, (applied, lab.logs(namespace))
+    assert "verified: HTTP 200" in applied.out
     name = f"{_NAME}-kserve-predictor"
     service = f"/api/v1/namespaces/{namespace}/services/{name}"
     port = lab.server.call("GET", service)["spec"]["ports"][0]["port"]

@@ -16,7 +16,7 @@ from tests.pods.polling import polling
 Json = dict[str, Any]
 _SECRET = "mlflow-access"
 _FETCH = ("--fetch-image", "registry.example.com/m2s:latest")
-_WAIT = ("--wait", "--timeout", "600")
+_WAIT = ("--verify", "--timeout", "600")
 
 
 class Team:
@@ -64,6 +64,7 @@ def test_a_promoted_version_answers_and_the_next_takes_over_without_a_gap(
     applied = team("apply", *_WAIT)
 
     assert applied.code == 0, (applied, lab.logs(team.namespace))
+    assert "verified: HTTP 200" in applied.out
     assert team.answer(first) == {"predictions": first.predicted}
     assert _actions(team) == ["unchanged"]
 
@@ -79,6 +80,28 @@ def test_a_promoted_version_answers_and_the_next_takes_over_without_a_gap(
 
     assert polled.failures == []
     assert _actions(team) == ["unchanged"]
+
+
+def test_a_version_that_cannot_be_installed_gives_way_and_no_request_is_lost(
+    lab: Lab, versions: tuple[Logged, Logged]
+) -> None:
+    first, _ = versions
+    (broken,) = log_models(lab.mlflow, "price", [9.0], requires="a-package-that-nobody-has==1.0")
+    team = Team(lab, "careful")
+    team.promote(first)
+    assert team("apply", *_WAIT).code == 0
+    team.promote(broken)
+
+    with polling(lambda: team.answer(first)) as polled:
+        applied = team("apply", "--verify", "--rollback-on-failure", "--timeout", "60")
+
+    assert applied.code == 1, applied
+    assert polled.failures == []
+    assert {json.dumps(one) for one in polled.answers} == {
+        json.dumps({"predictions": first.predicted})
+    }
+    planned = team("plan")
+    assert f"v{broken.version} did not roll out" in " ".join(planned.out.split()), planned
 
 
 def _actions(team: Team) -> list[str]:

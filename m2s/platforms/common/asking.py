@@ -15,8 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from m2s.domain.asking import Asking, Example, Question
+from m2s.platforms.common.pods import at, mappings
 from m2s.platforms.problem import Problem
 
+_MODEL_NAME = "MLSERVER_MODEL_NAME"
 _READY = {"mlflow": "/ping", "seldon": "/ready"}
 _COLUMNS = {
     "boolean": "BOOL", "integer": "INT32", "long": "INT64", "float": "FP32", "double": "FP64",
@@ -39,6 +41,28 @@ def ready(asking: Asking) -> Question:
     """Return the request that says only whether a server is there."""
     path = _READY.get(asking.protocol) or f"/v2/models/{quote(asking.model, safe='')}/ready"
     return Question(asking.service, asking.port, path)
+
+
+def by_probe(container: Mapping[str, Any], service: str, port: int) -> Asking:
+    """Return how a container is asked, by where its readiness probe asks.
+
+    ``/ping`` is MLflow's scoring server's, ``/v2/…`` MLServer's, which has the model under the
+    name in ``MLSERVER_MODEL_NAME``.
+
+    Raises:
+        Problem: its probe tells neither.
+    """
+    path = at(container, "readinessProbe.httpGet.path")
+    if path == "/ping":
+        return Asking(service=service, port=port, protocol="mlflow")
+    names = (one for one in mappings(container, "env.*") if one.get("name") == _MODEL_NAME)
+    model = next((one.get("value") for one in names), None)
+    if isinstance(path, str) and path.startswith("/v2/") and isinstance(model, str) and model:
+        return Asking(service=service, port=port, protocol="v2", model=model)
+    raise Problem(
+        "m2s does not know the protocol of its server: a readiness probe at /ping says MLflow's, "
+        f"one below /v2/ and the variable {_MODEL_NAME} say V2"
+    )
 
 
 def question(asking: Asking, example: Example) -> Question:

@@ -129,7 +129,9 @@ def _last(container: Body) -> str:
 
 
 def _exit(ended: Body) -> str:
-    said = f": {ended['message']}" if ended.get("message") else ""
+    """Return how a container ended, and its last line: the message may be the end of its log."""
+    lines = str(ended.get("message") or "").strip().splitlines()
+    said = f": {lines[-1].strip()}" if lines else ""
     return f"{ended.get('reason') or 'ended'}, exit code {ended.get('exitCode')}{said}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from m2s.base.names import MODEL_URI
 from m2s.base.strictyaml import Document
+from m2s.domain.asking import Asking
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import SERVICES, Resource
 from m2s.domain.rollout import Rollout
@@ -133,3 +134,6 @@ class Deployment(Platform):
 
     def state(self, body: Body) -> State:
         return rollout.state(body)
+
+    def ask(self, live: Body) -> Asking:
+        return service.asked(live)

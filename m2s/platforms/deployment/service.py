@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from m2s.base.labels import MANAGED_BY, MARKS, OWNER
+from m2s.domain.asking import Asking
 from m2s.domain.resource import SERVICES
 from m2s.objects.body import Body
+from m2s.platforms.common import asking
 from m2s.platforms.common.bundles import companion
 from m2s.platforms.common.pods import at, mappings, text
 from m2s.platforms.deployment.containers import first, port
 from m2s.platforms.deployment.description import SERVICE
+from m2s.platforms.problem import Problem
 
 _LABEL = f"{MARKS}deployment"
 _GIVEN_OUT = frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
@@ -77,6 +80,14 @@ def _is_given_out(field: str, value: Any) -> bool:
     return field in _GIVEN_OUT and value not in ("None", ["None"])
 
 
+def asked(body: Body) -> Asking:
+    """Return where the server answers; Problem: no Service is there, or its protocol is unknown."""
+    number = _port(body)
+    if number is None:
+        raise Problem("its Service is not there: m2s apply writes it")
+    return asking.by_probe(first(body), text(body, "metadata.name"), number)
+
+
 def endpoint(body: Body) -> str:
     """Return the URL for use inside the cluster, "" where no Service is there.
 
@@ -84,8 +95,13 @@ def endpoint(body: Body) -> str:
     MLflow's and SageMaker's do.
     """
     name, namespace = text(body, "metadata.name"), text(body, "metadata.namespace")
-    number = next((one.get("port") for one in mappings(body, f"{SERVICE}.spec.ports.*")), None)
-    if not (name and namespace and isinstance(number, int)):
+    number = _port(body)
+    if not (name and namespace and number is not None):
         return ""
     probed = at(first(body), "readinessProbe.httpGet.path")
     return f"http://{name}.{namespace}.svc:{number}{'/invocations' if probed == '/ping' else ''}"
+
+
+def _port(body: Body) -> int | None:
+    number = next((one.get("port") for one in mappings(body, f"{SERVICE}.spec.ports.*")), None)
+    return number if isinstance(number, int) else None

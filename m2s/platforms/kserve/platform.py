@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from m2s.base.strictyaml import Document
+from m2s.domain.asking import Asking
 from m2s.domain.manifests import Manifest
 from m2s.domain.resource import CONFIG_MAPS, Resource
 from m2s.domain.rollout import Rollout
@@ -19,6 +20,7 @@ from m2s.platforms.common.pods import Named, PodSpec
 from m2s.platforms.common.reader import Reader
 from m2s.platforms.findings import Facts, Needs
 from m2s.platforms.kserve import (
+    asked,
     bundle,
     description,
     places,
@@ -132,3 +134,6 @@ class KServe(Platform):
 
     def state(self, body: Body) -> State:
         return rollout.state(body)
+
+    def ask(self, live: Body) -> Asking:
+        return asked.asked(live)

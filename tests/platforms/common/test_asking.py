@@ -149,3 +149,26 @@ def test_any_table_is_valid_json_or_refused(kinds: list[str], count: int, data: 
             sent = asked(protocol, example)
             sizes = sent.get("inputs") or sent["data"]["ndarray"]
             assert len(sizes) == (len(kinds) if protocol == "v2" else count)
+
+
+@pytest.mark.parametrize(
+    ("probe", "environment", "wanted"),
+    [
+        ("/ping", [], ("mlflow", "")),
+        ("/v2/health/ready", [{"name": "MLSERVER_MODEL_NAME", "value": "iris"}], ("v2", "iris")),
+        ("/v2/health/ready", [], None),
+        ("/readyz", [{"name": "MLSERVER_MODEL_NAME", "value": "iris"}], None),
+        (None, [], None),
+    ],
+)
+def test_a_readiness_probe_tells_the_protocol_or_it_is_unknown(
+    probe: str | None, environment: list[dict[str, str]], wanted: tuple[str, str] | None
+) -> None:
+    container = {"env": environment, "readinessProbe": {"httpGet": {"path": probe}}}
+    if wanted is None:
+        with pytest.raises(Problem, match="/ping"):
+            asking.by_probe(container, "iris", 80)
+    else:
+        found = asking.by_probe(container, "iris", 80)
+        assert (found.protocol, found.model) == wanted
+        assert (found.service, found.port) == ("iris", 80)

@@ -398,10 +398,14 @@ def in_state(**state: Any) -> dict[str, Any]:
             in_state(terminated={**KILLED, "exitCode": 1, "reason": "Error"}),
             "container classifier: Error, exit code 1",
         ),
+        (
+            in_state(terminated={"exitCode": 1, "message": "Collecting a\nERROR: no package a\n"}),
+            "container classifier: ended, exit code 1: ERROR: no package a",
+        ),
         (in_state(running={}), "container classifier runs and is not ready"),
         ({"reason": "Evicted", "message": "low on memory"}, "Evicted: low on memory"),
     ],
-    ids=["unschedulable", "crashing", "no-image", "ended", "not-ready", "evicted"],
+    ids=["unschedulable", "crashing", "no-image", "ended", "last-line", "not-ready", "evicted"],
 )
 def test_what_keeps_a_pod_from_running_is_told(
     cluster: KubernetesCluster, operator: Operator, status: Mapping[str, Any], said: str
