@@ -187,7 +187,8 @@ def _of_a_cluster(settings: Settings) -> Iterator[Need]:
     rollouts = _rights(["deployments.apps"], "list")
     yield Need("--wait", rollouts, settings.wait, "apply and rollback ask for it")
     asks = _rights(["services/proxy"], "get", "create")
-    yield Need("verify", asks, needed=False, without="only from inside the cluster")
+    if settings.verify:
+        yield Need("--verify", asks, needed=False, without="only from inside the cluster")
     looks = _rights(["secrets", "serviceaccounts"], "get")
     yield Need("preflight", looks, needed=False, without="plans say what was not checked")
 
