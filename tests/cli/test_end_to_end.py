@@ -91,6 +91,8 @@ def test_structured_output_is_one_document(on_folder: Any, output: str) -> None:
     assert planned["summary"]["create"] == 1
     assert planned["changes"][0]["model"] == "größe & co {x}"
     applied = PARSERS[output](on_folder("apply", "-o", output).out)
+    for change in planned["changes"]:
+        del change["object"]  # of a plan alone
     assert applied["plan"]["changes"] == planned["changes"]
     assert [outcome["status"] for outcome in applied["outcomes"]] == ["created"]
     assert applied["format_version"] == planned["format_version"]

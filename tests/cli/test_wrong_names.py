@@ -67,7 +67,7 @@ def test_and_for_a_cluster(
 
 
 def test_a_namespace_like_it_is_named(on_cluster: World, namespace: str) -> None:
-    said = on_cluster("plan", "-n", f"{namespace}x")
+    said = on_cluster.at(f"{namespace}x")("plan")
     assert (said.code, said.error.endswith(f"; did you mean {namespace}?")) == (1, True)
 
 

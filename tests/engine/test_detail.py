@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.kits.support import description, m2s
 from tests.kits.worlds import World
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT
+from tests.servers.process import wait_for
 
 
 def a_pass(world: World) -> str:
@@ -40,9 +42,12 @@ def night(on_cluster: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     models = on_cluster.models
     models.add("iris", description("iris"))
     assert a_pass(on_cluster) == "success"
+    told = int(time.time())
     models.add("iris", "kind: Pod", stage=None)
     models.move("iris", 2, "Staging")
     models.add("tea", None, source=tmp_path.as_uri())
+    # An Event's time is in seconds: what is told within one has no order.
+    wait_for(lambda: int(time.time()) > told, "the next second")
     assert a_pass(on_cluster) == "failed"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     return on_cluster
@@ -70,7 +75,7 @@ def test_status_of_one_tells_conditions_events_and_what_a_roll_out_waits_for(nig
     }  # fmt: skip
     operator(night, "iris", state="Creating", conditions=[condition])
     out = show(night, "iris").out
-    facts = dict(line.split(maxsplit=1) for line in out.splitlines()[2:8])
+    facts = dict(line.split(maxsplit=1) for line in out.splitlines()[2:9])
     assert facts["Serves"] == "iris v1"
     assert facts["Wanted"] == "v2"
     assert facts["Why"].startswith("blocked: deploy.yaml of run")

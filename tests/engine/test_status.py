@@ -26,10 +26,11 @@ from tests.kits.worlds import World
 
 NULLABLE = (str, type(None))
 DEPLOYMENT = {
-    "name": str, "namespace": str, "owner": str, "selector": NULLABLE, "model": NULLABLE,
+    "name": str, "platform": str, "namespace": str, "owner": str, "selector": NULLABLE,
+    "model": NULLABLE,
     "version": NULLABLE, "models": list, "state": NULLABLE, "message": str, "since": NULLABLE,
     "endpoint": NULLABLE, "pinned": NULLABLE, "paused": bool, "history": list,
-    "deleting": NULLABLE, "trouble": (dict, type(None)),
+    "deleting": NULLABLE, "orders": list, "trouble": (dict, type(None)),
 }  # fmt: skip
 ENTRY = {
     "model": NULLABLE, "version": NULLABLE, "models": list, "since": NULLABLE, "revision": str,

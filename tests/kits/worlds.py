@@ -117,6 +117,11 @@ class World:
         """Run a command in this process, with the flags."""
         return m2s(command, *self.flags, *argv)
 
+    def at(self, namespace: str) -> World:
+        """Return this world, asked about another namespace."""
+        before, after = self.flags[: (at := self.flags.index("-n"))], self.flags[at + 2 :]
+        return World(self.models, self.objects, (*before, "-n", namespace, *after))
+
     def plan(self, *argv: str) -> dict[str, dict[str, Any]]:
         """Return the planned changes by the object's name."""
         result = self("plan", "-o", "json", *argv)

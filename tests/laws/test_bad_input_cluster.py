@@ -35,7 +35,7 @@ def assert_refused(result: Result, *words: str, code: int = 1) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_namespace_that_does_not_exist(deployed: World, command: tuple[str, ...]) -> None:
-    result = deployed(*command, "-n", "nowhere")
+    result = deployed.at("nowhere")(*command)
     assert_refused(result, "namespace nowhere does not exist", "--namespace")
 
 
