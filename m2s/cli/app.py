@@ -247,11 +247,14 @@ def watch(
     raise typer.Exit(run(flags, config, webhook_secret, once=once))
 
 
+Which = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")]
+
+
 @app.command(cls=Late)
 @with_settings("rollback")
 def rollback(
     flags: dict[str, Any],
-    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
+    deployment: Which,
     to: Annotated[
         str | None, _own("Which version (default: the one before).", "--to", metavar="VERSION")
     ] = None,
@@ -272,9 +275,6 @@ def rollback(
     flags |= everything_shown(show_values, output.value)
     how: dict[str, Any] = {"unpin": unpin, "yes": yes, "message": message}
     raise typer.Exit(run(flags, config, output.value, deployment, to, **how))
-
-
-Which = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")]
 
 
 @app.command(cls=Late)
@@ -329,7 +329,7 @@ def history(
 
     Only the cluster is asked, not the registry.
     """
-    from m2s.cli.rollback import history as run
+    from m2s.cli.status import history as run
 
     raise typer.Exit(run(flags, config, output.value, deployment))
 
@@ -338,7 +338,7 @@ def history(
 @with_settings("verify")
 def verify(
     flags: dict[str, Any],
-    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
+    deployment: Which,
     config: Config = None,
     output: Format = Output.TABLE,
 ) -> None:
@@ -355,7 +355,7 @@ def verify(
 @with_settings("retry")
 def retry(
     flags: dict[str, Any],
-    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")],
+    deployment: Which,
     config: Config = None,
 ) -> None:
     """Let the next apply or pass try again what was rolled back."""

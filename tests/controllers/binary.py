@@ -8,7 +8,6 @@ it prints the folder on stdout and its progress on stderr, and exits 1 when ther
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,22 +22,6 @@ HINT = (
 _say = programs.teller("controllers")
 
 
-def find() -> Path | None:
-    """Return the folder with both programs if it is at hand: nothing is built."""
-    return cached if _is_whole(cached := _cache()) else None
-
-
-def provide() -> Path | None:
-    """Return the folder with both programs, building them when needed."""
-    if (found := find()) or not shutil.which("go"):
-        return found
-    return programs.made(_cache(), _build, _is_whole)
-
-
-def _cache() -> Path:
-    return programs.cache("controllers", MODULE, "go.mod", "go.sum")
-
-
 def _is_whole(folder: Path) -> bool:
     return all(os.access(folder / name, os.X_OK) for name in NAMES)
 
@@ -50,6 +33,9 @@ def _build(folder: Path) -> bool:
         for name in NAMES
     )
 
+
+_BUILT = programs.Built("controllers", MODULE, _build, _is_whole)
+find, provide = _BUILT.find, _BUILT.provide
 
 if __name__ == "__main__":
     sys.exit(programs.command(provide, HINT, _say))

@@ -18,6 +18,8 @@ from tests.kits.worlds import World
 from tests.servers import ApiServer
 from tests.servers.apiserver import SELDON_EDIT
 
+BOTH = ("--verify", "--rollback-on-failure")
+
 
 def test_verify_asks_with_the_example_through_the_servers_proxy(asker: Asker) -> None:
     asker.add()
@@ -95,13 +97,12 @@ def test_apply_without_verify_writes_nothing_new(asker: Asker) -> None:
 
 def test_what_does_not_answer_gives_way_and_is_not_tried_again(asker: Asker) -> None:
     asker.add()
-    both = ("--verify", "--rollback-on-failure")
     with asker.operated():
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
         good = asker.live.digest
         asker.refuse()
         asker.add(image="2")
-        failed = asker("apply", *both)
+        failed = asker("apply", *BOTH)
         assert failed.code == 1
         assert "v2 did not answer at" in told(failed)
         assert "v1 is back" in told(failed)
@@ -115,7 +116,7 @@ def test_what_does_not_answer_gives_way_and_is_not_tried_again(asker: Asker) -> 
         asker.accept()
         assert "the next apply or pass tries v2 again" in told(asker("retry", "iris-staging"))
         assert "nothing of it failed" in told(asker("retry", "iris-staging"))
-        last = asker("apply", *both)
+        last = asker("apply", *BOTH)
     assert last.code == 0, last
     assert asker.live.version == "2"
 
@@ -145,14 +146,13 @@ def test_a_description_that_fails_gives_way_to_the_one_before_of_the_same_versio
     asker: Asker,
 ) -> None:
     asker.add()
-    both = ("--verify", "--rollback-on-failure")
     with asker.operated():
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
         good = asker.live.digest
         asker.refuse()
         run = asker.world.models.run_of("iris", 1)
         asker.world.models.client.log_text(run, description(replicas=3), "deploy.yaml")
-        failed = asker("apply", *both, "--no-cache")
+        failed = asker("apply", *BOTH, "--no-cache")
         assert failed.code == 1
         assert "its description before is back" in told(failed)
         assert asker.live.digest == good
@@ -161,15 +161,15 @@ def test_a_description_that_fails_gives_way_to_the_one_before_of_the_same_versio
         )
         asker.accept()
         asker.world.models.client.log_text(run, description(replicas=2), "deploy.yaml")
-        assert asker("apply", *both, "--no-cache").code == 0
+        assert asker("apply", *BOTH, "--no-cache").code == 0
 
 
 def test_a_first_deployment_that_fails_stays(asker: Asker) -> None:
     asker.add()
     asker.refuse()
     with asker.operated():
-        failed = asker("apply", "--verify", "--rollback-on-failure")
-        again = asker("apply", "--verify", "--rollback-on-failure")
+        failed = asker("apply", *BOTH)
+        again = asker("apply", *BOTH)
     assert failed.code == 1
     assert "nothing that served before is on record, so it stays" in told(failed)
     assert asker.live.version == "1"
@@ -179,29 +179,27 @@ def test_a_first_deployment_that_fails_stays(asker: Asker) -> None:
 
 def test_another_promotion_forgives(asker: Asker) -> None:
     asker.add()
-    both = ("--verify", "--rollback-on-failure")
     with asker.operated():
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
         asker.refuse()
         asker.add(image="2")
-        assert asker("apply", *both).code == 1
+        assert asker("apply", *BOTH).code == 1
         asker.world.models.move("iris", 1, "Staging")
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
         assert not verification.failures(asker.live)
         asker.accept()
         asker.world.models.move("iris", 2, "Staging")
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
     assert asker.live.version == "2"
 
 
 def test_a_stage_that_was_set_anew_is_a_new_try(asker: Asker) -> None:
     asker.add()
-    both = ("--verify", "--rollback-on-failure")
     with asker.operated():
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
         asker.refuse()
         asker.add(image="2")
-        assert asker("apply", *both).code == 1
+        assert asker("apply", *BOTH).code == 1
         assert asker.row()["action"] == "blocked"
         asker.world.models.move("iris", 2, "Archived")
         asker.world.models.move("iris", 2, "Staging")
@@ -212,16 +210,15 @@ def test_killed_between_mark_and_way_back_the_next_run_carries_on(
     asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asker.add()
-    both = ("--verify", "--rollback-on-failure")
     with asker.operated():
-        assert asker("apply", *both).code == 0
+        assert asker("apply", *BOTH).code == 0
         asker.refuse()
         asker.add(image="2")
         with monkeypatch.context() as patched:
             patched.setattr(proving.Prover, "settle", _killed)
-            assert asker("apply", *both).code == 1
+            assert asker("apply", *BOTH).code == 1
         assert asker.live.version == "2"
-        assert asker("apply", *both).code == 1
+        assert asker("apply", *BOTH).code == 1
     assert asker.live.version == "1"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 _HEARTBEAT_SECONDS = 30
@@ -43,6 +45,32 @@ def made(
             if not is_whole(target):  # else somebody else was quicker
                 raise
     return target
+
+
+@dataclass(frozen=True)
+class Built:
+    """What is built of the Go module in ``module``, once, and kept in the cache as ``kind``.
+
+    ``build`` makes the folder that it is given, and says whether that worked.
+    """
+
+    kind: str
+    module: Path
+    build: Callable[[Path], bool]
+    is_whole: Callable[[Path], bool]
+
+    def find(self) -> Path | None:
+        """Return the folder if it is at hand: nothing is built."""
+        return cached if self.is_whole(cached := self._cache()) else None
+
+    def provide(self) -> Path | None:
+        """Return the folder, building it when needed; None without Go, or where that failed."""
+        if (found := self.find()) or not shutil.which("go"):
+            return found
+        return made(self._cache(), self.build, self.is_whole)
+
+    def _cache(self) -> Path:
+        return cache(self.kind, self.module, "go.mod", "go.sum")
 
 
 def go_build(module: Path, package: str, target: Path, say: Say) -> bool:

@@ -26,22 +26,6 @@ _PARTS = ("configmap", "crd", "runtimes", "storagecontainers", "webhook")
 _say = programs.teller("kserve")
 
 
-def find() -> Path | None:
-    """Return the folder with the program and its definitions if it is at hand."""
-    return cached if _is_whole(cached := _cache()) else None
-
-
-def provide() -> Path | None:
-    """Return the folder with the program and its definitions, made when needed."""
-    if (found := find()) or not shutil.which("go"):
-        return found
-    return programs.made(_cache(), _build, _is_whole)
-
-
-def _cache() -> Path:
-    return programs.cache("kserve", MODULE, "go.mod", "go.sum")
-
-
 def _is_whole(folder: Path) -> bool:
     return os.access(folder / "manager", os.X_OK)
 
@@ -77,6 +61,9 @@ def _copy_config(folder: Path) -> bool:
 def _plain(source: str, target: str) -> None:
     shutil.copyfile(source, target)
 
+
+_BUILT = programs.Built("kserve", MODULE, _build, _is_whole)
+find, provide = _BUILT.find, _BUILT.provide
 
 if __name__ == "__main__":
     sys.exit(programs.command(provide, HINT, _say))

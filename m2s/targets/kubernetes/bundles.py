@@ -98,9 +98,7 @@ class Bundles:
     def _raise_if_moved(self, live: LiveDeployment) -> None:
         """Raise Conflict where a companion is no longer what was seen: it may hold an order."""
         for seen in map(_single, live.stored[1:]):
-            now = self._objects.get(seen.key)
-            if now is None or not guards.same(now, seen):
-                raise guards.moved(now, seen)
+            guards.unmoved(seen, self._objects.get(seen.key))
 
     def _there(
         self, body: Body, primary: Body, live: LiveDeployment | None

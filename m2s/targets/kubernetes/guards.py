@@ -38,6 +38,13 @@ def same(now: LiveDeployment, seen: LiveDeployment) -> bool:
     return now.uid == seen.uid and now.digest == seen.digest
 
 
+def unmoved(seen: LiveDeployment, now: LiveDeployment | None) -> LiveDeployment:
+    """Return an object as it is now; Conflict: it is no longer as it was seen."""
+    if now is None or not same(now, seen):
+        raise moved(now, seen)
+    return now
+
+
 def moved(now: LiveDeployment | None, seen: LiveDeployment) -> Conflict:
     """Return the error that an object is no longer the one that was seen."""
     if now is None:

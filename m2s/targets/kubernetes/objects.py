@@ -84,10 +84,7 @@ class Objects:
             if answer.status != 409:
                 self._written(answer, live.key)
                 return
-            now = self.get(live.key)
-            if now is None or not guards.same(now, live):
-                raise guards.moved(now, live)
-            live = now
+            live = guards.unmoved(live, self.get(live.key))
         raise Conflict("its status moves faster than it can be written: try again")
 
     def delete(self, live: LiveDeployment, gate: Gate = OPEN) -> None:
@@ -107,9 +104,7 @@ class Objects:
             now = self.get(live.key)
             if now is None:
                 return
-            if not guards.same(now, live):
-                raise guards.moved(now, live)
-            live = now
+            live = guards.unmoved(live, now)
         raise Conflict("its status moves faster than it can be deleted: try again")
 
     def _create(self, key: Key, body: Body, gate: Gate) -> LiveDeployment:
