@@ -110,7 +110,7 @@ def _resources(fields: Iterable[FieldChange]) -> Iterator[FieldChange]:
     """Yield the resources of each container as one field: ``limits.memory 1Gi, requests.cpu 1``."""
     found: dict[tuple[Step, ...], list[str]] = {}
     for field in fields:
-        if "resources" in field.path:
+        if "resources" in field.path[:-1]:  # an empty one says nothing
             cut = field.path.index("resources") + 1
             name = ".".join(map(str, field.path[cut:]))
             found.setdefault(field.path[:cut], []).append(f"{name} {field.new}")

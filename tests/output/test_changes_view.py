@@ -50,3 +50,9 @@ def test_a_creation_shows_what_matters_and_the_whole_object(on_folder: World) ->
     (change,) = json.loads(on_folder("plan", "-o", "json").out)["changes"]
     predictor = change["object"]["spec"]["predictors"][0]
     assert predictor["componentSpecs"][0]["spec"]["containers"][0]["image"] == "server:1.18.2"
+
+
+def test_a_creation_without_resources_says_nothing_of_them(on_folder: World) -> None:
+    empty = "image: server:1.18.2\n          resources: {}"
+    on_folder.models.add("iris", description("iris").replace("image: server:1.18.2", empty))
+    assert "resources" not in on_folder("plan").out
