@@ -150,7 +150,7 @@ class Platform:
         """Raise Problem for what the platform would refuse though the API server takes it."""
 
     def wired(self, body: Body) -> Body:
-        """Return an object with what follows from its name, such as labels that select its Pods."""
+        """Return an object with what follows from it, such as labels that select its Pods."""
         return body
 
     # Where the model is named.

@@ -26,6 +26,20 @@ _NOT_IN_PODS = frozenset({
 """Fields of a component of which a change replaces no Pod; annotations are looked at apart."""
 
 
+def plain(body: Body) -> Body:
+    """Return ``body`` without what is not seen once it is stored.
+
+    That is a component's digest that a description gave, and its empty annotations.
+    """
+    bare = dict[tuple[str | int, ...], Any]()
+    for one in components(body):
+        if "annotations" in one.spec:
+            kept = {key: value for key, value in _annotations(one).items() if key != ROLLOUT}
+            rest = {key: value for key, value in one.spec.items() if key != "annotations"}
+            bare[one.path] = {**rest, "annotations": kept} if kept else rest
+    return replaced(body, bare)
+
+
 def name_of(name: str) -> str:
     """Return what the ConfigMap of an InferenceService is called."""
     return f"{name}-m2s"

@@ -76,6 +76,9 @@ class KServe(Platform):
     def check(self, merged: Merged) -> None:
         description.check(merged.body)
 
+    def wired(self, body: Body) -> Body:
+        return bundle.plain(body)
+
     def readable(self, uri: str) -> str:
         return uris.readable(uri)
 
