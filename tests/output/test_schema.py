@@ -67,17 +67,18 @@ def test_what_the_commands_print_is_as_the_schema_says(on_folder: World, tmp_pat
     assert misfits({**printed[0], "namespace": 7}, SCHEMA["$defs"]["plan"]) != []
 
 
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The plan of 300 first creations."""
-    watched = Watched(tmp_path_factory.mktemp("cluster"))
+def creations(count: int, folder: Path) -> Any:
+    """Return the plan of so many first creations."""
+    watched = Watched(folder)
     registry: FakeRegistry = watched.registry
-    for number in range(300):
+    for number in range(count):
         registry.add(f"model-{number}", description(f"model-{number}"))
     return watched.make().plan
 
 
-def test_a_saved_plan_of_300_deployments_is_small(many: Any, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_saved_plan_of_300_deployments_is_small(tmp_path: Path) -> None:
+    many = creations(300, tmp_path)
     file = tmp_path / "plan.json"
     saved_plan.save(str(file), many, build.build({"stage": ["Staging"]}, {}), [])
     assert file.stat().st_size < 200_000
@@ -86,11 +87,12 @@ def test_a_saved_plan_of_300_deployments_is_small(many: Any, tmp_path: Path) -> 
     assert len(loaded["changes"]) == 300
 
 
-def test_markdown_fits_into_a_comment_and_counts_what_it_leaves_out(many: Any) -> None:
+def test_markdown_fits_into_a_comment_and_counts_what_it_leaves_out(tmp_path: Path) -> None:
+    many = creations(200, tmp_path)
     text = plan_markdown(many)
     assert len(text) < ROOM
-    assert "**Plan: 300 to create, 0 to update, 0 to delete, 0 unchanged**" in text
+    assert "**Plan: 200 to create, 0 to update, 0 to delete, 0 unchanged**" in text
     assert text.count("<details>") == text.count("</details>") > 0
-    left = 300 - text.count("<details>")
+    left = 200 - text.count("<details>")
     assert f"{left} more details of deployments are left out" in text
     assert document.FORMAT_VERSION == "1.0"
