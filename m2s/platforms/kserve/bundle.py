@@ -37,7 +37,8 @@ def plain(body: Body) -> Body:
             kept = {key: value for key, value in _annotations(one).items() if key != ROLLOUT}
             rest = {key: value for key, value in one.spec.items() if key != "annotations"}
             bare[one.path] = {**rest, "annotations": kept} if kept else rest
-    return replaced(body, bare)
+    result: Body = replaced(body, bare)
+    return result
 
 
 def name_of(name: str) -> str:
