@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-PYTEST_ARGS ?= -m 'not slow'
+PYTEST_ARGS ?= -m 'not slow and not thorough'
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-serving test test-quick test-all test-serving bench soak check format completions docs constraints locks helm_deploy helm_delete clean
@@ -60,7 +60,7 @@ test: $(INSTALLED)
 
 # The pure ones, while one works on something. ARGS are pytest's.
 test-quick: $(INSTALLED)
-	@M2S_TEST_QUICK=1 $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow' $(ARGS)
+	@M2S_TEST_QUICK=1 $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow and not thorough' $(ARGS)
 
 # The controller's processes, the chart's rights and a fresh installation as well, and the laws on
 # three times as many examples; MLflow servers of other generations, in environments that are made

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -50,6 +51,7 @@ _STORES = ("XDG_CACHE_HOME", "AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST
 _FOREIGN = ("MLFLOW_", "M2S_", "KUBECONFIG", "KUBERNETES_SERVICE_", "NO_COLOR", "FORCE_COLOR")
 NO_CLUSTER = "no cluster: "
 _CLUSTER = {"api_server_binaries"}
+_NO_CASES = SimpleNamespace(indices={})
 _SERVER = {"mlflow_template", "s3", "azurite", "google_storage", "helm"}
 
 
@@ -68,13 +70,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what needs an API server as ``cluster``; that, and any other server, as ``server``.
 
     A registry in a database is MLflow's server in this process. A test that asks for a server by a
-    parameter, or starts one itself, says so with the mark.
+    parameter, or starts one itself, says so with the mark. Of a table of cases that need a server
+    ``make test`` tries the first; the others are ``thorough``, for ``make test-all`` and CI.
     """
     wanted = set(getattr(item, "fixturenames", ()))
     if wanted & _CLUSTER:
         item.add_marker("cluster")
     if wanted & _SERVER or item.get_closest_marker("cluster"):
         item.add_marker("server")
+        if any(getattr(item, "callspec", _NO_CASES).indices.values()):
+            item.add_marker("thorough")
 
 
 @pytest.fixture(autouse=True)

@@ -220,6 +220,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @tried(200)
 @given(json_values)
 def test_masks_any_json_value_and_again_it_is_the_same(node: Any) -> None:

@@ -176,6 +176,7 @@ def test_two_writers_are_never_there_during_an_upgrade(helm: Helm) -> None:
     assert alone.one("Deployment")["spec"]["strategy"]["type"] == "Recreate"
 
 
+@pytest.mark.thorough
 def test_releases_that_serve_the_same_contend_for_one_lease(helm: Helm) -> None:
     def lease(*sets: str, name: str = "m2s") -> Any:
         release = helm.template(None, *sets, name=name)

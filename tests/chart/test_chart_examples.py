@@ -100,6 +100,7 @@ def installed(server: ApiServer, namespace: str, name: str = "m2s-staging") -> A
     return next((item for item in items if item["metadata"]["name"] == name), None)
 
 
+@pytest.mark.thorough
 def test_deploy_upgrade_and_delete(make: Make, api_server: ApiServer) -> None:
     system, models = f"{api_server.namespace()}-new", api_server.namespace()
     given = {**SET, "M2S_NAMESPACE": models, "M2S_RELEASE_NAMESPACE": system}
@@ -150,6 +151,7 @@ def test_the_variables_of_mlflow2seldon_are_enough(make: Make, api_server: ApiSe
     assert env == {"MLFLOW_TRACKING_URI": host, **older, "M2S_MLFLOW_HOST": host}
 
 
+@pytest.mark.thorough
 def test_delete_takes_the_namespace_only_when_told(make: Make, api_server: ApiServer) -> None:
     models = api_server.namespace()
     given = {"M2S_RELEASE_NAMESPACE": api_server.namespace()}
@@ -199,6 +201,7 @@ def test_a_wrong_answer_and_a_dry_run_touch_nothing(make: Make, api_server: ApiS
     assert {system, models}.isdisjoint(one["metadata"]["name"] for one in there)
 
 
+@pytest.mark.thorough
 def test_on_a_terminal_it_asks(make: Make, helm: Helm, api_server: ApiServer) -> None:
     system, models = api_server.namespace(), api_server.namespace()
     environ = {

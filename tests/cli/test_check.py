@@ -167,6 +167,7 @@ def test_the_charts_role_is_all_that_its_m2s_needs(
     )
 
 
+@pytest.mark.thorough
 def test_each_side_is_tried_whatever_the_other_one_does(
     sides: Sides, namespace: str, impatient: None
 ) -> None:
@@ -254,6 +255,7 @@ def test_an_account_that_may_not_look_around_can_still_be_told(
     assert document["target"]["version"] is None
 
 
+@pytest.mark.thorough
 def test_nothing_is_written(
     sides: Sides, fault_proxy: Callable[..., FaultProxy], tmp_path: Path
 ) -> None:

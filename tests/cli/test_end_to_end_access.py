@@ -31,6 +31,7 @@ def change_everything(world: World) -> None:
     world.models.add("new")
 
 
+@pytest.mark.thorough
 def test_five_verbs_suffice(on_cluster: World, api_server: ApiServer) -> None:
     account = allowed(on_cluster, api_server, LEAST)
     assert account.actions() == {}, "an empty namespace"
@@ -41,6 +42,7 @@ def test_five_verbs_suffice(on_cluster: World, api_server: ApiServer) -> None:
     assert on_cluster.objects.all() == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("missing", [verb for verb in LEAST if verb != "get"])
 def test_four_do_not(on_cluster: World, api_server: ApiServer, missing: str) -> None:
     change_everything(on_cluster)

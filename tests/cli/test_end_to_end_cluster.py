@@ -116,6 +116,7 @@ def test_an_alias_moves_and_is_rolled_back(on_cluster: World) -> None:
     assert champion.actions() == {"iris-champion": "unchanged"}
 
 
+@pytest.mark.thorough
 def test_one_refused_by_admission_stops_no_other(on_cluster: World, api_server: ApiServer) -> None:
     refuse_replicas_over_5(api_server, on_cluster)
     on_cluster.models.add("iris")
@@ -128,6 +129,7 @@ def test_one_refused_by_admission_stops_no_other(on_cluster: World, api_server: 
     assert on_cluster.objects.all().keys() == {"iris-staging", "wine-staging"}
 
 
+@pytest.mark.thorough
 def test_one_that_fails_while_it_is_written_stops_no_other(
     on_cluster: World, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

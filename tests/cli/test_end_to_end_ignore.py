@@ -56,6 +56,7 @@ def test_a_creation_in_a_list_too(on_cluster: World) -> None:
     assert on_cluster.actions("--ignore", IN_PREDICTOR) == {"iris-staging": "unchanged"}
 
 
+@pytest.mark.thorough
 def test_what_an_older_m2s_created_without_the_path_is_as_wanted(on_cluster: World) -> None:
     on_cluster.models.add("iris", scaled(3))
     on_cluster.apply()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from m2s.base.labels import MODEL
 from tests.kits.support import description
 from tests.kits.worlds import World
@@ -17,6 +19,7 @@ def serving(world: World) -> dict[str, str]:
     return {name: body["metadata"]["annotations"][MODEL] for name, body in bodies.items()}
 
 
+@pytest.mark.thorough
 def test_the_old_name_goes_once_the_new_one_is_there(on_cluster: World) -> None:
     on_cluster.models.add("iris", description("old"))
     on_cluster.apply()
@@ -56,6 +59,7 @@ def test_the_old_name_stays_when_the_new_one_is_refused(on_cluster: World) -> No
     assert serving(on_cluster) == {"old": "iris"}
 
 
+@pytest.mark.thorough
 def test_prune_waits_for_a_name_that_another_model_has_yet(on_cluster: World) -> None:
     """The name to come serves the model that leaves: iris is served by "a" only."""
     on_cluster.models.add("iris", description("a"))
@@ -76,6 +80,7 @@ def test_prune_waits_for_a_name_that_another_model_has_yet(on_cluster: World) ->
     assert serving(on_cluster) == {"b": "iris", "other-staging": "other"}
 
 
+@pytest.mark.thorough
 def test_two_models_may_swap_their_names(on_cluster: World) -> None:
     on_cluster.models.add("iris", description("a"))
     on_cluster.models.add("wine", description("b"))

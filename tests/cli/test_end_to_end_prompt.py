@@ -49,6 +49,7 @@ def _read(leader: int, said: bytearray) -> bool:
     return bool(piece)
 
 
+@pytest.mark.thorough
 def test_a_terminal_is_told_how_far_a_plan_is(on_folder: World) -> None:
     on_folder.models.add("iris")
     done, said = on_a_terminal(on_folder, "plan", "")
@@ -60,6 +61,7 @@ def test_a_terminal_is_told_how_far_a_plan_is(on_folder: World) -> None:
     assert "Comparing" not in alone.out
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("answer", "code", "files"),
     [("y\n", 0, {"iris-staging"}), ("n\n", 1, set()), ("\x04", 130, set())],
@@ -75,6 +77,7 @@ def test_apply_asks_on_a_terminal(
     assert on_folder.objects.snapshot().keys() == files
 
 
+@pytest.mark.thorough
 def test_prune_asks_on_a_terminal_and_names_what_goes(on_folder: World) -> None:
     on_folder.models.add("iris")
     on_folder.apply()

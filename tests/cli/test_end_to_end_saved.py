@@ -30,6 +30,7 @@ def carry_out(world: World, plan: Path, *argv: str) -> Result:
     return m2s("apply", str(plan), *world.flags[2:], *argv)
 
 
+@pytest.mark.thorough
 def test_a_saved_plan_is_what_is_applied(on_cluster: World, saved: Callable[..., Path]) -> None:
     for model in ("iris", "wine", "gone"):
         on_cluster.models.add(model)
@@ -46,6 +47,7 @@ def test_a_saved_plan_is_what_is_applied(on_cluster: World, saved: Callable[...,
     assert set(on_cluster.actions().values()) == {"unchanged"}
 
 
+@pytest.mark.thorough
 def test_the_options_that_decide_a_plan_are_saved_with_it(
     on_cluster: World, saved: Callable[..., Path]
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_stale_plan_is_refused_with_what_moved(
     assert on_cluster.objects.snapshot() == before
 
 
+@pytest.mark.thorough
 def test_a_status_that_moved_makes_no_plan_stale(
     on_cluster: World, saved: Callable[..., Path]
 ) -> None:

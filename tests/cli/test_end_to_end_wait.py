@@ -52,6 +52,7 @@ def cluster(on_cluster: World, api_server: ApiServer) -> KubernetesCluster:
     return connect(on_cluster.objects.name, str(api_server.kubeconfig()), None)
 
 
+@pytest.mark.thorough
 def test_it_ends_when_all_serve(
     on_cluster: World, api_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
@@ -75,6 +76,7 @@ def limited(memory: str) -> str:
     return yaml.safe_dump(body)
 
 
+@pytest.mark.thorough
 def test_more_memory_serves_only_once_it_is_there(
     on_cluster: World, api_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
@@ -98,6 +100,7 @@ def shared(first: int, second: int) -> str:
     return yaml.safe_dump({**body, "spec": {"predictors": both}})
 
 
+@pytest.mark.thorough
 def test_traffic_that_nothing_shows_is_said_and_not_waited_for(
     on_cluster: World, api_server: ApiServer, cluster: KubernetesCluster
 ) -> None:

@@ -57,6 +57,7 @@ def written(argv: tuple[str, ...], encoding: str) -> tuple[int, str]:
     return code, out.getvalue().decode(taken) + err.getvalue().decode(taken)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_every_command_can_say_it_in_every_encoding(world: World, encoding: str) -> None:
     for output in OUTPUTS:
@@ -87,6 +88,7 @@ def process(argv: tuple[str, ...], how: str) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 @FULL
 @pytest.mark.parametrize(
     ("number", "output"),

@@ -52,6 +52,7 @@ def test_a_proxy_that_is_dead_is_named_for_mlflow(
     assert (said.code, f"{shown}, connection refused: correct it" in said.error) == (1, True)
 
 
+@pytest.mark.thorough
 def test_and_for_a_cluster(
     on_cluster: World, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -319,6 +319,7 @@ def test_each_share_of_a_split_is_filled_with_its_own_version(tmp_path: Path) ->
     }  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_mlflows_own_words_are_resolved_by_mlflow(on_folder: World) -> None:
     models = on_folder.models
     models.add("tool", None, source="s3://models/tool/1", alias="good")

@@ -35,6 +35,7 @@ def platform(on_folder: World, tmp_path: Path) -> Platform:
     return Platform(on_folder, tmp_path / "templates")
 
 
+@pytest.mark.thorough
 def test_each_document_is_taken_or_left_alone_by_its_kind(platform: Platform) -> None:
     platform.add("iris", "tea", "wine")
     platform.write(

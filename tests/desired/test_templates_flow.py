@@ -355,6 +355,7 @@ def test_several_selectors_want_names_of_their_own(small: Platform) -> None:
     assert "{{ selector.name }}" in changes["b"]["reason"]
 
 
+@pytest.mark.thorough
 def test_a_model_in_a_template_has_its_own_deployment_only_with_a_deploy_yaml(
     on_folder: World, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def models(mlflow_server: MlflowServer) -> Iterator[Models]:
             filled.delete(model.name)
 
 
+@pytest.mark.thorough
 def test_a_model_with_a_deploy_yaml_is_served_stage_by_stage(
     models: Models, api_server: ApiServer
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_model_with_a_deploy_yaml_is_served_stage_by_stage(
 STAGES = ("Staging", "Production")
 
 
+@pytest.mark.thorough
 def test_a_stage_is_kept_up_while_models_come_and_go(models: Models, api_server: ApiServer) -> None:
     spaces = {stage: Namespace(api_server, api_server.namespace()) for stage in STAGES}
     cluster = ("--kubeconfig", str(api_server.kubeconfig()), "--model", "coming*", NO_STORE)
@@ -149,6 +151,7 @@ def versions(space: Namespace) -> dict[str, str]:
     }
 
 
+@pytest.mark.thorough
 def test_templates_of_several_models_are_filled_from_the_stage(
     models: Models, api_server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:
@@ -199,6 +202,7 @@ def neuro(
     return Namespace(api_server, namespace)
 
 
+@pytest.mark.thorough
 def test_every_version_in_a_stage_is_served_by_the_platforms_image(
     models: Models, mlflow_server: MlflowServer, neuro: Namespace
 ) -> None:

@@ -22,6 +22,7 @@ def commands() -> list[list[str]]:
     return [line.partition(" >")[0].split() for line in found]
 
 
+@pytest.mark.thorough
 def test_a_registry_moves_model_by_model(on_cluster: World, tmp_path: Path) -> None:
     plan, init, apply = commands()
     prune = ["prune", "--stage", "Staging"]

@@ -82,6 +82,7 @@ def test_the_variables_of_make_are_read() -> None:
     assert {name for name in PINNED["make"] if name not in script} == set()
 
 
+@pytest.mark.thorough
 def test_the_keys_of_the_file_are_known() -> None:
     def said(key: str) -> str:
         Path("m2s.yaml").write_text(f"{key}: [[]]\n")

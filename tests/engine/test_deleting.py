@@ -44,6 +44,7 @@ def asked(world: World, command: str, *argv: str) -> Any:
     return m2s(command, *flags, *argv)
 
 
+@pytest.mark.thorough
 def test_it_is_said_until_it_is_gone_and_then_it_is_created(leaving: World) -> None:
     before = leaving.objects.snapshot()
     change = leaving.plan()[NAME]
@@ -69,6 +70,7 @@ def test_it_is_said_until_it_is_gone_and_then_it_is_created(leaving: World) -> N
     assert leaving.actions() == {NAME: "unchanged"}
 
 
+@pytest.mark.thorough
 def test_what_nothing_wants_is_not_deleted_over_and_over(leaving: World) -> None:
     leaving.models.add("wine")
     leaving.models.move("iris", 1, "Archived")

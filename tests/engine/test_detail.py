@@ -99,6 +99,7 @@ def test_a_version_that_is_nowhere_is_found_by_its_model(night: World) -> None:
     assert (missing["model"], missing["version"]) == ("tea", "1")
 
 
+@pytest.mark.thorough
 def test_what_is_mended_is_no_trouble_any_more(night: World) -> None:
     night.models.move("iris", 1, "Staging")
     night.models.move("tea", 1, "Archived")

@@ -41,6 +41,7 @@ def events(world: World) -> dict[str, str]:
     return {one["reason"]: one["message"] for one in found if one["source"]["component"] == "m2s"}
 
 
+@pytest.mark.thorough
 def test_a_pause_notes_who_and_why_and_touches_nothing_else(iris: World) -> None:
     iris.objects.patch("iris", edited(7))
     result = order(iris, "pause", "--message", "load test")

@@ -86,6 +86,7 @@ def world(request: pytest.FixtureRequest) -> World:
     return found
 
 
+@pytest.mark.thorough
 def test_a_tag_of_the_registered_model_pauses(world: World) -> None:
     world.models.add("iris")
     world.models.add("tea")

@@ -64,6 +64,7 @@ def world(request: pytest.FixtureRequest) -> World:
     return found
 
 
+@pytest.mark.thorough
 def test_the_version_before_comes_back_and_stays(world: World) -> None:
     promote(world, 1, 2, 3)
     result = rollback(world, NAME)
@@ -108,6 +109,7 @@ def test_any_version_on_record_can_be_named(world: World) -> None:
     assert world.actions() == {NAME: "unchanged"}
 
 
+@pytest.mark.thorough
 def test_the_last_ten_are_kept(world: World) -> None:
     promote(world, *range(1, 13))
     assert served(world) == [str(number) for number in range(12, 2, -1)]
@@ -160,6 +162,7 @@ def test_a_pinned_one_is_kept_when_the_new_version_has_another_name(world: World
     assert set(world.objects.all()) == {NAME}
 
 
+@pytest.mark.thorough
 def test_kubectl_can_pin_and_unpin(on_cluster: World) -> None:
     promote(on_cluster, 1, 2)
     on_cluster.objects.patch(NAME, {"metadata": {"annotations": {PINNED: "1"}}})
@@ -176,6 +179,7 @@ def test_kubectl_can_pin_and_unpin(on_cluster: World) -> None:
     assert on_cluster.actions() == {NAME: "unchanged"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("record", ["", "[", "7", '[{"served":1}]', "none"])
 def test_a_pin_that_nothing_is_known_of_holds(on_cluster: World, record: str) -> None:
     promote(on_cluster, 1, 2)

@@ -21,6 +21,7 @@ from tests.servers.apiserver import SELDON_EDIT
 BOTH = ("--verify", "--rollback-on-failure")
 
 
+@pytest.mark.thorough
 def test_verify_asks_with_the_example_through_the_servers_proxy(asker: Asker) -> None:
     asker.add()
     assert asker("apply").code == 0
@@ -35,6 +36,7 @@ def test_verify_asks_with_the_example_through_the_servers_proxy(asker: Asker) ->
     assert asker.row()["action"] == "unchanged"
 
 
+@pytest.mark.thorough
 def test_an_error_is_told_without_the_examples_values(asker: Asker) -> None:
     asker.add()
     assert asker("apply").code == 0
@@ -46,6 +48,7 @@ def test_an_error_is_told_without_the_examples_values(asker: Asker) -> None:
     assert "48151623" not in json.dumps(asker.live.body)
 
 
+@pytest.mark.thorough
 def test_without_an_example_it_is_unverified_and_says_how_to_change_that(asker: Asker) -> None:
     asker.add(example=False)
     assert asker("apply").code == 0
@@ -60,6 +63,7 @@ def test_without_an_example_it_is_unverified_and_says_how_to_change_that(asker: 
     assert (result.code, "did not answer" in told(result)) == (1, True)
 
 
+@pytest.mark.thorough
 def test_nobody_behind_the_service_is_a_failure_and_no_right_is_an_error(
     asker: Asker, api_server: ApiServer
 ) -> None:
@@ -76,6 +80,7 @@ def test_nobody_behind_the_service_is_a_failure_and_no_right_is_an_error(
     assert "may not create services/proxy" in result.error
 
 
+@pytest.mark.thorough
 def test_apply_verifies_what_it_wrote_and_asks_once(asker: Asker) -> None:
     asker.add()
     with asker.operated():
@@ -95,6 +100,7 @@ def test_apply_without_verify_writes_nothing_new(asker: Asker) -> None:
     assert not {"m2s.io/verified", "m2s.io/failed"} & asker.live.annotations.keys()
 
 
+@pytest.mark.thorough
 def test_what_does_not_answer_gives_way_and_is_not_tried_again(asker: Asker) -> None:
     asker.add()
     with asker.operated():
@@ -121,6 +127,7 @@ def test_what_does_not_answer_gives_way_and_is_not_tried_again(asker: Asker) -> 
     assert asker.live.version == "2"
 
 
+@pytest.mark.thorough
 def test_what_does_not_roll_out_gives_way(asker: Asker) -> None:
     def act(player: Operator, live: LiveDeployment) -> None:
         if live.version == "1":
@@ -142,6 +149,7 @@ def test_what_does_not_roll_out_gives_way(asker: Asker) -> None:
     assert asker.model.asked == []
 
 
+@pytest.mark.thorough
 def test_a_description_that_fails_gives_way_to_the_one_before_of_the_same_version(
     asker: Asker,
 ) -> None:
@@ -164,6 +172,7 @@ def test_a_description_that_fails_gives_way_to_the_one_before_of_the_same_versio
         assert asker("apply", *BOTH, "--no-cache").code == 0
 
 
+@pytest.mark.thorough
 def test_a_first_deployment_that_fails_stays(asker: Asker) -> None:
     asker.add()
     asker.refuse()
@@ -177,6 +186,7 @@ def test_a_first_deployment_that_fails_stays(asker: Asker) -> None:
     assert asker.row()["action"] == "unchanged"
 
 
+@pytest.mark.thorough
 def test_another_promotion_forgives(asker: Asker) -> None:
     asker.add()
     with asker.operated():
@@ -193,6 +203,7 @@ def test_another_promotion_forgives(asker: Asker) -> None:
     assert asker.live.version == "2"
 
 
+@pytest.mark.thorough
 def test_a_stage_that_was_set_anew_is_a_new_try(asker: Asker) -> None:
     asker.add()
     with asker.operated():
@@ -206,6 +217,7 @@ def test_a_stage_that_was_set_anew_is_a_new_try(asker: Asker) -> None:
         assert asker.row()["action"] == "update"
 
 
+@pytest.mark.thorough
 def test_killed_between_mark_and_way_back_the_next_run_carries_on(
     asker: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

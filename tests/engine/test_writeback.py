@@ -87,6 +87,7 @@ def test_a_promotion_moves_the_tags(on_cluster: World) -> None:
     assert "stage-staging/deployment" in tags(on_cluster.models, "iris", 2)
 
 
+@pytest.mark.thorough
 def test_nobody_touches_what_another_owner_says(on_cluster: World) -> None:
     on_cluster.models.add("iris", description())
     on_cluster.apply(BACK)
@@ -106,6 +107,7 @@ def test_nobody_touches_what_another_owner_says(on_cluster: World) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_what_left_while_nobody_told_is_told_later(on_cluster: World) -> None:
     on_cluster.models.add("iris", description("iris"))
     on_cluster.models.add("wine", description("wine"))
@@ -126,6 +128,7 @@ def test_a_teardown_takes_all_tags_away(on_cluster: World) -> None:
     assert [tags(on_cluster.models, name, 1) for name in ("iris", "wine")] == [{}, {}]
 
 
+@pytest.mark.thorough
 def test_a_narrowed_run_looks_at_its_models_only(on_cluster: World) -> None:
     for name in ("iris", "wine"):
         on_cluster.models.add(name, description(name))
@@ -173,6 +176,7 @@ def test_a_folder_has_deployments_and_no_state(on_folder: World) -> None:
     assert "stage-staging/state" not in told
 
 
+@pytest.mark.thorough
 def test_m2s_itself_never_goes_by_its_tags(on_cluster: World) -> None:
     on_cluster.models.add("iris", description("iris"), tags={"m2s.io/replicas": "2"})
     registry = MlflowRegistry(on_cluster.models.uri).incremental(600)
@@ -190,6 +194,7 @@ def test_m2s_itself_never_goes_by_its_tags(on_cluster: World) -> None:
     assert seen[0].tags == {"m2s.io/replicas": "2"}
 
 
+@pytest.mark.thorough
 def test_a_saved_plan_holds_after_a_write_back(on_cluster: World, tmp_path: Path) -> None:
     on_cluster.models.add("iris", description("iris"))
     on_cluster.apply(BACK)
@@ -273,6 +278,7 @@ def test_which_deliveries_are_about_our_own_tags(body: str, own: bool) -> None:
     assert is_own(body.encode(errors="surrogatepass")) is own
 
 
+@pytest.mark.thorough
 def test_a_version_that_is_gone_is_no_trouble(on_cluster: World) -> None:
     for name in ("iris", "wine", "tea"):
         on_cluster.models.add(name, description(name))
@@ -285,6 +291,7 @@ def test_a_version_that_is_gone_is_no_trouble(on_cluster: World) -> None:
     assert set(on_cluster.objects.all()) == {"iris", "wine", "tea"}
 
 
+@pytest.mark.thorough
 def test_a_registry_that_fails_is_one_warning_and_no_failure(proxied: Proxied) -> None:
     name = proxied.add("iris", description("iris"))
     proxied.mlflow.answer(503, "down", path=TAGGED)

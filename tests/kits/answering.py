@@ -48,7 +48,7 @@ class ModelServer:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer((_address(), 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def port(self) -> int:

@@ -298,6 +298,7 @@ def test_no_odd_answer_makes_a_plan(behind: World, proxy: FaultProxy, command: s
     assert behind.objects.snapshot() == before
 
 
+@pytest.mark.thorough
 def test_one_unreadable_object_holds_its_own_row(behind: World, proxy: FaultProxy) -> None:
     objects: Namespace = behind.objects
     listed = objects.server.call("GET", objects.path)

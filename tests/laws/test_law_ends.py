@@ -249,6 +249,7 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.thorough
 def test_it_is_said_which_server_is_waited_for(
     silent: str, tmp_path: Path, sqlite_registry: str, api_server: ApiServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -298,6 +299,7 @@ def test_whoever_answers_is_not_waited_for(on_folder: Any) -> None:
     assert "Waiting" not in on_folder("plan").err
 
 
+@pytest.mark.thorough
 def test_threads_are_not_left_behind(
     registry: MlflowRegistry, beside: FaultProxy, cluster: KubernetesCluster, behind: FaultProxy
 ) -> None:

@@ -94,6 +94,7 @@ def test_deletions_over_the_budget_are_refused(on_folder: World, command: tuple[
     assert on_folder.objects.snapshot().keys() - {"new-staging"} == {"m6-staging", "m7-staging"}
 
 
+@pytest.mark.thorough
 def test_the_budget_is_the_larger_of_a_count_and_a_share(on_folder: World) -> None:
     models = fill(on_folder, 20)
     archive(on_folder, models[:6])

@@ -51,6 +51,7 @@ def test_an_unconfirmed_or_refused_apply_writes_nothing(proxied: Proxied) -> Non
     assert proxied.objects.snapshot() == before
 
 
+@pytest.mark.thorough
 def test_all_previews_come_before_the_first_write(proxied: Proxied) -> None:
     everything_pending(proxied)
     proxied.kubernetes.requests.clear()

@@ -320,6 +320,7 @@ def test_leaving_the_stage_is_none(company: Company) -> None:
     assert "prune --all" in result.error
 
 
+@pytest.mark.thorough
 def test_deployments_of_an_older_m2s(company: Company) -> None:
     company.forget(*DEPLOYED)
     assert empty(company.world), "the first plan after an upgrade"

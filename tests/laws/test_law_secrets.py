@@ -87,6 +87,7 @@ def assert_silent(world: Proxied, results: Iterable[Result], *files: Path) -> st
     return said
 
 
+@pytest.mark.thorough
 def test_plans_applies_and_saved_plans_are_silent(world: Proxied, tmp_path: Path) -> None:
     saved = tmp_path / "plan.json"
     name = world.add("iris", with_secrets())
@@ -130,6 +131,7 @@ def test_a_secret_in_a_models_uri_goes_nowhere(world: Proxied, tmp_path: Path, s
     assert world.objects.all() == {}
 
 
+@pytest.mark.thorough
 def test_the_clusters_words_are_no_leak(world: Proxied, tmp_path: Path) -> None:
     """The API server repeats a value that it does not like."""
     saved = tmp_path / "plan.json"
@@ -153,6 +155,7 @@ def test_a_map_to_a_secret_place_is_not_saved(world: Proxied, tmp_path: Path) ->
     assert world.objects.all() == {}
 
 
+@pytest.mark.thorough
 def test_errors_are_silent(world: Proxied) -> None:
     token = world.objects.server.admin_token
     gone = f"http://me:{SECRETS['tracking URI']}@127.0.0.1:{free_port()}"
@@ -263,6 +266,7 @@ def test_values_are_shown_to_nobody_but_a_terminal(on_folder: World, argv: tuple
     assert "--show-values is for a table on a terminal" in result.error
 
 
+@pytest.mark.thorough
 def test_a_terminal_shows_values_on_request_but_no_secret(on_folder: World) -> None:
     on_folder.models.add("iris", env(MODE="a-mode", DB_PASSWORD="hunter2"))
     on_folder.apply()

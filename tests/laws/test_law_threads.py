@@ -137,6 +137,7 @@ ODD_LEASES: dict[str, Any] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_an_odd_lease_costs_a_try_and_not_the_thread(
     candidate: Candidate, api_server: ApiServer, namespace: str, method: str,
@@ -194,6 +195,7 @@ ODD_LINES: dict[str, str] = {
 }
 
 
+@pytest.mark.thorough
 def test_an_odd_line_of_the_watch_costs_the_stream_and_not_the_thread(
     scene: Scene, config: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

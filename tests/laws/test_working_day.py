@@ -96,6 +96,7 @@ class Office:
         pytest.param("alias", False, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.thorough
 def test_a_working_day(on_folder: World, kind: str, watching: bool, tmp_path: Path) -> None:
     office = Office(on_folder, kind, watching)
     models, client = office.models, office.models.client

@@ -52,6 +52,7 @@ _PREDICTORS = st.tuples(
 _TAGS = _some(**{"m2s.io/replicas": st.just("2"), "m2s.io/limits.cpu": st.just("1")})
 
 
+@pytest.mark.thorough
 @hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(predictors=st.lists(_PREDICTORS, min_size=1, max_size=2), tags=_TAGS)
 def test_layers_never_crash(

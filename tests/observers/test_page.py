@@ -376,6 +376,7 @@ def test_it_fetches_and_runs_nothing(watched: Watched) -> None:
     assert "url(" not in style
 
 
+@pytest.mark.thorough
 def test_much_is_only_counted_in_the_plan_and_served_in_full(watched: Watched) -> None:
     for number in range(30):
         watched.registry.add(f"m{number}", description(f"m{number}"))

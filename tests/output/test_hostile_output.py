@@ -102,6 +102,7 @@ OUTPUTS: tuple[Callable[[Plan], str], ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 @tried(60, sharing=True)
 @given(name=st.sampled_from(("", "iris", "a b")), text=texts)
 def test_no_output_has_a_character_that_acts(

@@ -87,6 +87,7 @@ def test_a_saved_plan_of_300_deployments_is_small(tmp_path: Path) -> None:
     assert len(loaded["changes"]) == 300
 
 
+@pytest.mark.thorough
 def test_markdown_fits_into_a_comment_and_counts_what_it_leaves_out(tmp_path: Path) -> None:
     many = creations(200, tmp_path)
     text = plan_markdown(many)

@@ -160,6 +160,7 @@ def test_a_plan_in_sync_asks_for_the_listings_and_nothing_else(shop: Shop) -> No
         assert shop.asked() == LOOK
 
 
+@pytest.mark.thorough
 def test_one_change_costs_its_own_requests_and_no_others(shop: Shop) -> None:
     shop("apply")
     shop.asked()
@@ -169,6 +170,7 @@ def test_one_change_costs_its_own_requests_and_no_others(shop: Shop) -> None:
     assert shop.asked() == cold(1) + Counter({**LOOK, "preview": 1, "model": 1, "apply": 1})
 
 
+@pytest.mark.thorough
 def test_what_an_older_m2s_wrote_costs_no_more(shop: Shop) -> None:
     """It has no note of its registry, and gets none by a change of its own."""
     shop("apply")
@@ -183,6 +185,7 @@ def test_what_an_older_m2s_wrote_costs_no_more(shop: Shop) -> None:
     assert shop.objects.snapshot() == before
 
 
+@pytest.mark.thorough
 def test_drift_costs_one_preview_a_second_look_and_one_write(shop: Shop) -> None:
     shop("apply")
     shop.asked()
@@ -205,6 +208,7 @@ def one_pass(shop: Shop, edges: Edges) -> Counter[str]:
     return shop.asked()
 
 
+@pytest.mark.thorough
 def test_what_passes_of_watch_cost(shop: Shop, watching: Edges) -> None:
     first = one_pass(shop, watching)
     writes = {"preview": MODELS, "apply": MODELS, "namespace": 1}

@@ -174,6 +174,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.cluster
 @pytest.mark.parametrize("level", ["baseline", "restricted"])
 def test_the_api_server_says_the_same(allows: Allows, level: str) -> None:
@@ -225,6 +226,7 @@ NODES = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @tried(300)
 @given(spec=st.dictionaries(KEYS, NODES, max_size=5), pod_spec=st.dictionaries(KEYS, NODES))
 def test_what_has_a_wrong_type_is_passed_over(spec: Json, pod_spec: Json) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.servers.process import Process, free_port
 
@@ -20,8 +22,12 @@ ADMIN = ("admin", "a-password-of-twelve-and-more")
 
 def make_template(folder: Path) -> Path:
     """Return a SQLite file as MLflow makes one, with the default experiment: it takes seconds."""
+    import mlflow.store.db.utils
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+    # MLflow asks it at each opening of a database, and reads 70 files each time.
+    utils: Any = mlflow.store.db.utils
+    utils._get_latest_schema_revision = functools.cache(utils._get_latest_schema_revision)
     path = folder / "template.db"
     store = SqlAlchemyStore(f"sqlite:///{path}", (folder / "nowhere").as_uri())
     store.engine.dispose()

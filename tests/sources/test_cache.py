@@ -133,6 +133,7 @@ for number in range(2000):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.server
 def test_two_processes_never_see_each_other_s_halves(folder: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, folder, who]) for who in "ab"]

@@ -174,6 +174,7 @@ def test_no_secret_is_written(shop: Shop, deploy: str, source: str | None) -> No
     assert list(shop.folder.glob("*")) == []
 
 
+@pytest.mark.thorough
 def test_the_command_line_keeps_and_with_no_cache_asks(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

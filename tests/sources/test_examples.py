@@ -127,6 +127,7 @@ def answered(url: str, example: Example) -> Reply:
         return Reply(int(getattr(error, "code", 0)), error.read())  # type: ignore[attr-defined]
 
 
+@pytest.mark.thorough
 @pytest.mark.server
 @pytest.mark.filterwarnings("ignore")
 def test_mlflows_scoring_server_answers_what_mlflow_logged(scoring: tuple[str, str]) -> None:

@@ -268,6 +268,7 @@ class in_the_middle:  # noqa: N801 - reads as what it is
         self._server.hold = None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("exists", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_was_killed_in_the_middle_starts_again(
     server: ArtifactServer, tmp_path: Path, exists: bool
@@ -381,6 +382,7 @@ def hanging_up(proxy: FaultProxy, path: str) -> None:
     proxy.cut(path=f"{path}$", times=4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("spoil", [broken, busy, throttled, hanging_up])
 def test_what_passes_is_tried_again(
@@ -399,6 +401,7 @@ def test_what_passes_is_tried_again(
     assert there(tmp_path / "model") == BROUGHT
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -534,6 +537,7 @@ def test_a_single_file_arrives(stored: Path, tmp_path: Path, server: ArtifactSer
     assert there(tmp_path / "a") == there(tmp_path / "b") == {"model.pkl": BROUGHT["model.pkl"]}
 
 
+@pytest.mark.thorough
 def test_what_is_not_there_is_one_line(
     stored: Path, tmp_path: Path, server: ArtifactServer, sqlite_registry: str
 ) -> None:
@@ -568,6 +572,7 @@ def test_a_full_disk_ends_it_at_once(
     assert names(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_it_comes_from_all_that_mlflow_knows_it_by(
     mlflow_server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

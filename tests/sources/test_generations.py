@@ -136,6 +136,7 @@ def change_both(uri: str) -> None:
         stage(uri, name, register(uri, name, "s3://bucket/x"))
 
 
+@pytest.mark.thorough
 def test_a_list_of_names_that_is_refused_is_not_asked_for_again(
     two: FaultProxy, mlflow_server: MlflowServer
 ) -> None:

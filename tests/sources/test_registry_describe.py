@@ -276,6 +276,7 @@ def test_a_run_that_may_not_be_read_is_not_an_absent_run(
     assert "permission denied (403): not your experiment" in unreadable(proxy.uri, version)
 
 
+@pytest.mark.thorough
 def test_a_large_file_is_refused_before_it_is_fetched(
     mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
 ) -> None:
@@ -357,6 +358,7 @@ def test_no_password_in_the_words_about_an_artifact(
     assert "(404)" in reason
 
 
+@pytest.mark.thorough
 def test_versions_are_described_by_many_threads_at_once(mlflow_server: MlflowServer) -> None:
     uri = mlflow_server.uri
     versions = [logged(uri, f"thread {n}", f"{DEPLOY}# {n}\n") for n in range(4)]

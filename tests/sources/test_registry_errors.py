@@ -130,6 +130,7 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "its host name is unknown" in refusal("http://no.such.host.invalid:5000")
 
 
+@pytest.mark.thorough
 def test_tls_that_is_not_trusted(api_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     line = refusal(with_password(api_server.url))
@@ -247,6 +248,7 @@ def test_a_slow_server_ends_in_a_timeout(
     assert "no answer in time: try again, or raise MLFLOW_HTTP_REQUEST_TIMEOUT" in line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_says_when_to_come_back_is_asked_again(
     status: int, mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
@@ -312,6 +314,7 @@ def test_a_missing_storage_client_is_an_extra_of_this_project(module: str) -> No
     assert "ARG EXTRAS" in (PROJECT / "Dockerfile").read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.server
 def test_the_users_own_mlflow_variables_win() -> None:
     code = (
@@ -357,6 +360,7 @@ def tracking_store(store_uri, artifact_uri):
 """
 
 
+@pytest.mark.thorough
 def test_sagemaker_is_read_through_its_plugin(mlflow_server: MlflowServer, tmp_path: Path) -> None:
     """AWS's own plugin cannot be here: it would put its headers onto every request of the tests."""
     register(mlflow_server.uri, "on-sagemaker", "s3://bucket/model")

@@ -80,6 +80,7 @@ def change(models: Models, step: tuple[str, str, Any]) -> None:
                 client.delete_registered_model(model)
 
 
+@pytest.mark.thorough
 @tried(25, sharing=True)
 @given(passes=st.lists(st.lists(STEPS, max_size=3), min_size=2, max_size=5))
 @example(passes=[[("version", "a", "Staging")], [], [("rename", "a", "b")]])
@@ -139,6 +140,7 @@ def asked(proxy: FaultProxy) -> list[str]:
     return paths
 
 
+@pytest.mark.thorough
 def test_a_quiet_pass_is_one_small_request_and_a_change_one_more(
     many: tuple[Models, FaultProxy],
 ) -> None:
@@ -173,6 +175,7 @@ def test_a_quiet_pass_is_one_small_request_and_a_change_one_more(
     assert "model 00009 v1" not in names(registry)
 
 
+@pytest.mark.thorough
 def test_a_pass_that_could_not_be_read_is_an_error_and_the_next_one_makes_up_for_it(
     many: tuple[Models, FaultProxy], impatient: None
 ) -> None:
@@ -196,6 +199,7 @@ def test_a_pass_that_could_not_be_read_is_an_error_and_the_next_one_makes_up_for
     assert "model 00009 v1" not in names(registry)
 
 
+@pytest.mark.thorough
 def test_many_changes_at_once_are_read_with_the_whole_listing(
     many: tuple[Models, FaultProxy],
 ) -> None:
@@ -293,6 +297,7 @@ def test_another_name_of_an_old_model_takes_the_old_one_away(sqlite_registry: st
     assert names(registry) == ["model 00001 v1", "renamed v1"]
 
 
+@pytest.mark.thorough
 def test_what_was_not_there_is_looked_for_again_a_few_in_each_pass(sqlite_registry: str) -> None:
     models = Models(sqlite_registry)
     for number in range(DOUBTS + 5):

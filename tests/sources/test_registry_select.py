@@ -49,6 +49,7 @@ def crowd(
     server.stop()
 
 
+@pytest.mark.thorough
 def test_logged_versions_are_followed_from_promotion_to_archive(
     mlflow_server: MlflowServer,
 ) -> None:
@@ -73,6 +74,7 @@ def test_every_version_of_a_stage_is_named_not_only_the_highest(sqlite_registry:
     assert selected(sqlite_registry, STAGING) == [f"iris v{number}" for number in range(1, 12)]
 
 
+@pytest.mark.thorough
 def test_odd_names_survive_selection_and_lookup(mlflow_server: MlflowServer) -> None:
     """Other tests may have models in the stage of this server, so the odd ones are looked for."""
     uri, api = mlflow_server.uri, client(mlflow_server.uri)
@@ -102,6 +104,7 @@ def test_a_slash_in_a_name_from_an_older_mlflow_is_no_obstacle(sqlite_registry: 
     )
 
 
+@pytest.mark.thorough
 def test_twelve_hundred_models_come_over_all_pages(crowd: MlflowServer) -> None:
     registry = MlflowRegistry(crowd.uri)
     every = [(f"model {number:05}", 1) for number in range(1200)]
@@ -133,6 +136,7 @@ def test_a_registry_that_changes_between_pages_repeats_and_loses_nothing(
     assert [each.model for each in found] == [f"model {number:05}" for number in range(600)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("selector", [STAGING, CHAMPION])
 def test_a_listing_that_breaks_off_names_its_page_and_yields_nothing(
     selector: Selector, crowd: MlflowServer, fault_proxy: Callable[..., FaultProxy]

@@ -111,6 +111,7 @@ def logged(uri: str, root: str, model: str, deploy: str | None) -> ModelVersion:
     return ModelVersion(model, number, run_id=entity.run_id, source=entity.source or "")
 
 
+@pytest.mark.thorough
 def test_finds_deploy_yaml_among_the_runs_artifacts(store: Store, sqlite_registry: str) -> None:
     version = logged(sqlite_registry, store.root, "iris", description())
     found = described(sqlite_registry, version)
@@ -182,6 +183,7 @@ def test_plans_the_uri_that_the_model_server_reads(
     assert field["new"] == change["model_uri"]
 
 
+@pytest.mark.thorough
 def test_the_users_map_goes_first(store: Store, sqlite_registry: str, tmp_path: Path) -> None:
     version = logged(sqlite_registry, store.root, "iris", description("iris"))
     sample.promote(sqlite_registry, "iris", version.version)
@@ -207,6 +209,7 @@ def promoted(uri: str, root: str) -> ModelVersion:
     return version
 
 
+@pytest.mark.thorough
 def test_s3_that_denies_is_not_an_absent_file(
     s3: S3, sqlite_registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +232,7 @@ def test_s3_that_denies_is_not_an_absent_file(
     assert key["SecretAccessKey"] not in reason
 
 
+@pytest.mark.thorough
 def test_azure_that_denies_is_not_an_absent_file(
     azure_blob: AzureBlob, sqlite_registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +247,7 @@ def test_azure_that_denies_is_not_an_absent_file(
     assert wrong not in reason
 
 
+@pytest.mark.thorough
 def test_google_that_denies_is_not_an_absent_file(
     google_storage: GoogleStorage,
     sqlite_registry: str,
@@ -261,6 +266,7 @@ def test_google_that_denies_is_not_an_absent_file(
     assert "permission denied (403)" in reason
 
 
+@pytest.mark.thorough
 def test_what_mlflow_hands_out_is_read_there_and_served_from_the_store_behind(
     mlflow_server: MlflowServer, tmp_path: Path
 ) -> None:

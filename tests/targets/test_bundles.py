@@ -97,6 +97,7 @@ def test_the_primary_object_owns_what_is_beside_it(shop: Shop) -> None:
     assert changes_nothing(same.manifest, same.live)  # so that no dry run was needed
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fails", ["configmaps", "toyservers"])
 def test_what_a_stopped_run_left_out_is_completed(shop: Shop, fails: str) -> None:
     for promoted in (False, True):
@@ -112,6 +113,7 @@ def test_what_a_stopped_run_left_out_is_completed(shop: Shop, fails: str) -> Non
         assert shop.live().version == ("2" if promoted else "1")
 
 
+@pytest.mark.thorough
 def test_an_order_never_touches_the_primary_object(shop: Shop) -> None:
     shop.apply()
     shop.promote()
@@ -157,6 +159,7 @@ def test_another_ones_companion_is_refused_in_words(shop: Shop) -> None:
     assert shop.record()["data"] == {"a": "b"}
 
 
+@pytest.mark.thorough
 def test_one_without_an_owner_that_is_labelled_for_m2s_is_taken_over(shop: Shop) -> None:
     """So it is where the documents of a folder were applied by hand."""
     metadata = {"name": "iris-staging-toy", "labels": {MANAGED_BY: "m2s"}}
@@ -166,6 +169,7 @@ def test_one_without_an_owner_that_is_labelled_for_m2s_is_taken_over(shop: Shop)
     assert isinstance(shop.change(), Unchanged)
 
 
+@pytest.mark.thorough
 def test_a_companion_that_lost_its_label_or_its_owner_is_mended(shop: Shop) -> None:
     shop.apply()
     for field, lost in (("labels", {}), ("ownerReferences", [])):
@@ -180,6 +184,7 @@ def test_a_companion_that_lost_its_label_or_its_owner_is_mended(shop: Shop) -> N
         assert isinstance(shop.change(), Unchanged)
 
 
+@pytest.mark.thorough
 def test_a_companion_that_is_gone_is_written_again(shop: Shop) -> None:
     shop.apply()
     shop.server.call("DELETE", f"{shop.maps}/iris-staging-toy")

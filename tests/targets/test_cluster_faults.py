@@ -22,6 +22,7 @@ def reached(api_server: ApiServer, server: str, timeout: float = 30) -> Kubernet
     return connect("default", str(kubeconfig), None, request_timeout=timeout)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_server_that_is_busy_for_a_moment_is_asked_again(
     cluster: KubernetesCluster, proxy: FaultProxy, live: LiveDeployment, status: int
@@ -36,6 +37,7 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(
     assert cluster.list() == ()
 
 
+@pytest.mark.thorough
 def test_the_server_s_own_retry_after_is_honoured(
     cluster: KubernetesCluster, proxy: FaultProxy
 ) -> None:
@@ -54,6 +56,7 @@ def test_a_server_that_hangs_up_is_unavailable(
         cluster.list()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_stays_busy_is_unavailable(
     cluster: KubernetesCluster, proxy: FaultProxy, status: int
@@ -86,12 +89,14 @@ def test_a_slow_server_is_unavailable_and_the_timeout_is_named(
         cluster.list()
 
 
+@pytest.mark.thorough
 def test_a_server_that_is_gone(api_server: ApiServer) -> None:
     cluster = reached(api_server, f"https://127.0.0.1:{free_port()}")
     with pytest.raises(ClusterUnavailable, match="cannot be reached, connection refused"):
         cluster.list()
 
 
+@pytest.mark.thorough
 def test_a_server_that_comes_back_is_used_again(own_api_server: ApiServer) -> None:
     cluster = connect("default", str(own_api_server.kubeconfig()), None)
     live = cluster.apply(manifest("default"), None)

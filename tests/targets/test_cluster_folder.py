@@ -273,6 +273,7 @@ def disk_full_after(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.thorough
 def test_a_write_that_fails_leaves_the_file_as_it_was(cluster: FolderCluster, folder: Path) -> None:
     live = cluster.apply(manifest("shop"), None)
     before = (folder / "fraud.yaml").read_bytes()

@@ -202,6 +202,7 @@ def test_credentials_that_are_not_accepted(api_server: ApiServer, namespace: str
     assert "wrong-token-1234" not in str(refused.value)
 
 
+@pytest.mark.thorough
 def test_all_of_1200_objects_over_pages(api_server: ApiServer, cluster: KubernetesCluster) -> None:
     names = [f"m{number:04}" for number in range(1200)]
     bodies = [body(cluster.namespace, name) for name in names]
@@ -210,6 +211,7 @@ def test_all_of_1200_objects_over_pages(api_server: ApiServer, cluster: Kubernet
     assert [live.key.name for live in cluster.list()] == names
 
 
+@pytest.mark.thorough
 def test_a_cluster_without_seldon_core(own_api_server: ApiServer) -> None:
     crds: Any = client.ApiextensionsV1Api(own_api_server.admin)
     crds.delete_custom_resource_definition("seldondeployments.machinelearning.seldon.io")

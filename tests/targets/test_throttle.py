@@ -97,6 +97,7 @@ def test_the_rates_are_settings() -> None:
     assert (chosen.qps, chosen.burst) == (0.5, 7)
 
 
+@pytest.mark.thorough
 def test_a_busy_api_server_is_asked_again(
     api_server: ApiServer, fault_proxy: Callable[..., FaultProxy], tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_busy_api_server_is_asked_again(
     assert proxy.count() == 3
 
 
+@pytest.mark.thorough
 def test_a_busy_mlflow_server_is_asked_again(
     mlflow_server: MlflowServer, fault_proxy: Callable[..., FaultProxy]
 ) -> None:

@@ -56,6 +56,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "LOOK", 0.05)
 
 
+@pytest.mark.thorough
 def test_a_roll_out_is_followed_beside_the_passes_and_taken_back(asker: Asker) -> None:
     asker.add()
     watched = Watched(asker)
@@ -75,6 +76,7 @@ def test_a_roll_out_is_followed_beside_the_passes_and_taken_back(asker: Asker) -
     watched.following.close()
 
 
+@pytest.mark.thorough
 def test_one_that_is_stuck_holds_nobody_up(asker: Asker) -> None:
     def act(player: Operator, live: LiveDeployment) -> None:
         if live.model == "iris":
@@ -91,6 +93,7 @@ def test_one_that_is_stuck_holds_nobody_up(asker: Asker) -> None:
     watched.following.close()
 
 
+@pytest.mark.thorough
 def test_who_does_not_lead_notes_nothing_and_the_next_one_carries_on(asker: Asker) -> None:
     asker.add()
     standby = Watched(asker, shut=True)

@@ -81,6 +81,7 @@ def test_a_quiet_pass_asks_once_and_reports_as_the_one_before_it(watcher: Watche
     assert watcher.last.started > before.started
 
 
+@pytest.mark.thorough
 def test_a_promotion_is_applied_by_the_next_pass(watcher: Watcher) -> None:
     name = f"{watcher.shop.prefix}-1"
     watcher.shop.add("1", description(name, replicas=3))
@@ -90,6 +91,7 @@ def test_a_promotion_is_applied_by_the_next_pass(watcher: Watcher) -> None:
     watcher.settle()
 
 
+@pytest.mark.thorough
 def test_what_is_paused_is_noticed_and_keeps_no_pass_busy(watcher: Watcher) -> None:
     name = f"{watcher.shop.prefix}-1"
     client = watcher.shop.models.client
@@ -104,6 +106,7 @@ def test_what_is_paused_is_noticed_and_keeps_no_pass_busy(watcher: Watcher) -> N
     watcher.settle()
 
 
+@pytest.mark.thorough
 def test_an_edit_ends_the_quiet_however_late_it_is_noticed(watcher: Watcher) -> None:
     name = f"{watcher.shop.prefix}-1"
     watcher.shop.objects.patch(name, {"metadata": {"labels": {"m2s.io/version": "7"}}})
@@ -113,6 +116,7 @@ def test_an_edit_ends_the_quiet_however_late_it_is_noticed(watcher: Watcher) -> 
     assert watcher.shop.objects.all()[name]["metadata"]["labels"]["m2s.io/version"] == "1"
 
 
+@pytest.mark.thorough
 def test_while_the_cluster_cannot_be_watched_every_pass_looks_at_it(watcher: Watcher) -> None:
     name = f"{watcher.shop.prefix}-1"
     with closing(Watcher.of(watcher.shop, refusing_watches=True)) as blind:
@@ -124,11 +128,13 @@ def test_while_the_cluster_cannot_be_watched_every_pass_looks_at_it(watcher: Wat
         assert blind.one_pass()["apply"] == 1
 
 
+@pytest.mark.thorough
 def test_the_resync_looks_at_everything(watcher: Watcher) -> None:
     watcher.edges.forget()
     assert watcher.one_pass() == {**LOOK, "models": 1}
 
 
+@pytest.mark.thorough
 def test_a_registry_that_cannot_be_read_is_an_error_not_a_quiet_pass(
     watcher: Watcher, impatient: None
 ) -> None:
@@ -141,6 +147,7 @@ def test_a_registry_that_cannot_be_read_is_an_error_not_a_quiet_pass(
     watcher.settle()
 
 
+@pytest.mark.thorough
 def test_what_is_held_or_blocked_is_looked_at_in_every_pass(watcher: Watcher) -> None:
     watcher.shop.add("bad", "kind: Nonsense")
     for _ in range(4):
@@ -149,6 +156,7 @@ def test_what_is_held_or_blocked_is_looked_at_in_every_pass(watcher: Watcher) ->
     assert watcher.last.result == "failed"
 
 
+@pytest.mark.thorough
 def test_a_file_that_was_missing_is_noticed(watcher: Watcher) -> None:
     client, model = watcher.shop.models.client, f"{watcher.shop.prefix}-late"
     run = client.create_run("0").info.run_id

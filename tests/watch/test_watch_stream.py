@@ -156,6 +156,8 @@ def test_a_token_that_was_replaced_in_its_file_is_used(scene: Scene, tmp_path: P
     with pytest.raises(ClusterError, match="does not accept these credentials"):
         cluster.list()
     scene.create("there")
-    file.write_text(server.user(name, [SELDON_EDIT]))
+    fresh = tmp_path / "fresh"  # as the kubelet does: at once, so that nobody reads a half of it
+    fresh.write_text(server.user(name, [SELDON_EDIT]))
+    fresh.replace(file)
     assert [live.key.name for live in cluster.list()] == ["there"]
     scene.await_seen(("there", URI))

@@ -278,6 +278,7 @@ def test_a_port_in_use_is_one_line() -> None:
             Httpd(("127.0.0.1", port), {})
 
 
+@pytest.mark.thorough
 def test_a_port_in_use_ends_the_command(sqlite_registry: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

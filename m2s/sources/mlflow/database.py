@@ -4,6 +4,7 @@ MLflow's SQL store creates a SQLite file that is not there and migrates a databa
 incomplete (``SqlAlchemyStore.__init__``): reading must do neither.
 """
 
+import functools
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,15 @@ def _revisions(uri: str) -> tuple[str | None, str]:
     utils: Any = mlflow.store.db.utils  # private, but the only word on what mlflow expects
     engine = sqlalchemy.create_engine(uri)
     try:
-        return utils._get_schema_version(engine), utils._get_latest_schema_revision()
+        return utils._get_schema_version(engine), _wanted()
     finally:
         engine.dispose()
+
+
+@functools.cache
+def _wanted() -> str:
+    """Return the revision that the installed mlflow expects: it reads 70 migrations for it."""
+    import mlflow.store.db.utils
+
+    utils: Any = mlflow.store.db.utils
+    return str(utils._get_latest_schema_revision())

@@ -308,6 +308,7 @@ def _described(draw: st.DrawFn) -> str:
     return yaml.safe_dump(body)
 
 
+@pytest.mark.thorough
 @tried(30, sharing=True)
 @given(versions=st.lists(st.tuples(_described(), _TAGS), min_size=1, max_size=3))
 def test_whatever_is_described_comes_to_rest(

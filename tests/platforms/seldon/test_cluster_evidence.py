@@ -380,6 +380,7 @@ def follow(cluster: KubernetesCluster, operator: Operator, layout: str, edit: Ed
         before = live
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_on_the_api_server(cluster: KubernetesCluster, operator: Operator, layout: str) -> None:
     """It writes quantities, empty fields and its own defaults in its own way."""

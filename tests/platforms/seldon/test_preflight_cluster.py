@@ -146,6 +146,7 @@ def test_warnings_change_nothing_else(world: World, put: Callable[..., None]) ->
     assert "warning: ServiceAccount nobody" in world("plan", "-o", "markdown").out
 
 
+@pytest.mark.thorough
 def test_strict_blocks_and_holds(world: World, put: Callable[..., None], tmp_path: Path) -> None:
     put()
     world.apply()
@@ -186,6 +187,7 @@ def test_what_may_not_be_read_is_one_note_each(
     assert table.out.count("not checked: ") == 2
 
 
+@pytest.mark.thorough
 def test_no_value_of_a_secret_is_anywhere(
     world: World, put: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -201,6 +203,7 @@ def test_no_value_of_a_secret_is_anywhere(
         assert form not in everything
 
 
+@pytest.mark.thorough
 def test_azures_remote_is_called_what_the_secret_calls_it(
     world: World, put: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -230,6 +233,7 @@ def proxied(
     return World(world.models, world.objects, flags), proxy
 
 
+@pytest.mark.thorough
 def test_each_thing_is_looked_at_once_and_only_when_wanted(
     proxied: tuple[World, FaultProxy], put: Callable[..., None], tmp_path: Path
 ) -> None:

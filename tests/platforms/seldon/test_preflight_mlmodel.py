@@ -31,6 +31,7 @@ def test_an_mlmodel_file_is_read_once_in_a_process(
     assert len(proxy.requests) == asked
 
 
+@pytest.mark.thorough
 def test_a_store_that_keeps_silent_is_not_waited_for_again(
     google_storage: GoogleStorage,
     sqlite_registry: str,

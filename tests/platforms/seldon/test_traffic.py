@@ -169,6 +169,7 @@ def test_champion_and_challenger_share_the_traffic(shop: Shop) -> None:
     assert made["metadata"]["annotations"]["m2s.io/version"] == "1"
 
 
+@pytest.mark.thorough
 def test_the_promotion_of_the_challenger_is_one_row_and_one_write(shop: Shop) -> None:
     shop.add("champion")
     shop.add("challenger")
