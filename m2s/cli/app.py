@@ -11,6 +11,7 @@ import typer
 
 from m2s import __version__
 from m2s.base.errors import UsageError
+from m2s.cli import completing
 from m2s.cli.lazy_options import Late
 from m2s.cli.options import with_settings
 
@@ -80,6 +81,10 @@ Format = Annotated[
     ),
 ]
 Yes = Annotated[bool, _own("Do not ask.", "--yes", "-y", variable="M2S_YES")]
+_THERE: Any = completing.of("deployment")
+Which = Annotated[
+    str, typer.Argument(metavar="DEPLOYMENT", help="Which one.", autocompletion=_THERE)
+]
 Message = Annotated[
     str | None, _own("Why; it is noted with who you are.", "--message", metavar="TEXT")
 ]
@@ -247,9 +252,6 @@ def watch(
     raise typer.Exit(run(flags, config, webhook_secret, once=once))
 
 
-Which = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")]
-
-
 @app.command(cls=Late)
 @with_settings("rollback")
 def rollback(
@@ -370,7 +372,11 @@ def status(
     flags: dict[str, Any],
     deployment: Annotated[
         str | None,
-        typer.Argument(metavar="DEPLOYMENT", help="Only this one, with what it served before."),
+        typer.Argument(
+            metavar="DEPLOYMENT",
+            help="Only this one, with what it served before.",
+            autocompletion=_THERE,
+        ),
     ] = None,
     config: Config = None,
     output: Format = Output.TABLE,

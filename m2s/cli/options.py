@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from m2s.cli import completing
 from m2s.cli.lazy_options import late
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         help=f"{option.described} [{option.variable}]",
         metavar=option.metavar,
         show_default=False,
+        autocompletion=completing.of(option.name),
     )
     kind: Any = list[str] | None if option.many else bool | None if switch else str | None
     return inspect.Parameter(

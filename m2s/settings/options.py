@@ -186,7 +186,7 @@ _ROWS: tuple[Option, ...] = (
         commands=_SYNC,
     ),
     Option(
-        name="deploy-file", parse=read.word("required", "optional", "ignored"), binds=True,
+        name="deploy-file", parse=read.OneOf("required", "optional", "ignored"), binds=True,
         metavar="WORD", help="What deploy.yaml is: required, optional or ignored",
         shown="required", group="Description", commands=_SYNC,
     ),
@@ -227,7 +227,8 @@ _ROWS: tuple[Option, ...] = (
         group="Description", commands=_SYNC,
     ),
     Option(
-        name="server", parse=read.word("platform", "mlflow"), binds=True, metavar="WORD", rare=True,
+        name="server", parse=read.OneOf("platform", "mlflow"), binds=True, metavar="WORD",
+        rare=True,
         help="Server for versions without a deploy.yaml: platform or mlflow",
         shown="the platform's", group="Description", commands=_SYNC,
     ),
@@ -247,12 +248,12 @@ _ROWS: tuple[Option, ...] = (
         commands=_SYNC,
     ),
     Option(
-        name="protocol", parse=read.word("seldon", "v2"), binds=True, metavar="WORD", rare=True,
+        name="protocol", parse=read.OneOf("seldon", "v2"), binds=True, metavar="WORD", rare=True,
         help="Protocol for versions without a deploy.yaml: seldon or v2", shown="seldon",
         group="Description", commands=_SYNC,
     ),
     Option(
-        name="on-conflict", parse=read.word("highest", "block"), default="highest", binds=True,
+        name="on-conflict", parse=read.OneOf("highest", "block"), default="highest", binds=True,
         metavar="WORD", rare=True, help="Several versions in a stage: highest or block",
         shown="highest", group="Safety", commands=_SYNC,
     ),
@@ -324,7 +325,7 @@ _ROWS: tuple[Option, ...] = (
         commands=_WATCH,
     ),
     Option(
-        name="policy", parse=read.word("sync", "upsert-only"), metavar="WORD",
+        name="policy", parse=read.OneOf("sync", "upsert-only"), metavar="WORD",
         help="upsert-only, or sync: delete too", shown="upsert-only", group="Watching",
         commands=_WATCH_TOO,
     ),
@@ -370,7 +371,7 @@ _ROWS: tuple[Option, ...] = (
         help="Tell each request too: method, URL, status and time",
     ),
     Option(
-        name="log-format", parse=read.word("console", "json"), default="console",
+        name="log-format", parse=read.OneOf("console", "json"), default="console",
         metavar="WORD", rare=True,
         help="Log lines: console or json", shown="console", group="Output", commands=_WATCH,
     ),

@@ -42,7 +42,7 @@ def _read(key: Any, raw: Any) -> tuple[str, Any]:
     if not name:
         raise Misplaced((key,), f"{KEY}.{key}: no such key; {meant(str(key), _KEYS)}")
     try:
-        return name, values.word(*_WORDS[name])(raw) if name in _WORDS else _patterns(raw)
+        return name, values.OneOf(*_WORDS[name])(raw) if name in _WORDS else _patterns(raw)
     except ValueError as error:
         raise Misplaced((key,), f"{KEY}.{key}: {error}") from error
 

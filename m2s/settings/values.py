@@ -183,15 +183,17 @@ def interval(raw: Any) -> float:
     return seconds
 
 
-def word(*words: str) -> Callable[[Any], str]:
+class OneOf:
     """A parser of one of ``words``."""
 
-    def parse(raw: Any) -> str:
-        if raw not in words:
-            raise ValueError(f"wants {' or '.join(words)}, not {raw!r}")
-        return str(raw)
+    def __init__(self, *words: str) -> None:
+        self.words = words
 
-    return parse
+    def __call__(self, raw: Any) -> str:
+        """Return ``raw``; ValueError: it is none of the words."""
+        if raw not in self.words:
+            raise ValueError(f"wants {' or '.join(self.words)}, not {raw!r}")
+        return str(raw)
 
 
 def address(raw: Any) -> tuple[str, int]:

@@ -47,10 +47,10 @@ def log_in(kubeconfig: str | None, context: str | None) -> Login:
     """
     files = _kubeconfigs(kubeconfig)
     documents = {file: _read(file) for file in files}
-    contexts = _contexts(documents)
-    if contexts or kubeconfig:
-        chosen = _choose(documents, contexts, context)
-        return Login(_from_kubeconfig(files, chosen), contexts[chosen].get("namespace"))
+    known = _contexts(documents)
+    if known or kubeconfig:
+        chosen = _choose(documents, known, context)
+        return Login(_from_kubeconfig(files, chosen), known[chosen].get("namespace"))
     if context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return _from_pod()
     if listed := os.environ.get("KUBECONFIG"):
@@ -59,6 +59,11 @@ def log_in(kubeconfig: str | None, context: str | None) -> Login:
         "no cluster to talk to: give a kubeconfig with --kubeconfig, set KUBECONFIG (or have "
         "~/.kube/config), or run in a pod of the cluster; --target dir:PATH needs none"
     )
+
+
+def contexts(kubeconfig: str | None) -> list[str]:
+    """Return the names of the kubeconfig's contexts; raises as :func:`log_in`."""
+    return list(_contexts({file: _read(file) for file in _kubeconfigs(kubeconfig)}))
 
 
 def _kubeconfigs(kubeconfig: str | None) -> list[Path]:

@@ -226,12 +226,16 @@ class KubernetesCluster:
         if not answer.ok and answer.status != 403:
             raise refusal(answer, asked)
 
+    def namespaces(self) -> tuple[str, ...]:
+        """Return the names of all namespaces; ClusterError: they may not be listed."""
+        asked = Asked(self.identity, "list", Key("", ""), "namespaces")
+        found = pages.items(self._api, "/api/v1/namespaces", asked)
+        return tuple(str(one["metadata"]["name"]) for one in found)
+
     def _similar(self) -> str:
         """Return the namespaces that may be meant, "" where there are none, or nobody may list."""
-        asked = Asked(self.identity, "list", Key("", ""), "namespaces")
         try:
-            found = pages.items(self._api, "/api/v1/namespaces", asked)
+            like = meant(self._namespace, self.namespaces())
         except ClusterError:
             return ""
-        like = meant(self._namespace, [str(one["metadata"]["name"]) for one in found])
         return f"; {like}" if like.endswith("?") else ""
