@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from m2s.base.labels import SELECTOR
-from m2s.domain import history, notes
+from m2s.domain import history, notes, verification
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.happenings import Trouble
 from m2s.domain.history import Entry
 from m2s.domain.notes import Note
+from m2s.domain.verification import Verification
 from m2s.domain.versions import Key, Served
 
 STATES = ("Failed", "Creating", "Available")
@@ -38,7 +39,9 @@ class Serving:
     and ``endpoint`` are the platform's (:class:`State`), "" in a folder. ``since`` is from when on
     these versions are served (RFC 3339, UTC), "" where that is unknown; ``deleting`` from when on
     it is being deleted, "" where it is not, and ``finalizers`` what that waits for. ``trouble`` is
-    why a version that is wanted is not served, as far as the cluster's Events tell.
+    why a version that is wanted is not served, as far as the cluster's Events tell. ``verified`` is
+    what was found when it was asked, None where nobody asked; ``found`` is that of every
+    description on record, the newest first, and ``failed`` what gave way and is not tried again.
     """
 
     key: Key
@@ -56,6 +59,9 @@ class Serving:
     history: tuple[Entry, ...]
     trouble: Trouble | None = None
     notes: tuple[Note, ...] = ()
+    verified: Verification | None = None
+    found: tuple[Verification, ...] = ()
+    failed: tuple[Verification, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,9 @@ def of(live: LiveDeployment, state: State, trouble: Trouble | None = None) -> Se
         history=history.entries(live),
         trouble=trouble,
         notes=notes.notes(live),
+        verified=verification.of(live),
+        found=verification.all_of(live),
+        failed=verification.failures(live),
     )
 
 

@@ -1,7 +1,8 @@
 """Tags in MLflow that say which versions are live: m2s reads them, and writes what differs.
 
-``m2s.io/live/OWNER/deployment``, ``/state``, ``/endpoint`` and ``/since``: the owner is a part of
-the key, so that no owner touches the tags of another owner on the same version.
+``m2s.io/live/OWNER/deployment``, ``/state``, ``/endpoint``, ``/since`` and ``/verified``: the owner
+is a part of the key, so that no owner touches the tags of another owner on the same version. A
+version that gave way to another one has the last of them alone, which says why.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ UNKNOWN = "-"
 """What stands for what is unknown of one of several deployments."""
 LONGEST = 5000
 """Characters of a value, as older MLflow registries take them (mlflow/utils/validation.py)."""
-_PARTS = ("deployment", "state", "endpoint", "since")
+_PARTS = ("deployment", "state", "endpoint", "since", "verified")
 
 Tags = dict[Served, dict[str, str]]
 """Ours of each version that has any; its ``alias`` is ""."""
@@ -39,23 +40,33 @@ def wanted(deployments: Iterable[LiveDeployment], scope: Scope) -> Tags:
     Where one owner has several that serve the same version, their values stand side by side, in
     the order of ``deployments``.
     """
+    every = [one for one in map(serving_of, deployments) if one.owner in scope.owners]
     found: dict[tuple[Served, str], list[Serving]] = {}
-    for one in map(serving_of, deployments):
-        for version in _versions(one, scope):
+    for one in every:
+        for version in _known(one.served, scope):
             found.setdefault((version, one.owner), []).append(one)
     tags: Tags = {}
     for (version, owner), those in found.items():
         tags.setdefault(version, {}).update(_told(owner, those))
+    for one in every:
+        for version, why in _gave_way(one, scope):
+            tags.setdefault(version, {}).setdefault(key(one.owner, "verified"), _joined([why]))
     return tags
 
 
-def _versions(one: Serving, scope: Scope) -> Iterable[Served]:
-    """Return the versions of a deployment that are to be told, each once."""
-    if one.owner not in scope.owners:
-        return ()
-    known = (each for each in one.served if each.version.isdecimal())
+def _known(served: Iterable[Served], scope: Scope) -> Iterable[Served]:
+    """Return the versions that are to be told, each once."""
+    known = (each for each in served if each.version.isdecimal())
     mine = (each for each in known if scope.includes_model(each.model))
     return dict.fromkeys(Served(each.model, each.version) for each in mine)
+
+
+def _gave_way(one: Serving, scope: Scope) -> Iterator[tuple[Served, str]]:
+    """Yield which versions are not tried again, and why."""
+    past = {entry.revision: entry.served for entry in one.history}
+    for each in one.failed:
+        for version in _known(past.get(each.revision, one.served)[:1], scope):
+            yield version, str(each)
 
 
 def _told(owner: str, those: Sequence[Serving]) -> dict[str, str]:
@@ -64,6 +75,7 @@ def _told(owner: str, those: Sequence[Serving]) -> dict[str, str]:
         "state": [one.state for one in those],
         "endpoint": [one.endpoint for one in those],
         "since": [one.since for one in those],
+        "verified": [str(one.verified or "") for one in those],
     }
     return {key(owner, part): _joined(texts) for part, texts in values.items() if any(texts)}
 

@@ -137,6 +137,8 @@ def notes(one: Serving) -> Iterator[str]:
         yield f"serves {told(one.served)}"
     if one.endpoint:
         yield one.endpoint
+    if one.verified and one.verified.result != "failed":
+        yield str(one.verified)
 
 
 def why(one: Serving) -> Iterator[str]:
@@ -145,7 +147,17 @@ def why(one: Serving) -> Iterator[str]:
         yield f"{one.trouble} (since {since(one.trouble.told.first)})"
     if one.message:
         yield one.message
+    yield from failures(one)
     yield from orders(one)
+
+
+def failures(one: Serving) -> Iterator[str]:
+    """Yield what did not roll out or answer, each once: what serves, and what gave way."""
+    told = one.trouble.told.message if one.trouble else ""
+    bad = [one.verified] if one.verified and one.verified.result == "failed" else []
+    for line in dict.fromkeys(map(str, (*bad, *one.failed))):
+        if line not in told:
+            yield line
 
 
 def orders(one: Serving) -> Iterator[str]:
@@ -222,6 +234,9 @@ def _deployment(one: Serving) -> dict[str, Any]:
             {**_served(each.served), "since": each.since or None, "revision": each.revision}
             for each in one.history
         ],
+        "verified": asdict(one.verified) if one.verified else None,
+        "found": [asdict(each) for each in one.found],
+        "failed": [asdict(each) for each in one.failed],
     }
 
 

@@ -44,6 +44,10 @@ def _facts(one: Serving, more: Detail) -> Iterator[tuple[str, str]]:
     yield "State", ": ".join(filter(None, (one.state, one.message))) or UNKNOWN
     yield "Since", status.since(one.since)
     yield "Endpoint", one.endpoint or UNKNOWN
+    if one.verified:
+        yield "Answer", f"{one.verified} (asked {status.since(one.verified.at)})"
+    for each in one.failed:
+        yield "Gave way", str(each)
     for order in status.orders(one):
         yield "Order", order
 
@@ -68,6 +72,9 @@ def _past(one: Serving) -> Iterator[_Section]:
     if one.history:
         past = [(str(each), status.since(each.since), each.revision) for each in one.history]
         yield ("Version", "Since", "Revision"), [*past]
+    if one.found:
+        asked = [(one.version, status.since(one.at), one.revision, str(one)) for one in one.found]
+        yield ("Asked", "At", "Revision", "Result"), [*asked]
     if one.notes:
         ordered = [
             (each.what, status.since(each.at), each.by or UNKNOWN, each.message or UNKNOWN)

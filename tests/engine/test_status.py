@@ -31,6 +31,7 @@ DEPLOYMENT = {
     "version": NULLABLE, "models": list, "state": NULLABLE, "message": str, "since": NULLABLE,
     "endpoint": NULLABLE, "pinned": NULLABLE, "paused": bool, "history": list,
     "deleting": NULLABLE, "orders": list, "trouble": (dict, type(None)),
+    "verified": (dict, type(None)), "found": list, "failed": list,
 }  # fmt: skip
 ENTRY = {
     "model": NULLABLE, "version": NULLABLE, "models": list, "since": NULLABLE, "revision": str,

@@ -21,7 +21,7 @@ SCHEMA = json.loads(
 )
 TYPES: dict[str, Any] = {
     "string": str, "null": type(None), "boolean": bool, "integer": int, "object": dict,
-    "array": list,
+    "array": list, "number": (int, float),
 }  # fmt: skip
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -19,7 +19,8 @@ class PageRow:
 
     ``title`` is its name and, where that does not tell them, its models; ``version`` as the plan's
     table has it; ``versions`` every one of several, else ""; ``kind`` its state as a class of the
-    style sheet; ``badges`` what somebody ordered for it; ``since`` to the minute.
+    style sheet; ``badges`` what somebody ordered for it; ``since`` to the minute; ``answers`` what
+    was found when it, and what gave way to it, was asked.
     """
 
     one: serving.Serving
@@ -29,6 +30,7 @@ class PageRow:
     kind: str
     badges: list[str]
     since: str
+    answers: list[str]
 
 
 def row(one: serving.Serving) -> PageRow:
@@ -43,6 +45,7 @@ def row(one: serving.Serving) -> PageRow:
         kind=one.state.lower() if one.state in serving.STATES else "unknown",
         badges=[text for text, so in orders.items() if so],
         since=minute(one.since),
+        answers=[str(one.verified)] * bool(one.verified) + [*map(str, one.failed)],
     )
 
 
