@@ -73,6 +73,14 @@ class Document:
             line, node = found
         return line
 
+    def at(self, *path: str | int) -> "Document":
+        """Return the part at ``path``, which is there, as a document of its own."""
+        value, node = self.value, self.node
+        for step in path:
+            value = value[step]
+            node = (_child(node, step) or (0, node))[1]
+        return Document(value, node)
+
 
 Fill = Callable[[str, bool], Any]
 """What a text stands for, given the text and whether it stands there without quotes."""

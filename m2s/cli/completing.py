@@ -71,6 +71,12 @@ def _stages(name: str, params: Any) -> Iterable[str]:
         return ("Staging", "Production")
 
 
+def _environments(_: str, params: Any) -> Iterable[str]:
+    from m2s.settings import build
+
+    return build.names({"all-environments": True}, {}, params.get("config"))
+
+
 def _contexts(_: str, params: Any) -> Iterable[str]:
     from m2s.targets.kubernetes.credentials import contexts
 
@@ -101,5 +107,5 @@ def _deployments(_: str, params: Any) -> Iterable[str]:
 
 _LOOKS: dict[str, Callable[[str, Any], Iterable[str]]] = {
     "stage": _stages, "alias": _offers, "context": _contexts, "namespace": _namespaces,
-    "deployment": _deployments, "platform": _platforms,
+    "deployment": _deployments, "environment": _environments, "platform": _platforms,
 }  # fmt: skip

@@ -34,7 +34,12 @@ def with_settings(command: str) -> Callable[[Callable[..., None]], Callable[...,
             flags = {
                 name.replace("_", "-"): raw for name, raw in raws.items() if raw not in (None, [])
             }
-            function(flags=flags, **given)
+            if "environment" not in names:
+                function(flags=flags, **given)
+                return
+            from m2s.cli import environments
+
+            environments.run(command, function, flags, given)
 
         signature = inspect.signature(function, eval_str=True)
         own = [item for item in signature.parameters.values() if item.name != "flags"]

@@ -91,7 +91,8 @@ def apply(
     message: str | None = None,
 ) -> int:
     """Carry out the plan, or exactly the saved one."""
-    saved = saved_plan.load(plan_file) if plan_file else None
+    there = flags.get("environment") or [None]
+    saved = saved_plan.load(plan_file, there[0]) if plan_file else None
     if saved:
         flags = saved_plan.flags_of(saved, flags)
         accept = accept or saved_plan.accepts(saved)

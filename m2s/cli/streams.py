@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import typer
@@ -33,6 +33,19 @@ def prepare() -> None:
             stream.reconfigure(errors=printable.STANDINS)
 
 
+_printed: list[list[Mapping[str, Any]]] = []
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[list[Mapping[str, Any]]]:
+    """Have documents not printed in this block, but kept in the list, for one that has several."""
+    _printed.append([])
+    try:
+        yield _printed[-1]
+    finally:
+        _printed.pop()
+
+
 def put(
     output: str,
     values: Callable[[], Mapping[str, Any]],
@@ -53,6 +66,10 @@ def put(
 def put_document(values: Mapping[str, Any], output: str) -> None:
     """Print a document; a stream that cannot say all of it gets it in ASCII, escaped."""
     from m2s.output import document
+
+    if _printed:
+        _printed[-1].append(values)
+        return
 
     text = document.text(values, output)
     try:

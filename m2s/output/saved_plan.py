@@ -20,8 +20,9 @@ from m2s.settings.options import OPTIONS
 # and who asks (tracking URI, kubeconfig) is not: that may differ between the job that plans and the
 # one that applies, and what matters of it is compared.
 _BOUND = tuple(name for name, option in OPTIONS.items() if option.binds)
-_ADDED = frozenset({"workspace", "platform", "platforms"})
+_ADDED = frozenset({"workspace", "platform", "platforms", "environment"})
 """Those that plans of an older m2s do not have; they are applied all the same."""
+_ALL = "environments"
 
 
 def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> None:
@@ -32,7 +33,15 @@ def save(path: str, plan: Plan, settings: Settings, warnings: Iterable[str]) -> 
         PlanFileError: it cannot be written.
     """
     bound = {"settings": _bound(plan, settings), "hidden": _hidden(plan, secrets.token_hex(16))}
-    document = {**_short(of_plan(plan, warnings)), **bound}
+    _write(path, {**_short(of_plan(plan, warnings)), **bound})
+
+
+def save_all(path: str, plans: Mapping[str, Any]) -> None:
+    """Write the saved plans of several environments, by name, into one; raises as :func:`save`."""
+    _write(path, {"format_version": FORMAT_VERSION, _ALL: plans})
+
+
+def _write(path: str, document: Mapping[str, Any]) -> None:
     target = Path(path)
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
@@ -90,6 +99,8 @@ def _bound(plan: Plan, settings: Settings) -> dict[str, Any]:
     for name in _BOUND:
         value = special[name] if name in special else getattr(settings, OPTIONS[name].attribute)
         values[name] = list(value) if isinstance(value, tuple) else value
+    if not settings.environment:  # as a plan was before there were any
+        del values["environment"]
     return {**values, **accepted}
 
 
@@ -98,8 +109,29 @@ def accepts(document: Mapping[str, Any]) -> bool:
     return document["settings"].get("accept-registry") is True
 
 
-def load(path: str) -> dict[str, Any]:
-    """Return a saved plan's document.
+def environments(path: str) -> tuple[str, ...]:
+    """Return the environments whose plans a file has, () for a plan of one; as :func:`load`."""
+    plans = _read(path).get(_ALL, {})
+    return tuple(plans) if isinstance(plans, dict) else ()
+
+
+def load(path: str, environment: str | None = None) -> dict[str, Any]:
+    """Return a saved plan's document; where the file has several, that of ``environment``.
+
+    Raises:
+        UsageError: there is no such file.
+        PlanFileError: it is not readable, not a saved plan, or of another format version.
+    """
+    document = _read(path)
+    if isinstance(plans := document.get(_ALL), dict):
+        document = plans.get(environment, {})
+    if not isinstance(document, dict) or not _well_formed(document):
+        raise PlanFileError(f"{path}: not a saved plan; `m2s plan --out {path}` writes one")
+    return document
+
+
+def _read(path: str) -> dict[str, Any]:
+    """Return the document of a file, of this format version.
 
     Raises:
         UsageError: there is no such file.
@@ -120,8 +152,6 @@ def load(path: str) -> dict[str, Any]:
             f"{path}: a plan of format version {document['format_version']}; this m2s reads "
             f"{FORMAT_VERSION}: plan again"
         )
-    if not _well_formed(document):
-        raise PlanFileError(f"{path}: not a saved plan; `m2s plan --out {path}` writes one")
     return document
 
 

@@ -15,6 +15,8 @@ from m2s.settings.split import Split
 class Selection:
     """What is served, and whose it is."""
 
+    environment: tuple[str, ...]
+    all_environments: bool
     selectors: tuple[Selector, ...]
     split: Split | None
     owner: str | None

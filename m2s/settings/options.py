@@ -86,9 +86,20 @@ _ASK = _on("verify retry")
 _CLUSTER = _SYNC | _ASK | _on("rollback status pause resume history")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
+_MANY = _on("plan apply prune status check")
 _TELLING = _EVERY | _on("demo fetch init")
 
 _ROWS: tuple[Option, ...] = (
+    Option(
+        name="environment", parse=read.texts, default=(), many=True, binds=True, metavar="NAME",
+        short="-e", help="Work by this entry of environments in m2s.yaml", group="Selection",
+        commands=_EVERY,
+    ),
+    Option(
+        name="all-environments", parse=read.flag, default=False, short="-A",
+        help="Work by each entry of environments, one after the other", group="Selection",
+        commands=_MANY,
+    ),
     Option(
         name="stage", parse=read.stages, default=(), many=True, binds=True, metavar="STAGE",
         help="Serve the versions in this MLflow stage", group="Selection", commands=_EVERY,

@@ -20,7 +20,7 @@ NOT_IN_CONFIG = {
     "stage", "alias", "split", "namespace", "tracking-uri", "model", "model-uri-map",
     "interval", "policy", "prune-after", "max-delete", "ignore", "preflight", "log-format",
     "listen", "leader-elect", "lease-name", "webhook-secret-file", "kubeconfig", "context",
-    "target", "prune", "wait", "workspace", "platforms",
+    "target", "prune", "wait", "workspace", "platforms", "environment", "all-environments",
 }  # fmt: skip
 
 
