@@ -6,6 +6,7 @@ Under ``m2s watch`` whatever must not wait for a pass has a connection of its ow
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from m2s.sources.templates import TemplateFolder
 from m2s.targets.cluster import Cluster
 
 if TYPE_CHECKING:
+    from m2s.observers.notify import Notifier
     from m2s.sources.mlflow.registry import MlflowRegistry
     from m2s.sources.mlflow.tagging import MlflowTagging
     from m2s.targets.kubernetes.events import Events
@@ -151,6 +153,15 @@ def events(chosen: Settings) -> Events | None:
     from m2s.targets.kubernetes.events import Events
 
     return Events(_alone(chosen).api)
+
+
+def notifier(chosen: Settings, counted: Counter[str]) -> Notifier | None:
+    """Return what tells the webhooks of ``notify``, None without any."""
+    if not chosen.notify:
+        return None
+    from m2s.observers.notify import Notifier
+
+    return Notifier(chosen.notify, "".join(chosen.environment), counted)
 
 
 def tagging(chosen: Settings) -> MlflowTagging | None:

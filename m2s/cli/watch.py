@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -101,15 +103,20 @@ class _Parts:
         )
         self._back.move(connect.tagging(chosen), chosen.resync)
         self._told = events.Notices(connect.events(chosen))
+        self._messages: Counter[str] = Counter()
+        self._posted = events.Notices(connect.notifier(chosen, self._messages), renewed=math.inf)
         self._page = Page(chosen, self.edges, self._sight, self._leading)
         self.following = Following(self._sight.deployments, self._gate, self._proven)
         self.following.move(chosen, self.edges)
         poked = partial(self.triggers.poke, WEBHOOK)
         self._receiver = Receiver(read_secret, poked) if read_secret else None
         deliveries = self._deliveries if read_secret else None
-        self._counted = metrics.Metrics(self._leading, deliveries, self._sight.deployments)
+        self._counted = metrics.Metrics(
+            self._leading, deliveries, self._sight.deployments, self._messages
+        )
         looking_on = (
-            self._counted, self._told, self._sight, self.following, self._page, self._back,
+            self._counted, self._told, self._posted, self._sight, self.following, self._page,
+            self._back,
         )  # fmt: skip
         self.loop = Loop(
             chosen,
@@ -131,6 +138,7 @@ class _Parts:
 
     def _proven(self, proof: Proof) -> None:
         self._told.proven(proof)
+        self._posted.proven(proof)
         self._counted.proven(proof)
 
     def _leading(self) -> bool:
@@ -146,6 +154,7 @@ class _Parts:
         new = self._source.read_again(old)
         connected = connect.edges(new, self._seen)
         self._told.move(connect.events(new))
+        self._posted.move(connect.notifier(new, self._messages))
         self._page.move(new, connected)
         self.following.move(new, connected)
         self._back.move(connect.tagging(new), new.resync)
@@ -156,6 +165,7 @@ class _Parts:
         """Be seen and contend for the Lease; both end with the block, the Lease given back."""
         with ExitStack() as stack:
             stack.callback(self._told.close, _FLUSH_ONCE if once else _FLUSH)
+            stack.callback(self._posted.close, _FLUSH_ONCE if once else _FLUSH)
             stack.callback(self._back.close, _WRITE_ONCE if once else 0)
             if chosen.listen and not once:
                 server = http_server.Httpd(chosen.listen, self._routes())

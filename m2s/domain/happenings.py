@@ -12,6 +12,12 @@ STANDING = MappingProxyType(
     {BLOCKED: "blocked", FAILED: "failed", "DeleteFailed": "failed", SKIPPED: "skipped"}
 )
 """The reasons that say that something stands in the way, and the word for it."""
+REASONS = (
+    "Applied", "Promoted", "RolledBack", "VersionChanged", "DriftCorrected", "Deleted",
+    BLOCKED, FAILED, "DeleteFailed", SKIPPED, RESOLVED,
+    "Verified", "RolledOut", "NotServing", "TakenBack",
+)  # fmt: skip
+"""All that m2s reports of a deployment, orders apart."""
 _ENDS = frozenset(
     {RESOLVED, "Applied", "Promoted", "RolledBack", "VersionChanged", "Unpinned", "Deleted"}
 )

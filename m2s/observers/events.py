@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 from m2s.base.labels import CHECKSUM, MODEL, MODEL_VERSION, OWNER
 from m2s.domain.happenings import BLOCKED, FAILED, RESOLVED, SKIPPED, STANDING
@@ -14,7 +15,7 @@ from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
 from m2s.engine.proving import Proof
 from m2s.plan.changes import Blocked, Create, Delete, Update
 from m2s.plan.plan import models_of
-from m2s.targets.kubernetes.events import Event, Events
+from m2s.targets.kubernetes.events import Event
 from m2s.watch.report import PassReport
 
 _BAD = (Status.BLOCKED, Status.FAILED)
@@ -25,17 +26,33 @@ _RENEWED = 1800.0
 after an hour (``--event-ttl``), and ``m2s status`` finds in it why a version is not live."""
 
 
+class Recorder(Protocol):
+    """Where Events go."""
+
+    def record(self, event: Event) -> None:
+        """Take note of it; returns at once and raises nothing."""
+
+    def close(self, seconds: float) -> None:
+        """Take no more, and wait so long at most until what was recorded is told."""
+
+
 class Notices:
     """Records an Event for each change, and one when something begins to be in its way, or ends.
 
-    ``events`` is where they go; None, of a folder, is nowhere. ``clock``: seconds, monotonic.
+    ``events`` is where they go; None, of a folder, is nowhere. ``clock``: seconds, monotonic. What
+    goes on standing in the way is recorded anew after ``renewed`` seconds.
     """
 
-    def __init__(self, events: Events | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._events, self._clock = events, clock
+    def __init__(
+        self,
+        events: Recorder | None,
+        clock: Callable[[], float] = time.monotonic,
+        renewed: float = _RENEWED,
+    ) -> None:
+        self._events, self._clock, self._renewed = events, clock, renewed
         self._standing: dict[Event, float] = {}
 
-    def move(self, events: Events | None) -> None:
+    def move(self, events: Recorder | None) -> None:
         """Send what comes to another cluster or namespace."""
         self.close(0)
         self._events = events
@@ -58,7 +75,7 @@ class Notices:
             self._record(*news, *map(_resolved, over.values()))
         now = self._clock()
         told = {event: self._standing.get(event, float("-inf")) for event in standing}
-        due = [event for event, when in told.items() if now - when >= _RENEWED]
+        due = [event for event, when in told.items() if now - when >= self._renewed]
         self._record(*due)
         self._standing = told | dict.fromkeys(due, now)
 

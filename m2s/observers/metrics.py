@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import (
@@ -52,6 +53,7 @@ class Metrics:
 
     ``leading`` says whether this process may write now, ``deliveries`` how many webhook requests
     came, by result; None without a webhook. ``seen`` are our deployments as they were last seen.
+    ``messages`` counts what webhooks of ours were told, by result; empty where there are none.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Metrics:
         leading: Callable[[], bool],
         deliveries: Callable[[], Mapping[str, int]] | None = None,
         seen: Callable[[], Iterable[LiveDeployment]] = tuple,
+        messages: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = CollectorRegistry()
@@ -83,7 +86,7 @@ class Metrics:
         )
         for result in RESULTS:
             self._found.labels(result)
-        self._state = _State(leading, deliveries, seen)
+        self._state = _State(leading, deliveries, seen, messages)
         registry.register(self._state)
         ProcessCollector(registry=registry)
         for result in get_args(Result):
@@ -114,7 +117,9 @@ class _State(Collector):
         leading: Callable[[], bool],
         deliveries: Callable[[], Mapping[str, int]] | None,
         seen: Callable[[], Iterable[LiveDeployment]],
+        messages: Mapping[str, int],
     ) -> None:
+        self._messages = messages
         self._leading, self._deliveries, self._seen = leading, deliveries, seen
         self._succeeded: float | None = None
         self._read: _Read | None = None
@@ -148,6 +153,14 @@ class _State(Collector):
             for result, count in self._deliveries().items():
                 came.add_metric([result], count)
             yield came
+        if self._messages:
+            told = CounterMetricFamily(
+                "m2s_notifications", "Messages to webhooks, by what became of them.",
+                labels=["result"],
+            )  # fmt: skip
+            for result, count in sorted(self._messages.items()):
+                told.add_metric([result], count)
+            yield told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

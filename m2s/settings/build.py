@@ -16,7 +16,7 @@ from m2s.base.errors import UsageError
 from m2s.base.names import meant
 from m2s.domain.policy import Policy
 from m2s.domain.versions import Selector
-from m2s.settings import config_file, defaults, environments, neuro, policy
+from m2s.settings import config_file, defaults, environments, neuro, notify, policy
 from m2s.settings.groups import Settings
 from m2s.settings.options import OPTIONS
 
@@ -39,6 +39,7 @@ def build(
     values = {name: option.default for name, option in OPTIONS.items()} | {
         defaults.KEY: None,
         policy.FIELD: Policy(),
+        notify.KEY: (),
     }
     for layer in layers:
         if _selecting(layer):
@@ -153,11 +154,11 @@ def _keys(
         where = f"{path}:{document.line(key)}: {key}"
         if key in apart:
             continue
-        if key in (defaults.KEY, policy.KEY):
+        if key in (defaults.KEY, policy.KEY, notify.KEY):
             values |= _nested(path, document, key)
             continue
         if key not in OPTIONS or key in refused:
-            known = [*(OPTIONS.keys() - set(refused)), defaults.KEY, *apart]
+            known = [*(OPTIONS.keys() - set(refused)), defaults.KEY, notify.KEY, *apart]
             hint = meant(key.replace("_", "-"), known, cutoff=0.5)
             raise UsageError(f"{where}: no such key; {hint}")
         values[key] = _parsed(key, raw, where)
@@ -168,6 +169,8 @@ def _nested(path: Path, document: strictyaml.Document, key: str) -> dict[str, An
     try:
         if key == policy.KEY:
             return policy.read(document.value[key])
+        if key == notify.KEY:
+            return notify.read(document.value[key])
         return {key: defaults.fragment(str(path), document)}
     except defaults.Misplaced as error:
         raise UsageError(f"{path}:{document.line(key, *error.path)}: {error}") from error

@@ -8,6 +8,7 @@ from m2s.domain.budget import MaxDelete
 from m2s.domain.policy import Policy
 from m2s.domain.versions import Selector
 from m2s.settings.defaults import Fragment
+from m2s.settings.notify import Hook
 from m2s.settings.split import Split
 
 
@@ -153,6 +154,7 @@ class Watching:
     lease_name: str | None
     listen: tuple[str, int] | None
     webhook_secret_file: str | None
+    notify: tuple[Hook, ...]
     log_format: str
 
 

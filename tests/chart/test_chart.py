@@ -142,6 +142,18 @@ def test_the_webhook_secret_is_a_file_and_nothing_else(helm: Helm) -> None:
     assert (volume["secret"]["secretName"], item["key"]) == ("mlflow-webhook", "key")
 
 
+def test_webhooks_reach_m2s_and_their_secret_is_files(helm: Helm) -> None:
+    release = helm.template(FULL, namespace="m2s")
+    hook = release.settings["notify"][0]
+    assert hook["url-file"] == "/etc/m2s-notify/url"
+    assert hook["on"] == ["Promoted", "RolledBack", "Blocked"]
+    assert hook["template"] == {"text": "{{ deployment }}: {{ message }}"}
+    mounts = {each["name"]: each["mountPath"] for each in release.container["volumeMounts"]}
+    assert mounts["notify"] == "/etc/m2s-notify"
+    volumes = {each["name"]: each for each in release.pod["spec"]["volumes"]}
+    assert volumes["notify"]["secret"] == {"secretName": "slack"}
+
+
 def test_what_is_not_wanted_is_not_there(helm: Helm) -> None:
     kinds = {item["kind"] for item in helm.template().objects}
     wanted = {"ServiceAccount", "ConfigMap", "Role", "RoleBinding", "Service", "Deployment"}

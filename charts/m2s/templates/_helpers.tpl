@@ -132,6 +132,7 @@ same into one namespace exclude each other.
 {{- if .Values.webhook.secretName }}
 {{- $_ := set $own "webhook-secret-file" "/etc/m2s-webhook/secret" }}
 {{- end }}
+{{- with .Values.notify.webhooks }}{{ $_ := set $own "notify" . }}{{ end }}
 {{- merge $own .Values.config | toYaml }}
 {{- end }}
 
