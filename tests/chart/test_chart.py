@@ -56,6 +56,16 @@ def test_the_seeds_values_do_what_they_did(helm: Helm) -> None:
     [
         ({}, {}),
         ({"platforms": ["kserve"]}, {"platform": "kserve", "deploy-file": "required"}),
+        ({"mlserver": "kserve"}, {"platform": "kserve", "deploy-file": "required"}),
+        ({"mlserver": "seldon-core"}, {}),
+        (
+            {"mlserver": "kserve", "platforms": ["seldon", "deployment"]},
+            {
+                "platform": "kserve",
+                "deploy-file": "required",
+                "platforms": ["kserve", "seldon", "deployment"],
+            },
+        ),
         (
             {"platforms": ["kserve", "seldon"], "config": {"default-image": "x:1"}},
             {"platform": "kserve", "platforms": ["kserve", "seldon"], "deploy-file": "optional"},

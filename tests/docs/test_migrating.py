@@ -167,13 +167,24 @@ def _each_cloud_without_a_switch(bench: Bench) -> None:
     assert found == {**stores, "blob": "azureblob://models/m"}
 
 
-@row(CHART_VALUES, "`mlflow.enabled`", "`mlserver`")
-@row("Environment variables of its container", "`ML_SERVER`", "`LOG_LEVEL`")
+@row(CHART_VALUES, "`mlserver`")
+def _server(_: Bench) -> None:
+    assert _value("mlserver") == ""
+    assert ".Values.mlserver" in TEMPLATES + (CHART / "templates" / "_helpers.tpl").read_text()
+
+
+@row("Environment variables of its container", "`ML_SERVER`")
+def _server_by_variable(bench: Bench) -> None:
+    assert bench.settings({"M2S_PLATFORM": "kserve"}).platform == "kserve"
+    assert bench.settings({"ML_SERVER": "kserve"}) == bench.settings()
+
+
+@row(CHART_VALUES, "`mlflow.enabled`")
+@row("Environment variables of its container", "`LOG_LEVEL`")
 def _left_out(bench: Bench) -> None:
-    assert "mlserver" not in VALUES
     assert "enabled" not in VALUES["mlflow"]
     plain = bench.settings()
-    assert bench.settings({"ML_SERVER": "kserve", "LOG_LEVEL": "DEBUG"}) == plain
+    assert bench.settings({"LOG_LEVEL": "DEBUG"}) == plain
     assert bench.settings({"M2S_LOG_FORMAT": "json"}).log_format == "json"
 
 

@@ -25,9 +25,17 @@
 {{- printf "%s.%s" (include "m2s.fullname" .) .Release.Namespace }}
 {{- end }}
 
+{{/* The serving platforms that are given, as JSON: mlserver, of older charts, stands for the first one. */}}
+{{- define "m2s.given" -}}
+{{- $named := get (dict "seldon" "seldon" "seldon-core" "seldon" "kserve" "kserve") .Values.mlserver }}
+{{- $listed := .Values.platforms }}
+{{- if and $named (eq ($listed | toJson) (list "seldon" | toJson)) }}{{ $listed = list }}{{ end }}
+{{- prepend $listed $named | compact | uniq | toJson }}
+{{- end }}
+
 {{/* The serving platforms in use, with spaces between: those that the Role is for. */}}
 {{- define "m2s.platforms" -}}
-{{- append .Values.platforms .Values.config.platform | compact | uniq | join " " }}
+{{- append (include "m2s.given" . | fromJsonArray) .Values.config.platform | compact | uniq | join " " }}
 {{- end }}
 
 {{- define "m2s.selectorLabels" -}}
@@ -113,9 +121,10 @@ same into one namespace exclude each other.
 {{- end }}
 {{- with .Values.mlflow.workspace }}{{ $_ := set $own "workspace" . }}{{ end }}
 {{- with .Values.models }}{{ $_ := set $own "model" . }}{{ end }}
-{{- $first := first .Values.platforms }}
-{{- if or .Values.config.platform (gt (len .Values.platforms) 1) }}
-{{- $_ := set $own "platforms" .Values.platforms }}
+{{- $platforms := include "m2s.given" . | fromJsonArray }}
+{{- $first := first $platforms }}
+{{- if or .Values.config.platform (gt (len $platforms) 1) }}
+{{- $_ := set $own "platforms" $platforms }}
 {{- end }}
 {{- if and (ne $first "seldon") (not .Values.config.platform) }}
 {{- $_ := set $own "platform" $first }}
