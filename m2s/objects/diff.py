@@ -39,7 +39,7 @@ class FieldChange:
     new: Any = None
 
     def __str__(self) -> str:
-        """The path as a person writes it: ``spec.predictors[default].graph.modelUri``."""
+        """The path as a person writes it: ``spec.containers[server].image``."""
         text = ""
         for step in self.path:
             plain = not isinstance(step, Name | int) and re.fullmatch(r"[A-Za-z_][\w-]*", step)
@@ -275,7 +275,7 @@ def _rank(change: FieldChange) -> tuple[int, str]:
     """Model-level facts first: version, image, replicas, model URI; then spec, then metadata."""
     last = str(change.path[-1])
     if change.path[0] != "metadata":
-        order = {"image": 1, "replicas": 2, "modelUri": 3}.get(last, 4)
+        order = {"image": 1, "replicas": 2}.get(last, 3 if last.endswith("Uri") else 4)
     else:
         order = 0 if change.path[-2:] == ("annotations", MODEL_VERSION) else 5
     return order, str(change)

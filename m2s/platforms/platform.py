@@ -93,6 +93,8 @@ class Platform:
     """What a description may have besides metadata."""
     facts: tuple[str, ...] = ("image", "replicas")
     """Names of fields of the spec that a plan shows of a new deployment."""
+    credentials: str = "envFrom"
+    """The field of a description that leads to the credentials of a store."""
     adopting: str = ""
     """What else it costs when m2s takes over an object that somebody else made."""
 
@@ -171,7 +173,8 @@ class Platform:
         self, settings: Locations, known: Iterable[str] = (), run_id: str | None = None
     ) -> Reader:
         """Return what reads locations in the platform's words."""
-        return Reader(settings, self.readable, frozenset(known), run_id, self.fetches(settings))
+        words = (self.readable, frozenset(known), run_id, self.fetches(settings))
+        return Reader(settings, *words, self.credentials)
 
     def model_uris(self, body: Body) -> Iterator[ModelUri]:
         """Yield every place of a model's URI, the one that decides first."""

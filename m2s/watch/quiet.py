@@ -34,7 +34,7 @@ class Quiet:
         registry: Unmoved,
         unbroken: Callable[[], object | None],
         templates: TemplateSource | None,
-        kinds: Collection[str] = ("SeldonDeployment",),
+        kinds: Collection[str],
     ) -> None:
         self._registry, self._unbroken, self._folder = registry, unbroken, templates
         self._kinds = kinds

@@ -57,6 +57,7 @@ def servable(
     readable: Callable[[str], str],
     *,
     fetches: bool = False,
+    secret: str = "",
 ) -> str:
     """Return a location after the user's prefix map, as a platform's initializer reads it.
 
@@ -67,6 +68,7 @@ def servable(
         run_id: the run whose folder marks where the artifact root ends.
         readable: puts a storage URI into the platform's words.
         fetches: whether something there reads what only a client of MLflow can (``m2s fetch``).
+        secret: the field of a description that leads to a store's credentials.
 
     Raises:
         Problem: no model server can read it, or it carries a secret.
@@ -81,7 +83,7 @@ def servable(
     if mask.uri_carries_secret(mapped):
         raise Problem(
             f"the model URI {mask.text(mapped)} carries a secret; name a Secret with "
-            "envSecretRefName in deploy.yaml instead"
+            f"{secret} in deploy.yaml instead"
         )
     if fetched:
         return mapped

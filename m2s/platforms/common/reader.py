@@ -19,6 +19,7 @@ class Reader:
         known: locations that are as a model server reads them already.
         run_id: the version's run, whose folder marks where the artifact root ends.
         fetches: a platform's own (:meth:`m2s.platforms.platform.Platform.fetches`).
+        secret: a platform's own ``credentials``.
     """
 
     settings: Locations
@@ -26,6 +27,7 @@ class Reader:
     known: frozenset[str] = frozenset()
     run_id: str | None = None
     fetches: bool = False
+    secret: str = ""
 
     def knowing(self, *uris: str) -> Reader:
         """Return a reader to which these locations are known as well."""
@@ -40,7 +42,7 @@ class Reader:
         chosen = self.settings
         return servable(
             uri, chosen.uri_map, chosen.artifact_root, self.run_id, self.readable,
-            fetches=self.fetches,
+            fetches=self.fetches, secret=self.secret,
         )  # fmt: skip
 
     def read(self, uri: str, *, opaque: bool = False) -> str:
@@ -60,4 +62,7 @@ class Reader:
         if scheme(uri) in UNRESOLVED:
             return uri
         root = None if is_servable(uri) else chosen.artifact_root
-        return servable(uri, chosen.uri_map, root, self.run_id, self.readable, fetches=self.fetches)
+        return servable(
+            uri, chosen.uri_map, root, self.run_id, self.readable,
+            fetches=self.fetches, secret=self.secret,
+        )  # fmt: skip

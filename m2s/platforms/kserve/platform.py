@@ -46,6 +46,8 @@ class KServe(Platform):
     facts = ("image", "minReplicas", "storageUri", "trafficPercent")
     adopting = "its pods are replaced: KServe copies m2s's labels and annotations into them"
 
+    credentials = "serviceAccountName"
+
     def __init__(self, name: str, resource: Resource) -> None:
         """Serve under the name and the kind that the catalogue has."""
         self.name, self.resource = name, resource

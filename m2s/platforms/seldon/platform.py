@@ -45,6 +45,8 @@ class Seldon(Platform):
     starter = starter.TEXT
     facts = ("image", "replicas", "modelUri", "traffic", "shadow")
 
+    credentials = "envSecretRefName"
+
     def __init__(self, name: str, resource: Resource) -> None:
         """Serve under the name and the kind that the catalogue has."""
         self.name, self.resource = name, resource
