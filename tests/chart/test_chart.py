@@ -164,6 +164,25 @@ def test_webhooks_reach_m2s_and_their_secret_is_files(helm: Helm) -> None:
     assert volumes["notify"]["secret"] == {"secretName": "slack"}
 
 
+def test_kserve_brings_models_by_m2s_where_that_is_asked_for(helm: Helm) -> None:
+    release = helm.template(
+        None,
+        "mlflow.MLFLOW_TRACKING_URI=http://mlflow:5000",
+        "mlflow.stage=Staging",
+        "storageContainer.create=true",
+        "storageContainer.envFrom[0].secretRef.name=mlflow",
+        namespace="m2s",
+    )
+    spec = release.one("ClusterStorageContainer")["spec"]
+    container = spec["container"]
+    assert (container["name"], container["command"]) == ("storage-initializer", ["m2s", "fetch"])
+    assert "args" not in container
+    assert container["image"] == release.container["image"]
+    assert container["env"] == [{"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow:5000"}]
+    assert container["envFrom"] == [{"secretRef": {"name": "mlflow"}}]
+    assert {"prefix": "mlflow-artifacts:/"} in spec["supportedUriFormats"]
+
+
 def test_what_is_not_wanted_is_not_there(helm: Helm) -> None:
     kinds = {item["kind"] for item in helm.template().objects}
     wanted = {"ServiceAccount", "ConfigMap", "Role", "RoleBinding", "Service", "Deployment"}
