@@ -108,10 +108,17 @@ class Prover:
             reply = self.cluster.ask(question, self.settings.request_timeout)
             seconds = time.monotonic() - begun
             good = not answers.fault(reply, where.protocol, example)
-            refused += reply.status not in _WARMING
+            if not good:
+                refused += reply.status not in _WARMING and not self._loads(where)
             if good or refused > 1 or left() <= 0:
                 return reply, seconds
             self.sleep(min(_PAUSE, max(left(), 0)))
+
+    def _loads(self, where: asked.Asking) -> bool:
+        """Whether a server of V2 is still loading: MLServer then answers 400, in a ready Pod."""
+        if where.protocol != "v2":
+            return False
+        return self.cluster.ask(asking.ready(where), self.settings.request_timeout).status != 200
 
     def found(self, live: LiveDeployment, failure: str) -> Verification:
         """Return what is to be noted of ``live``, which serves, or whose roll-out ended otherwise.

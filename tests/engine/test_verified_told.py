@@ -152,3 +152,29 @@ def test_no_value_of_an_example_or_an_answer_is_told_anywhere(
     assert found.result == ("verified" if code == 200 else "failed"), found
     told = json.dumps(places(noted(one, found, failed=gave_way and code != 200)))
     assert not [value for value in values if str(value) in told]
+
+
+class _Loading:
+    """An MLServer that says 400 until it has loaded the model, and then answers so."""
+
+    def __init__(self, status: int) -> None:
+        self._status, self.left = status, 3
+
+    def ask(self, question: Question, _seconds: float) -> Reply:
+        if question.body is None:
+            return Reply(400 if self.left else 200)
+        self.left -= bool(self.left)
+        if self.left:
+            return Reply(400, b'{"error": "Model iris is not ready yet."}')
+        return Reply(self._status, b'{"outputs": [{"shape": [1]}]}')
+
+
+@pytest.mark.parametrize(("status", "result"), [(200, "verified"), (400, "failed")])
+def test_a_server_that_loads_the_model_is_asked_again(status: int, result: str) -> None:
+    registry, one = FakeRegistry(), live()
+    spec = one.body["spec"]
+    one = replace(one, body={**one.body, "spec": {**spec, "protocol": "v2"}})
+    registry.examples[Served("iris", "4")] = Example({"inputs": ["x"]}, ({"type": "string"},))
+    cluster = cast(Cluster, _Loading(status))
+    prover = Prover(registry, cluster, build({"stage": ["Staging"]}, {}), sleep=lambda _: None)
+    assert prover.verify(one).result == result
