@@ -73,6 +73,34 @@ class Built:
         return cache(self.kind, self.module, "go.mod", "go.sum")
 
 
+_PINS = "requirements.txt"
+_INSTALL_SECONDS = 1200
+
+
+def environment(kind: str, module: Path) -> Path | None:
+    """Return the Python of an environment with what ``module`` pins; None where none is made."""
+    target = cache(kind, module, _PINS) / "environment"
+
+    def make(new: Path) -> bool:
+        teller(kind)("making an environment (once; some minutes)")
+        pip = [str(new / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+        pins = ["--disable-pip-version-check", "-r", str(module / _PINS)]
+        return all(
+            subprocess.run(
+                argv, stdout=sys.stderr, timeout=_INSTALL_SECONDS, check=False
+            ).returncode
+            == 0
+            for argv in ([sys.executable, "-m", "venv", str(new)], [*pip, *pins])
+        )
+
+    whole = _has_python(target) or made(target, make, _has_python)
+    return target / "bin" / "python" if whole else None
+
+
+def _has_python(environment: Path) -> bool:
+    return (environment / "bin" / "python").exists()
+
+
 def go_build(module: Path, package: str, target: Path, say: Say) -> bool:
     """Compile a program with the versions that ``module`` pins; False when that fails.
 

@@ -29,9 +29,9 @@ def lab(
 ) -> Iterator[Lab]:
     """The lab that tests share: use namespaces and model names of your own."""
     if (reason := obstacle()) is not None:
-        _missing(reason)
+        missing(reason)
     if (control := controllers.find()) is None:
-        _missing(controllers.HINT)
+        missing(controllers.HINT)
     programs = Programs(
         api_server=api_server_binaries,
         controllers=control,
@@ -43,7 +43,7 @@ def lab(
     made.close()
 
 
-def _missing(reason: str) -> NoReturn:
+def missing(reason: str) -> NoReturn:
     """Skip; where nothing may be skipped, fail."""
     if os.environ.get("CI") == "true" or os.environ.get("M2S_REQUIRE_CLUSTER") == "1":
         pytest.fail(NO_LAB + reason)

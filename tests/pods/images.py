@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _SYSTEM = ("/bin", "/lib", "/usr", "/sbin", "/etc", "/dev", "/proc")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROJECT = Path(__file__).resolve().parents[2]
+_STOCK = f"python:{sys.version_info.major}.{sys.version_info.minor}"
+PYTHON = f"{_STOCK}-slim"
+"""The stock Python image that the lab has: of the Python that the tests run in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +32,33 @@ class Image:
 
 def find(name: str) -> Image | None:
     """Return what stands for an image; None where nothing does."""
-    return next((image for pattern, image in _table() if re.search(pattern, name)), None)
+    every = (*_table(), *_ADDED)
+    return next((image for pattern, image in every if re.search(pattern, name)), None)
+
+
+_ADDED: list[tuple[str, Image]] = []
+
+
+def add(name: str, python: str, command: Sequence[str]) -> None:
+    """Have an environment of this machine stand for the image ``name``, of any tag.
+
+    ``python`` is the environment's, ``command`` what a container without one is started by.
+    """
+    own = _own()
+    here = str(Path(python).parent)
+    environment = {**own.environment, "PATH": f"{here}:{sys.base_prefix}/bin:{_PATH}"}
+    environment |= {"HOME": "/tmp", "PYTHONWARNINGS": "ignore"}
+    folders = (*own.folders, str(Path(python).parents[1]))
+    image = Image(folders=folders, environment=environment, command=tuple(command))
+    _ADDED.append((rf"(^|/){re.escape(name)}(:|@|$)", image))
 
 
 def _table() -> tuple[tuple[str, Image], ...]:
     own = _own()
-    python = ".".join(map(str, sys.version_info[:2]))
     packages = {**own.environment, "PYTHONPATH": _packages(), **_OFFLINE}
     stock = Image(folders=own.folders, environment=packages, command=("python3",))
     return (
-        (rf"^(docker\.io/(library/)?)?python:{re.escape(python)}(-slim)?$", stock),
+        (rf"^(docker\.io/(library/)?)?{re.escape(_STOCK)}(-slim)?$", stock),
         (r"(^|/)(mlflow-)?m2s(:|@|$)", own),
     )
 

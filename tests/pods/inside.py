@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.controllers.loops import ControlLoops
 from tests.kserve.cluster import Kserve
+from tests.pods import images
 from tests.pods.network import Relay, make_bridge
 from tests.pods.node import Node
 from tests.servers import ApiServer, MlflowServer
@@ -38,6 +39,8 @@ def main() -> None:
         order, _, value = line.strip().partition(" ")
         if order == "kserve":
             Kserve(Path(value), server, _made(folder / "kserve"))
+        elif order == "image":
+            images.add(**json.loads(value))
         _say(f"done {order}")
     os._exit(0)
 

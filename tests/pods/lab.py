@@ -104,11 +104,19 @@ class Lab:
     def start_kserve(self) -> None:
         """Have KServe on the API server, from now on."""
         if not self._has_kserve:
-            assert self._process.stdin
             assert self._programs.kserve
-            print("kserve", self._programs.kserve, file=self._process.stdin, flush=True)
-            self._said("done")
+            self._order("kserve", str(self._programs.kserve))
             self._has_kserve = True
+
+    def add_image(self, name: str, python: Path, *command: str) -> None:
+        """Have an environment stand for an image from now on; see ``images.add``."""
+        image = {"name": name, "python": str(python), "command": command}
+        self._order("image", json.dumps(image))
+
+    def _order(self, order: str, value: str) -> None:
+        assert self._process.stdin
+        print(order, value, file=self._process.stdin, flush=True)
+        self._said("done")
 
     def namespace(self, prefix: str = "lab") -> str:
         """Create a namespace with a name not used before; return it once pods can be made there."""

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import mlserver
 from tests.kits.support import Models, m2s
+from tests.pods import images
+from tests.pods.fixtures import missing
 from tests.pods.lab import Lab
-from tests.pods.models import log_models
+from tests.pods.models import Wanted, log_each, log_models
 
 Json = dict[str, Any]
 _NAME = "fare"
@@ -60,11 +63,36 @@ def test_an_inference_service_serves_a_model_that_only_mlflow_hands_out(kserve_l
     assert answer == {"predictions": model.predicted}
 
 
+def test_the_stock_mlserver_answers_each_kind_of_example_in_v2(kserve_lab: Lab) -> None:
+    python = mlserver.provide()
+    if python is None:
+        missing(mlserver.HINT)
+    lab, namespace = kserve_lab, kserve_lab.namespace()
+    start = "from mlserver.cli import main; main()"
+    lab.add_image("seldonio/mlserver", python, str(python), "-c", start, "start", "/mnt/models")
+    kinds = ("frame", "tensor", "text")
+    models = log_each(lab.mlflow, *(Wanted(name=f"v2-{kind}", kind=kind) for kind in kinds))
+    for model in models:
+        Models(lab.mlflow, Path("unused")).alias(model.name, "stock", model.version)
+    where = ("--alias", "stock", "--tracking-uri", lab.mlflow, "--platform", "kserve")
+    cluster = ("--kubeconfig", str(lab.kubeconfig(namespace)))
+
+    applied = m2s("apply", *where, *cluster, *_FETCH, "--verify", "--timeout", "600")
+
+    assert applied.code == 0, (applied, lab.logs(namespace))
+    assert applied.out.count("verified: HTTP 200") == len(kinds)
+    for model in models:
+        service = f"{model.name}-stock-predictor:80"
+        answer = lab.ask(namespace, service, "invocations", model.example)
+        assert answer == {"predictions": model.predicted}
+    assert m2s("prune", "--all", "--yes", *where, *cluster).code == 0
+
+
 def _description() -> str:
     """Return an InferenceService with MLflow's server as its container."""
     container = {
         "name": "kserve-container",
-        "image": "python:3.11-slim",
+        "image": images.PYTHON,
         "command": ["sh", "-euc", _SERVE],
         "env": [{"name": "STORAGE_URI", "value": ""}],
         "ports": [{"containerPort": 8080, "protocol": "TCP"}],

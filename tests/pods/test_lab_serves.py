@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.pods import images
 from tests.pods.lab import Lab
 from tests.pods.models import Logged, log_models
 from tests.pods.polling import polling
@@ -84,7 +85,7 @@ def _deployment(model: Logged, *, ready: bool = True, strategy: str = "RollingUp
     """Return a Deployment of MLflow's server, as one would write it by hand."""
     container = {
         "name": "server",
-        "image": "python:3.11-slim",
+        "image": images.PYTHON,
         "command": ["sh", "-euc", _SCRIPT.format(uri=model.uri)],
         "env": [{"name": "MLFLOW_TRACKING_URI", "value": model.tracking_uri}],
         "ports": [{"name": "http", "containerPort": 8080}],
