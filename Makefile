@@ -58,9 +58,10 @@ test: $(INSTALLED)
 	azurite="$$($(BIN)/python -m tests.azurite.program)" || [ "$$M2S_REQUIRE_CLUSTER" != 1 ] || exit 1; \
 	AZURITE="$$azurite" HELM="$$helm" KUBEBUILDER_ASSETS="$$assets" $(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
 
-# The pure ones, while one works on something. ARGS are pytest's.
+# The pure ones, while one works on something, with three cases of each table. ARGS are pytest's: what
+# they name is run with all of its cases.
 test-quick: $(INSTALLED)
-	@M2S_TEST_QUICK=1 $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow and not thorough' $(ARGS)
+	@M2S_TEST_QUICK=1 M2S_TEST_CASES=$(if $(ARGS),,3) $(BIN)/python -m pytest -n 2 --dist loadscope -q -m 'not server and not slow and not thorough' $(ARGS)
 
 # The controller's processes, the chart's rights and a fresh installation as well, and the laws on
 # three times as many examples; MLflow servers of other generations, in environments that are made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -44,6 +45,7 @@ _OUR_OWN = {
     "M2S_REQUIRE_CLUSTER",
     "M2S_SELDON_CRD",
     "M2S_SOAK_LOG",
+    "M2S_TEST_CASES",
     "M2S_TEST_QUICK",
     "MLFLOW_DISABLE_TELEMETRY",
 }
@@ -64,6 +66,26 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out all but the first cases of a long table, where ``make test-quick`` runs them all.
+
+    What is named on its command line (ARGS) is run with every case; so is everything by
+    ``make test``.
+    """
+    most = int(os.environ.get("M2S_TEST_CASES") or 0)
+    if not most:
+        return
+    seen: Counter[str] = Counter()
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        table = item.nodeid.partition("[")[0]
+        seen[table] += 1
+        (kept if seen[table] <= most else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

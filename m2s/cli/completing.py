@@ -10,6 +10,7 @@ from typing import Any
 Complete = Callable[[Any, str], list[str]]
 
 _REQUEST = "2s"
+_ALWAYS = {"stage": ("Staging", "Production")}
 _WHOLE = 4.0
 """Seconds that a look may take while somebody waits for the Tab key."""
 
@@ -21,7 +22,7 @@ def of(name: str) -> Complete | None:
         return None
 
     def complete(ctx: Any, incomplete: str) -> list[str]:
-        found: list[str] = []
+        found = list(_ALWAYS.get(name, ()))
 
         def run() -> None:
             with contextlib.suppress(Exception):  # none is worth a traceback in a prompt
@@ -64,13 +65,6 @@ def _offers(name: str, params: Any) -> Iterable[str]:
     return offers.stages if name == "stage" else offers.aliases
 
 
-def _stages(name: str, params: Any) -> Iterable[str]:
-    try:
-        return ("Staging", "Production", *_offers(name, params))
-    except Exception:  # noqa: BLE001 - these two are what most people mean
-        return ("Staging", "Production")
-
-
 def _environments(_: str, params: Any) -> Iterable[str]:
     from m2s.settings import build
 
@@ -106,6 +100,6 @@ def _deployments(_: str, params: Any) -> Iterable[str]:
 
 
 _LOOKS: dict[str, Callable[[str, Any], Iterable[str]]] = {
-    "stage": _stages, "alias": _offers, "context": _contexts, "namespace": _namespaces,
+    "stage": _offers, "alias": _offers, "context": _contexts, "namespace": _namespaces,
     "deployment": _deployments, "environment": _environments, "platform": _platforms,
 }  # fmt: skip
