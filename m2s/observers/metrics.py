@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -122,11 +123,13 @@ class _State(Collector):
         self._messages = messages
         self._leading, self._deliveries, self._seen = leading, deliveries, seen
         self._succeeded: float | None = None
+        self._begun: float | None = None
         self._read: _Read | None = None
 
     def note(self, report: PassReport) -> None:
         if report.complete:
-            self._succeeded = report.started.timestamp() + report.seconds
+            self._begun = report.started.timestamp()
+            self._succeeded = self._begun + report.seconds
         if report.plan and not report.repeats:
             self._read = _Read.of(report)
 
@@ -141,6 +144,12 @@ class _State(Collector):
                 "m2s_last_success_timestamp_seconds",
                 "Unix time of the last pass that read both sides and wrote all that it could.",
                 self._succeeded,
+            )
+        if self._begun is not None:
+            yield GaugeMetricFamily(
+                "m2s_staleness_seconds",
+                "Seconds since the last such pass began: a change may be unseen for so long.",
+                max(0.0, time.time() - self._begun),
             )
         if self._read and leads:
             yield from _counts(self._read)

@@ -68,6 +68,7 @@ def test_what_is_served_moves_is_blocked_and_leaves(on_cluster: World, start: St
     assert page.value(CHANGES, action="update", status="updated") == 1
     assert page.value("m2s_blocked_deployments") == 0
     succeeded = page.value("m2s_last_success_timestamp_seconds")
+    assert page.value("m2s_staleness_seconds") is not None
     models.add("iris", "kind: Pod", stage=None)
     models.move("iris", 3, "Staging")
     wait_for(lambda: page.value("m2s_blocked_deployments") == 1, "the blocked one")
