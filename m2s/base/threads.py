@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextvars import copy_context
 
 _log = logging.getLogger("m2s.threads")
 
@@ -85,7 +86,8 @@ class Kept:
     ) -> None:
         self._work, self._stopped, self._pause = work, stopped, pause
         self._pulse = Pulse(name)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run,), name=name, daemon=True)
 
     def start(self) -> None:
         """Begin."""

@@ -20,6 +20,7 @@ from m2s.targets.cluster import Cluster
 if TYPE_CHECKING:
     from m2s.observers.notify import Notifier
     from m2s.sources.mlflow.registry import MlflowRegistry
+    from m2s.sources.mlflow.sharing import Shared
     from m2s.sources.mlflow.tagging import MlflowTagging
     from m2s.targets.kubernetes.events import Events
     from m2s.targets.kubernetes.lease import Lease
@@ -105,14 +106,17 @@ def templates(chosen: Settings) -> TemplateFolder | None:
     return TemplateFolder(chosen.templates, chosen.base_template)
 
 
-def edges(chosen: Settings, seen: Seen | None) -> Edges:
-    """Connect to both sides and, where it can be watched, watch the cluster."""
+def edges(chosen: Settings, seen: Seen | None, shared: Shared | None = None) -> Edges:
+    """Connect to both sides and, where it can be watched, watch the cluster.
+
+    The registry's lists are ``shared`` between environments.
+    """
     from m2s.watch.passes import Edges
 
     whole, target, folder = registry(chosen), cluster(chosen), templates(chosen)
     if seen is None:
         return Edges(whole, target, templates=folder)
-    models = whole.incremental(chosen.resync)
+    models = whole.incremental(chosen.resync, shared=shared)
     if chosen.folder:
         return Edges(models, target, templates=folder, forget=models.forget)
     from m2s.targets.kubernetes.watching import KindsWatch

@@ -35,19 +35,53 @@ def run(command: str, function: Run, flags: Mapping[str, Any], given: Mapping[st
     """
     config, plan = given.get("config"), given.get("plan_file")
     names = _saved(plan, flags) or build.names(flags, os.environ, config)
+    each = {name: {**flags, **_only((name,))} for name in names}
+    _raise_unless_apart(each, config)
     if len(names) < 2 and not (plan and names):
         function(flags={**flags, **_only(names)}, **given)
         return
     if "all-environments" not in {name for name in OPTIONS if command in OPTIONS[name].commands}:
         raise UsageError(f"{command} works in one environment: choose one of {', '.join(names)}")
-    each = {name: {**flags, **_only((name,))} for name in names}
-    _raise_unless_apart({name: chosen_by(one, config) for name, one in each.items()})
+    for one in each.values():
+        chosen_by(one, config)
     _raise_if_said_twice(names, flags, config)
+    if command == "watch":  # which works in all of them at the same time
+        function(flags={**flags, **_only(names)}, **given)
     raise typer.Exit(_in_turn(function, each, given))
 
 
 def _only(names: Sequence[str]) -> dict[str, Any]:
     return {"environment": list(names), "all-environments": False} if names else {}
+
+
+def by_environment(flags: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the flags of each environment that is named in ``flags``, by "" of one at the most."""
+    names = flags.get("environment") or ()
+    if len(names) < 2:
+        return {"": flags}
+    return {name: {**flags, **_only((name,))} for name in names}
+
+
+def gravest(codes: Sequence[int]) -> int:
+    """Return the exit code of several; 0 of none."""
+    return max(codes, key=_GRAVITY.index, default=0)
+
+
+def raise_unless_one_process(chosen: Mapping[str, Settings]) -> None:
+    """Refuse environments of one ``m2s watch`` that a process cannot have at the same time."""
+    for name in ("listen", "webhook-secret-file", "log-format", "workspace"):
+        if len({getattr(one, OPTIONS[name].attribute) for one in chosen.values()}) > 1:
+            raise UsageError(
+                f"{name}: one m2s watch has one for all environments: say it at the top of "
+                "m2s.yaml, or run an m2s watch for each"
+            )
+    elected = [(name, one) for name, one in chosen.items() if one.leader_elect]
+    for (left, one), (right, other) in combinations(elected, 2):
+        if one.lease == other.lease and _may_be_one_place(one, other):
+            raise UsageError(
+                f"lease-name: the environments {left} and {right} would wait for each other's "
+                "Lease: leave it out, or give each its own"
+            )
 
 
 def _saved(plan: str | None, flags: Mapping[str, Any]) -> tuple[str, ...]:
@@ -61,15 +95,31 @@ def _saved(plan: str | None, flags: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(asked) if there else ()
 
 
-def _raise_unless_apart(chosen: Mapping[str, Settings]) -> None:
-    """Refuse two environments that would delete each other's deployments."""
-    for (left, one), (right, other) in combinations(chosen.items(), 2):
-        same = all(getattr(one, name) == getattr(other, name) for name in _PLACES)
-        if same and one.owners & other.owners and not (one.models and other.models):
+def _raise_unless_apart(flags: Mapping[str, Mapping[str, Any]], config: str | None) -> None:
+    """Refuse one that would delete another one's deployments, whether that is chosen or not."""
+    every = build.names({"all-environments": True}, {}, config) if flags else ()
+    built = {
+        name: build.build({n: raw for n, raw in one.items() if n in OPTIONS}, os.environ, config)
+        for name, one in flags.items()
+    }
+    rest = {name: build.build(_only((name,)), {}, config) for name in every if name not in built}
+    for (left, one), (right, other) in combinations({**built, **rest}.items(), 2):
+        if (
+            left in built
+            and _may_be_one_place(one, other)
+            and one.owners & other.owners
+            and not (one.models and other.models)
+        ):
             raise UsageError(
                 f"the environments {left} and {right} are of one owner in one namespace, so each "
                 "would delete what the other one serves: give one of them a namespace or an owner"
             )
+
+
+def _may_be_one_place(one: Settings, other: Settings) -> bool:
+    """Whether nothing that both say tells their places apart: a context may be the current one."""
+    said = ((getattr(one, name), getattr(other, name)) for name in _PLACES)
+    return all(left == right or None in (left, right) for left, right in said)
 
 
 def _raise_if_said_twice(
@@ -102,7 +152,7 @@ def _in_turn(function: Run, each: Mapping[str, Mapping[str, Any]], given: Mappin
 
         whole = {"format_version": FORMAT_VERSION, "environments": documents}
         streams.put_document(whole, output)
-    return max(codes, key=_GRAVITY.index)
+    return gravest(codes)
 
 
 def _with_out(given: Mapping[str, Any], out: str | None) -> dict[str, Any]:

@@ -8,11 +8,14 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from m2s.base.threads import Pulse
 from m2s.cli.reload import SettingsSource
+from m2s.observers.logs import ENVIRONMENT
 from m2s.watch.loop import Loop
 from m2s.watch.triggers import RELOAD, Triggers
 
@@ -32,45 +35,68 @@ Signals = queue.SimpleQueue[int]
 """The numbers that came; the one queue that a handler may put into, whatever it interrupts."""
 
 
-class _Worker(threading.Thread):
-    """Runs the loop and keeps what it raised; a daemon, since a hung read must not keep us."""
+class Supervised(Protocol):
+    """What is served of one environment."""
 
-    def __init__(self, loop: Loop, done: Signals, *, once: bool) -> None:
+    loop: Loop
+    triggers: Triggers
+    source: SettingsSource
+    environment: str
+
+
+class _Worker(threading.Thread):
+    """Runs a loop and keeps what it raised; a daemon, since a hung read must not keep us."""
+
+    def __init__(self, part: Supervised, done: Signals, *, once: bool) -> None:
         super().__init__(name="m2s-loop", daemon=True)
-        self._loop, self._done, self._once = loop, done, once
+        self._part, self._signals, self._once = part, done, once
         self.error: BaseException | None = None
+        self.done = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in the middle of a write."""
+        return self.is_alive() and self._part.loop.busy
 
     def run(self) -> None:
         """Run the loop to its end."""
         try:
-            self._loop.run(once=self._once)
+            ENVIRONMENT.set(self._part.environment)
+            self._part.loop.run(once=self._once)
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             self.error = error
-        self._done.put(_DONE)
+        self.done = True
+        self._signals.put(_DONE)
 
 
-def supervise(
-    loop: Loop, triggers: Triggers, source: SettingsSource, signals: Signals, *, once: bool
-) -> bool:
-    """Run the loop until it ends or a signal ends it; return whether it came to its end.
+def supervise(parts: Sequence[Supervised], signals: Signals, *, once: bool) -> bool:
+    """Run the loops until they end or a signal ends them; return whether they came to their end.
 
     SIGTERM and SIGINT finish the write in hand, and no more; a second one does not wait for it.
     SIGHUP, and a changed m2s.yaml, reload.
     """
-    worker, pulse = _Worker(loop, signals, once=once), Pulse("m2s-main")
-    worker.start()
-    while (number := _next(signals, _LOOK)) not in (*_STOP, _DONE):
+    workers, pulse = [_Worker(part, signals, once=once) for part in parts], Pulse("m2s-main")
+    for worker in workers:
+        worker.start()
+    while (number := _next(signals, _LOOK)) not in _STOP and _go_on(workers):
         pulse.beat(_BOUND)
-        if number == signal.SIGHUP or source.changed():
-            triggers.poke(RELOAD)
+        for part in parts:
+            if number == signal.SIGHUP or part.source.changed():
+                part.triggers.poke(RELOAD)
     pulse.end()
-    loop.stop()
+    for part in parts:
+        part.loop.stop()
     if number in _STOP:
         _log.info("stopping: %s", signal.Signals(number).name)
-    ended = _ended(worker, loop, signals)
-    if worker.error:
-        raise worker.error
+    ended = _ended(workers, signals)
+    for error in filter(None, [worker.error for worker in workers]):
+        raise error
     return ended
+
+
+def _go_on(workers: Sequence[_Worker]) -> bool:
+    """Whether a loop runs, and none broke."""
+    return not all(worker.done for worker in workers) and not any(each.error for each in workers)
 
 
 def _next(signals: Signals, seconds: float) -> int | None:
@@ -80,11 +106,15 @@ def _next(signals: Signals, seconds: float) -> int | None:
         return None
 
 
-def _ended(worker: _Worker, loop: Loop, signals: Signals) -> bool:
-    while worker.is_alive() and loop.busy and _next(signals, 0) not in _STOP:
-        worker.join(0.05)
-    worker.join(_GRACE)
-    return not worker.is_alive()
+def _ended(workers: Sequence[_Worker], signals: Signals) -> bool:
+    while (busy := next((each for each in workers if each.busy), None)) and _next(
+        signals, 0
+    ) not in _STOP:
+        busy.join(0.05)
+    until = time.monotonic() + _GRACE
+    for worker in workers:
+        worker.join(max(until - time.monotonic(), 0))
+    return not any(worker.is_alive() for worker in workers)
 
 
 def leave(code: int) -> None:

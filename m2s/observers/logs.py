@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,9 @@ from m2s.plan.plan import models_of
 from m2s.watch.report import PassReport
 
 _log = logging.getLogger("m2s.pass")
+
+ENVIRONMENT = ContextVar("environment", default="")
+"""Which of several environments a thread works in; its lines name it."""
 _EXTRA = "m2s"
 _QUIET = (Status.UNCHANGED,)
 _LEVELS = {
@@ -52,6 +56,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(self, record),
+            **({"environment": ENVIRONMENT.get()} if ENVIRONMENT.get() else {}),
             **getattr(record, _EXTRA, {}),
         }
         return printable.json_text(mask.value(values))
@@ -63,7 +68,8 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return one line without any secret (law 7); a bug's traceback has more."""
         message = printable.lines(mask.hidden(_message(self, record)))
-        return f"{_time(record)} {record.levelname:<7} {message}"
+        where = ENVIRONMENT.get() and f"[{ENVIRONMENT.get()}] "
+        return f"{_time(record)} {record.levelname:<7} {where}{message}"
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -45,6 +45,9 @@ STATES = (
 """The states of ``m2s_deployment_state``: the platform's word, and what holds besides."""
 _WORDS = {"available": "available", "creating": "creating", "failed": "unavailable"}
 
+_WHOLE = ("process_", "m2s_webhook")
+"""What names of metrics of the whole process begin with."""
+
 Served = tuple[str, str, str, str]
 """Model, version, selector and deployment: the labels of ``m2s_served_model_info``."""
 
@@ -65,7 +68,7 @@ class Metrics:
         messages: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         self._passes = Counter("m2s_reconcile", "Passes, by result.", ["result"], registry=registry)
         self._seconds = Histogram(
             "m2s_reconcile_duration_seconds",
@@ -108,6 +111,35 @@ class Metrics:
     def proven(self, proof: Proof) -> None:
         """Count what was found of a deployment that was followed."""
         self._found.labels(proof.found.result).inc()
+
+
+class Together(Collector):
+    """The metrics of several environments as one application, with the label ``environment``.
+
+    Those of the whole process are told once, without it.
+    """
+
+    def __init__(self, each: Mapping[str, Metrics]) -> None:
+        self._each, registry = each, CollectorRegistry()
+        registry.register(self)
+        self.application: WSGIApplication = make_wsgi_app(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric with the samples of all environments."""
+        found: dict[str, Metric] = {}
+        for name, counted in self._each.items():
+            for one in counted.registry.collect():
+                if one.name.startswith(_WHOLE):
+                    found.setdefault(one.name, one)
+                    continue
+                whole = found.setdefault(
+                    one.name, Metric(one.name, one.documentation, one.type, one.unit)
+                )
+                whole.samples += [
+                    each._replace(labels={"environment": name, **each.labels})
+                    for each in one.samples
+                ]
+        yield from found.values()
 
 
 class _State(Collector):

@@ -86,7 +86,7 @@ _ASK = _on("verify retry")
 _CLUSTER = _SYNC | _ASK | _on("rollback status pause resume history")
 _EVERY = _CLUSTER | _on("check webhook")
 _REACH = _CLUSTER | _on("check")
-_MANY = _on("plan apply prune status check")
+_MANY = _on("plan apply prune status check watch")
 _TELLING = _EVERY | _on("demo fetch init")
 
 _ROWS: tuple[Option, ...] = (
@@ -97,7 +97,7 @@ _ROWS: tuple[Option, ...] = (
     ),
     Option(
         name="all-environments", parse=read.flag, default=False, short="-A",
-        help="Work by each entry of environments, one after the other", group="Selection",
+        help="Work by each entry of environments in m2s.yaml", group="Selection",
         commands=_MANY,
     ),
     Option(

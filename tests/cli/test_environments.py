@@ -136,7 +136,6 @@ def test_an_entry_may_have_defaults_and_a_policy(file: Path) -> None:
         (("plan", "-A", "-n", "x"), "--namespace: the environment staging has its own"),
         (("plan", "-A", "--stage", "None"), "--stage: the environment staging has its own"),
         (("rollback", "iris", "-e", "staging", "-e", "production"), "works in one environment"),
-        (("watch", "--once", "-e", "staging", "-e", "production"), "works in one environment"),
     ],
 )
 def test_what_is_not_meant_is_one_line(file: Path, argv: tuple[str, ...], words: str) -> None:
@@ -160,6 +159,9 @@ def test_what_is_not_meant_is_one_line(file: Path, argv: tuple[str, ...], words:
         ([{"name": "a", "timeout": "soon"}], "timeout: "),
         ([{"name": "a", "stage": "Staging"}, {"name": "b", "stage": "Staging"}],
          "the environments a and b are of one owner in one namespace"),
+        ([{"name": "a", "stage": "Staging", "namespace": "x", "context": "c"},
+          {"name": "b", "stage": "Staging", "namespace": "x"}],
+         "the environments a and b are of one owner in one namespace"),
     ],
 )  # fmt: skip
 def test_what_is_no_environment_is_told_with_its_line(file: Path, entries: Any, words: str) -> None:
@@ -168,6 +170,43 @@ def test_what_is_no_environment_is_told_with_its_line(file: Path, entries: Any, 
     assert result.code == 64
     assert words in result.error
     assert len(result.error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ({"listen": ":1"}, {"listen": ":2"}, "listen: one m2s watch has one for all environments"),
+        ({"workspace": "a"}, {"workspace": "b"}, "workspace: one m2s watch has one for all"),
+        ({"leader-elect": True, "target": "kubernetes", "lease-name": "l", "namespace": "x"},
+         {"leader-elect": True, "target": "kubernetes", "lease-name": "l", "namespace": "x"},
+         "lease-name: the environments a and b would wait for each other's Lease"),
+    ],
+)  # fmt: skip
+def test_what_one_watch_cannot_have_twice_is_refused(
+    file: Path, one: dict[str, Any], other: dict[str, Any], words: str
+) -> None:
+    entries = [{"name": "a", "stage": "Staging", "namespace": "y", **one},
+               {"name": "b", "stage": "Production", "namespace": "z", **other}]  # fmt: skip
+    changed(file, environments=entries)
+    result = m2s("watch", "-A")
+    assert (result.code, words in result.error) == (64, True), result
+
+
+def test_none_deletes_what_another_one_serves(file: Path, on_folder: World) -> None:
+    entries = yaml.safe_load(file.read_text())["environments"]
+    entries = [{**each, "namespace": "ml"} for each in entries]
+    changed(file, environments=entries)
+    on_folder.models.add("rose", description("rose"), stage="Staging")
+    assert m2s("apply", "-A").code == 0
+    on_folder.models.move("iris", 1, "Archived")
+    assert m2s("prune", "-e", "staging", "--yes").code == 0
+    assert served(file) == {"ml": {"rose", "wine"}}
+    assert m2s("prune", "-A", "--yes").code == 0
+    assert served(file) == {"ml": {"rose", "wine"}}
+    changed(file, owner="team", environments=entries)
+    for argv in (("prune", "-e", "staging", "--yes"), ("apply", "-A"), ("watch", "-A", "--once")):
+        assert "are of one owner in one namespace" in m2s(*argv).error
+    assert served(file) == {"ml": {"rose", "wine"}}
 
 
 def test_without_any_there_is_none(file: Path) -> None:

@@ -103,6 +103,7 @@ class IncrementalRegistry:
     def forget(self) -> None:
         """Have the next pass read everything: something happened that stamps do not show."""
         self._forget.set()
+        self._reader.forget()
 
     def select(self, selector: Selector) -> tuple[ModelVersion, ...]:
         """Return every version that the selector names; see ``select``.

@@ -36,6 +36,7 @@ from m2s.sources.mlflow.locations import location
 from m2s.sources.mlflow.lookups import Lookups, stage_of
 from m2s.sources.mlflow.mlmodel import PATIENCE
 from m2s.sources.mlflow.server import Server
+from m2s.sources.mlflow.sharing import Shared
 from m2s.sources.mlflow.snapshot import ModelReader, has_no_stages, missing
 from m2s.sources.mlflow.tagging import MlflowTagging
 
@@ -225,9 +226,15 @@ class MlflowRegistry:
         return Offers(dict(sorted(stages.items())), dict(sorted(aliases.items())))
 
     def incremental(
-        self, resync: float, clock: Callable[[], float] = time.monotonic
+        self,
+        resync: float,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Shared | None = None,
     ) -> IncrementalRegistry:
-        """Return this registry for somebody who asks it over and over, ``resync`` in seconds."""
+        """Return this registry for somebody who asks it over and over, ``resync`` in seconds.
+
+        What is read of its lists is ``shared`` with others who ask the same registry.
+        """
         where = (self._models, self._client)
         reader = ModelReader(
             models=lambda: map(listing.model_of, listing.models(*where)),
@@ -239,6 +246,7 @@ class MlflowRegistry:
             unaliased=self._check_aliases,
             unstaged=self._refuse_stages,
         )
+        reader = shared.over(self._models.uri, reader) if shared else reader
         return IncrementalRegistry(self, reader, resync=resync, clock=clock)
 
     def tagging(self) -> MlflowTagging:

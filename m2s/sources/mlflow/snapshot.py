@@ -28,7 +28,8 @@ class ModelReader:
 
     ``newest`` yields pages of models, the last changed first. ``clock`` is in seconds since 1970.
     ``unaliased`` is called where no model has an alias, and raises UsageError where none can have;
-    ``unstaged`` where no version has a stage, which raises one.
+    ``unstaged`` where no version has a stage, which raises one. ``forget`` has the next answers
+    read anew where they are kept for others.
     """
 
     models: Callable[[], Iterable[Model]]
@@ -38,6 +39,7 @@ class ModelReader:
     clock: Callable[[], float] = time.time
     unaliased: Callable[[], None] = lambda: None
     unstaged: Callable[[], None] = lambda: None
+    forget: Callable[[], None] = lambda: None
 
 
 class OutOfDate(Exception):
