@@ -63,6 +63,9 @@ class Workers:
                     raise
                 done()
 
-        for worker in [self.pool.submit(work) for _ in range(self.count)]:
-            worker.result()
+        try:
+            for worker in [self.pool.submit(work) for _ in range(self.count)]:
+                worker.result()
+        finally:
+            failed.set()  # an interrupt ends them too, each after its present item
         return [results[number] for number in range(len(items))]

@@ -8,10 +8,12 @@ version that gave way to another one has the last of them alone, which says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from m2s.base import mask
 from m2s.base.errors import TagRefused
 from m2s.base.labels import LIVE
+from m2s.base.workers import Workers
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.serving import Serving
@@ -23,6 +25,8 @@ UNKNOWN = "-"
 """What stands for what is unknown of one of several deployments."""
 LONGEST = 5000
 """Characters of a value, as older MLflow registries take them (mlflow/utils/validation.py)."""
+MOST = 8
+"""Model versions that are told at the same time; the tags of one are written one by one."""
 _PARTS = ("deployment", "state", "endpoint", "since", "verified")
 
 Tags = dict[Served, dict[str, str]]
@@ -103,35 +107,40 @@ def update(
 ) -> None:
     """Write what differs between ``goal`` and what is there, and nothing else.
 
-    What was written is noted in ``known``; ``allowed`` is asked before each tag is written.
+    What was written is noted in ``known``, also if the rest fails; ``allowed`` is asked before each
+    tag is written. The first version is told alone: a registry that is down is asked once.
 
     Raises:
         RegistryError: the registry cannot be written to; some tags may have been written.
         TagRefused: it refuses some of them; all others are written.
     """
-    refused: list[str] = []
-    for version, name, value in list(_differences(goal, known)):
-        if not allowed():
-            return
-        try:
-            _write(tagging, known, version, name, value)
-        except TagRefused as error:
-            refused.append(str(error))
+
+    def tell(version: Served) -> list[str]:
+        refused = []
+        for name, value in _differences(goal.get(version, {}), known.get(version, {})):
+            if not allowed():
+                break
+            try:
+                _write(tagging, known, version, name, value)
+            except TagRefused as error:
+                refused.append(str(error))
+        return refused
+
+    every = sorted({*goal, *known}, key=lambda one: (one.model, int(one.version)))
+    differ = [each for each in every if goal.get(each, {}) != known.get(each, {})]
+    told = [tell(each) for each in differ[:1]]
+    with ThreadPoolExecutor(MOST, "m2s-tags") as pool:
+        told += Workers(pool, MOST).each("Tell MLflow what is live", tell, differ[1:])
+    refused = [line for lines in told for line in lines]
     if refused:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise TagRefused(refused[0] + more)
 
 
-def _differences(goal: Tags, known: Tags) -> Iterator[tuple[Served, str, str | None]]:
-    """Yield which tag of which version gets which value, None where it goes."""
-    every = {*goal, *known}
-    for version in sorted(every, key=lambda one: (one.model, int(one.version))):
-        new, old = goal.get(version, {}), known.get(version, {})
-        for name, value in new.items():
-            if old.get(name) != value:
-                yield version, name, value
-        for name in sorted(old.keys() - new.keys()):
-            yield version, name, None
+def _differences(new: Mapping[str, str], old: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """Return which tag gets which value, None where it goes."""
+    written = [(name, value) for name, value in new.items() if old.get(name) != value]
+    return [*written, *((name, None) for name in sorted(old.keys() - new.keys()))]
 
 
 def _write(tagging: Tagging, known: Tags, version: Served, name: str, value: str | None) -> None:
