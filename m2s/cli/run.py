@@ -19,8 +19,10 @@ from m2s.cli.choosing import chosen_by
 from m2s.domain.notes import Note
 from m2s.domain.versions import Offers
 from m2s.engine import live_tags, ordering, reconcile
-from m2s.engine.execute import Interrupted, Outcome, SecondLook, execute, wait
+from m2s.engine.execute import SecondLook, execute
+from m2s.engine.outcomes import Interrupted, Outcome
 from m2s.engine.proving import Prover, prove
+from m2s.engine.waiting import wait
 from m2s.output import document, explain_view, markdown, plan_view, saved_plan, tables
 from m2s.plan import explain as explaining
 from m2s.plan.changes import Action

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from m2s.base import mask, trace
 from m2s.base.errors import ClusterUnavailable, M2sError
@@ -18,58 +15,12 @@ from m2s.base.threads import brief
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key, Whereabouts
 from m2s.engine import turns
+from m2s.engine.outcomes import NOT_ATTEMPTED, Interrupted, Outcome, Report, Status, silent
 from m2s.plan.changes import Blocked, Change, Create, Delete, Unchanged, Update, loses
 from m2s.plan.plan import Plan
 from m2s.targets.cluster import Cluster
 
-T = TypeVar("T")
-
-
-class Status(Enum):
-    """What executing one change came to."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    DELETED = "deleted"
-    SERVING = "serving"
-    UNCHANGED = "unchanged"
-    HELD = "held"
-    BLOCKED = "blocked"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One change, executed. ``applied`` is the object as it was written, where one was."""
-
-    change: Change
-    status: Status
-    message: str = ""
-    applied: LiveDeployment | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether the change came to what the plan said."""
-        return self.status not in (Status.BLOCKED, Status.FAILED)
-
-
-@dataclass(frozen=True)
-class Stuck:
-    """A rollout that has not ended, and what it waits for."""
-
-    reason: str
-
-
 SecondLook = Callable[[LiveDeployment], Whereabouts]
-Report = Callable[[Outcome], None]
-
-
-NOT_ATTEMPTED = "not attempted: "
-"""How the message of a change that was not begun starts."""
-
-
-def _silent(_: Outcome) -> None:
-    pass
 
 
 def execute(
@@ -80,7 +31,7 @@ def execute(
     delete: bool = False,
     second_look: SecondLook | None = None,
     concurrency: int = 8,
-    report: Report = _silent,
+    report: Report = silent,
     gate: Gate | None = None,
 ) -> tuple[Outcome, ...]:
     """Carry out a plan: creations and updates first, then names pass on, then deletions.
@@ -121,14 +72,6 @@ def execute(
     held = steps.unserved()
     steps.carry_out(deletions, lambda c: _held(c) if turns.successor(c) in held else run.delete(c))
     return steps.outcomes
-
-
-class Interrupted(KeyboardInterrupt):
-    """Somebody pressed Ctrl-C; ``outcomes`` are of what was done, or was in hand and is by now."""
-
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
-        super().__init__()
-        self.outcomes = tuple(outcomes)
 
 
 class _Steps:
@@ -266,83 +209,3 @@ class _Run:
 
 def _not_attempted(change: Change, why: str) -> Outcome:
     return Outcome(change, Status.FAILED, NOT_ATTEMPTED + why)
-
-
-def wait(
-    cluster: Cluster,
-    outcomes: Iterable[Outcome],
-    *,
-    timeout: float,
-    report: Report = _silent,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> tuple[Outcome, ...]:
-    """Follow the rollouts until each serves, fails, or ``timeout`` seconds pass, over all.
-
-    Returns:
-        The outcomes, with SERVING, or FAILED and what it is stuck on, for each written object.
-    """
-    results = list(outcomes)
-    waiting = {
-        n: "the cluster did not say in time how far it is"
-        for n, o in enumerate(results)
-        if o.applied
-    }
-    deadline, pause = clock() + timeout, 0.2
-    while waiting and clock() < deadline:
-        for number in list(waiting):
-            seen = _in_time(deadline - clock(), partial(_look, cluster, results[number]))
-            if isinstance(seen, Stuck):
-                waiting[number] = seen.reason
-            elif seen:
-                results[number] = seen
-                del waiting[number]
-                report(seen)
-        if waiting:
-            sleep(min(pause, max(deadline - clock(), 0)))
-            pause = min(pause * 1.5, 3.0)
-    for number, stuck in waiting.items():
-        message = f"not serving after {timeout:g} s: {stuck}"
-        results[number] = Outcome(results[number].change, Status.FAILED, message)
-        report(results[number])
-    return tuple(results)
-
-
-def _in_time(seconds: float, step: Callable[[], T]) -> T | None:
-    """Return what a step comes to; None when it takes longer, or there is no time to begin it.
-
-    A request may well take longer than is left, with its retries: it is left to itself then.
-    """
-    done: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(step())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            done.set_exception(error)
-
-    if seconds <= 0:
-        return None
-    threading.Thread(target=run, name="m2s-look", daemon=True).start()
-    try:
-        return done.result(seconds)
-    except TimeoutError:
-        return None
-
-
-def _look(cluster: Cluster, outcome: Outcome) -> Outcome | Stuck:
-    """Return how a rollout ended, or what it still waits for."""
-    if outcome.applied is None:
-        raise AssertionError("nothing was written")
-    before = outcome.change.live if isinstance(outcome.change, Update) else None
-    try:
-        rollout = cluster.rollout(outcome.applied, before)
-    except M2sError as error:
-        return Stuck(str(error))  # the outage may pass before the deadline does
-    if rollout.serving:
-        same = outcome.status is Status.UNCHANGED
-        served = Outcome(outcome.change, Status.SERVING, rollout.message, outcome.applied)
-        return outcome if same else served
-    if rollout.failed:
-        return Outcome(outcome.change, Status.FAILED, rollout.message)
-    return Stuck(rollout.message)

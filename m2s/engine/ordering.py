@@ -10,7 +10,7 @@ from m2s.base.labels import PAUSED
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.history import Entry
 from m2s.domain.notes import Note, noted
-from m2s.engine.execute import Outcome, Status
+from m2s.engine.outcomes import Outcome, Status
 from m2s.engine.rollback import found, planned
 from m2s.objects.body import marked
 from m2s.objects.diff import FieldChange

@@ -21,7 +21,7 @@ from m2s.domain import history, provenance, verification
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.verification import Verification, is_followed
 from m2s.domain.versions import Unchecked
-from m2s.engine.execute import Outcome, Report, Status
+from m2s.engine.outcomes import Outcome, Report, Status
 from m2s.engine.reconcile import now
 from m2s.plan import orders, writes
 from m2s.platforms import catalogue

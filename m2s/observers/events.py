@@ -11,7 +11,7 @@ from m2s.base.labels import CHECKSUM, MODEL, MODEL_VERSION, OWNER
 from m2s.domain.happenings import BLOCKED, FAILED, RESOLVED, SKIPPED, STANDING
 from m2s.domain.notes import Note
 from m2s.engine import skips
-from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.engine.outcomes import NOT_ATTEMPTED, Outcome, Status
 from m2s.engine.proving import Proof
 from m2s.plan.changes import Blocked, Create, Delete, Update
 from m2s.plan.plan import models_of

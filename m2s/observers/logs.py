@@ -10,7 +10,7 @@ from m2s.base import mask, printable, trace, waiting
 from m2s.domain.notes import Note, notes
 from m2s.domain.versions import Key
 from m2s.engine import skips
-from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.engine.outcomes import NOT_ATTEMPTED, Outcome, Status
 from m2s.output.document import not_checked
 from m2s.plan.plan import models_of
 from m2s.watch.report import PassReport

@@ -25,7 +25,7 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.serving import Serving
 from m2s.domain.verification import RESULTS
 from m2s.engine import skips
-from m2s.engine.execute import NOT_ATTEMPTED, Status
+from m2s.engine.outcomes import NOT_ATTEMPTED, Status
 from m2s.engine.proving import Proof
 from m2s.engine.status import serving_of
 from m2s.plan.changes import Action, Blocked, Create, Delete, Update

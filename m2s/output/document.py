@@ -13,7 +13,7 @@ from m2s.base import mask, printable
 from m2s.domain import serving
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest, Skipped, identified
-from m2s.engine.execute import Outcome
+from m2s.engine.outcomes import Outcome
 from m2s.objects.body import comparable, digest
 from m2s.objects.diff import FieldChange
 from m2s.plan.changes import Action, Blocked, Change, Create, Delete, Unchanged, Update

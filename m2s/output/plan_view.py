@@ -16,7 +16,7 @@ from m2s.base import mask, wording
 from m2s.domain.manifests import Skipped
 from m2s.domain.versions import Key, Served
 from m2s.engine import skips
-from m2s.engine.execute import Outcome, Status
+from m2s.engine.outcomes import Outcome, Status
 from m2s.output import words
 from m2s.output.changes_view import INDENT, NONE_SHARED, Shared, details
 from m2s.output.document import not_checked

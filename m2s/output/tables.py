@@ -15,7 +15,7 @@ from rich.text import Text
 
 from m2s.base import mask, trace
 from m2s.base.workers import Begin, silently
-from m2s.engine.execute import Outcome, Status
+from m2s.engine.outcomes import Outcome, Status
 
 WIDTH = 80
 """Columns that a table has on a terminal."""

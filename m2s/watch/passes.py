@@ -11,7 +11,8 @@ from m2s.base.gate import Gate
 from m2s.base.threads import brief
 from m2s.desired import Memo
 from m2s.engine import reconcile
-from m2s.engine.execute import Outcome, Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Outcome, Status
 from m2s.engine.proving import Prover
 from m2s.plan.plan import Plan
 from m2s.settings.groups import Settings

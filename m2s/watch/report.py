@@ -6,7 +6,7 @@ from typing import Literal
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.versions import Key
-from m2s.engine.execute import NOT_ATTEMPTED, Outcome, Status
+from m2s.engine.outcomes import NOT_ATTEMPTED, Outcome, Status
 from m2s.plan.changes import Create
 from m2s.plan.plan import Plan
 

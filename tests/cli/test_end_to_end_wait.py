@@ -10,8 +10,9 @@ import yaml
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.rollout import Rollout
-from m2s.engine.execute import execute, wait
+from m2s.engine.execute import execute
 from m2s.engine.reconcile import make_plan
+from m2s.engine.waiting import wait
 from m2s.settings import build
 from m2s.targets.folder.namespace import FolderCluster
 from m2s.targets.kubernetes.namespace import KubernetesCluster, connect

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from m2s.engine import reconcile
-from m2s.engine.execute import Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Status
 from m2s.plan.changes import Action
 from m2s.settings.build import build
 from m2s.sources.templates import TemplateFolder

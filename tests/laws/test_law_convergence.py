@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 
 from m2s.engine import reconcile
-from m2s.engine.execute import Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Status
 from m2s.plan.changes import Blocked, Unchanged
 from m2s.settings.groups import Settings
 from m2s.sources.source import Registry

@@ -17,7 +17,8 @@ from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import ModelVersion, Selector
 from m2s.engine import reconcile
-from m2s.engine.execute import Outcome, Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Outcome, Status
 from m2s.observers.logs import PassLog
 from m2s.plan.changes import Blocked
 from m2s.settings.build import build

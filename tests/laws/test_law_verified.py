@@ -16,7 +16,8 @@ from m2s.domain.asking import Example, Question, Reply
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.manifests import Manifest
 from m2s.domain.versions import Served
-from m2s.engine.execute import Outcome, Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Outcome, Status
 from m2s.engine.proving import Prover, prove
 from m2s.engine.reconcile import make_plan
 from m2s.settings.build import build

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from m2s.domain.manifests import TemplateFile, Templates
 from m2s.engine import reconcile
-from m2s.engine.execute import Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Status
 from m2s.plan.changes import Action, Blocked, Unchanged
 from m2s.settings.build import build
 from m2s.settings.groups import Settings

@@ -12,7 +12,8 @@ from m2s.base.errors import ClusterError, Conflict
 from m2s.base.labels import MANAGED_BY, PAUSED, PINNED
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.resource import CONFIG_MAPS
-from m2s.engine.execute import Outcome, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Outcome
 from m2s.engine.reconcile import make_plan
 from m2s.engine.rollback import make_rollback
 from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update

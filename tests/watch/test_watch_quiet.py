@@ -11,7 +11,7 @@ import pytest
 from m2s.base.gate import Gate
 from m2s.base.labels import PAUSED
 from m2s.cli.connect import edges as connected
-from m2s.engine.execute import Status
+from m2s.engine.outcomes import Status
 from m2s.watch.absences import Absences
 from m2s.watch.passes import Edges, Pass
 from m2s.watch.report import PassReport

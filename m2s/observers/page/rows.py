@@ -7,7 +7,7 @@ from functools import cached_property
 from m2s.base.wording import minute
 from m2s.domain import serving
 from m2s.engine import status
-from m2s.engine.execute import Outcome, Status
+from m2s.engine.outcomes import Outcome, Status
 from m2s.output import changes_view, words
 from m2s.plan.changes import Blocked, Change, Create, Delete, Update
 from m2s.plan.plan import Plan, served_of, summary

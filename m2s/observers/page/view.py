@@ -10,7 +10,7 @@ from functools import cached_property
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.engine import status
-from m2s.engine.execute import Status
+from m2s.engine.outcomes import Status
 from m2s.observers.page.rows import PageRow, Planned, row
 from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m2s.domain.deployments import LiveDeployment
-from m2s.engine.execute import Status, execute
+from m2s.engine.execute import execute
+from m2s.engine.outcomes import Status
 from m2s.engine.reconcile import make_plan
 from m2s.engine.rollback import make_rollback
 from m2s.plan.changes import Blocked, Change, Create, Unchanged, Update
