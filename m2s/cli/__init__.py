@@ -22,7 +22,7 @@ _INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the process's exit code; None is the process's own ``argv``."""
     # What imports make stays; looking through it over and over is a quarter of their time.
-    # m2s.cli.run.spare_imports turns the collector on again.
+    # m2s.cli.planning.spare_imports turns the collector on again.
     gc.unfreeze()  # by an earlier command of this process
     gc.disable()
     theirs = {name: os.environ.get(name) for name in _SHARED}

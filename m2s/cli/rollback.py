@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m2s.base.errors import UsageError
-from m2s.cli import connect, run
+from m2s.cli import carrying, connect, planning
 from m2s.cli.choosing import chosen_by
 from m2s.domain.notes import Note
 from m2s.engine import ordering
@@ -37,7 +37,7 @@ def rollback(
     cluster = connect.cluster(chosen)
     lifted = make_unpin(cluster, chosen, name) if unpin else None
     made = lifted or make_rollback(cluster, chosen, name, to)
-    note = run.noted(cluster, chosen, "unpinned" if unpin else "rolled back", message)
+    note = carrying.noted(cluster, chosen, "unpinned" if unpin else "rolled back", message)
     made = ordering.with_note(made, note) if note else made
     return _carry_out(made, cluster, chosen, output, note, yes=yes)
 
@@ -55,7 +55,7 @@ def pause(
     """Leave a deployment as it is from now on, or with ``resume`` no longer."""
     chosen = chosen_by(flags, config)
     cluster = connect.cluster(chosen)
-    note = run.noted(cluster, chosen, "resumed" if resume else "paused", message or "")
+    note = carrying.noted(cluster, chosen, "resumed" if resume else "paused", message or "")
     make = ordering.make_resume if resume else ordering.make_pause
     made = make(cluster, chosen, name, note or Note(what=""))
     return _carry_out(made, cluster, chosen, output, note, yes=yes)
@@ -64,5 +64,5 @@ def pause(
 def _carry_out(
     made: Plan, cluster: Cluster, chosen: Settings, output: str, note: Note | None, *, yes: bool
 ) -> int:
-    run.show(made, output)
-    return run.carry_out(made, cluster, chosen, output, yes=yes, note=note)
+    planning.show(made, output)
+    return carrying.carry_out(made, cluster, chosen, output, yes=yes, note=note)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from m2s.base.errors import M2sError, UsageError, told
-from m2s.cli import connect, run
+from m2s.cli import connect, planning
 from m2s.cli.environments import by_environment, gravest, raise_unless_one_process
 from m2s.cli.parts import Common, Parts
 from m2s.cli.reload import SettingsSource
@@ -63,7 +63,7 @@ def _watch(
             with _within(name):
                 stack.enter_context(part.outside(once=once))
                 _log.info("%s", _heading(chosen[name], part.edges))
-        run.spare_imports()
+        planning.spare_imports()
         ended = supervise([*parts.values()], signals, once=once)
         codes = [part.code(lambda: not signals.empty()) for part in parts.values() if once]
     code = gravest(codes)
@@ -121,7 +121,7 @@ def _heading(chosen: Settings, edges: Edges) -> str:
 
 def _raise_if_unusable(chosen: Settings, *, once: bool) -> None:
     if not chosen.selectors:
-        there = run.there_is(connect.registry(chosen).offers())
+        there = planning.there_is(connect.registry(chosen).offers())
         raise UsageError(f"no selector: give --stage or --alias; {there}")
     connect.check_follows(chosen)
     if chosen.leader_elect and chosen.folder:

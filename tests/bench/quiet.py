@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from m2s.base.gate import Gate
-from m2s.cli import run
+from m2s.cli import planning
 from m2s.cli.app import app  # noqa: F401 - what the command imports
 from m2s.cli.connect import edges as connected
 from m2s.cli.reload import SettingsSource
@@ -66,7 +66,7 @@ def main(passes: int, flags: list[str]) -> None:
     given = {name.lstrip("-"): value for name, value in zip(flags[::2], flags[1::2], strict=True)}
     chosen = SettingsSource(given, None).read()
     edges = connected(chosen, Triggers().observe)
-    run.spare_imports()
+    planning.spare_imports()
     absences, last = Absences(), None
     first: list[dict[str, float]] = []
     quiet: list[dict[str, float]] = []

@@ -142,7 +142,7 @@ def test_one_that_fails_while_it_is_written_stops_no_other(
         refuse_replicas_over_5(api_server, on_cluster)
         return True
 
-    monkeypatch.setattr("m2s.cli.run._agreed", later)
+    monkeypatch.setattr("m2s.cli.carrying._agreed", later)
     result = on_cluster("apply", "-o", "json")
     assert result.code == 1
     outcomes = {one["name"]: one for one in result.document["outcomes"]}

@@ -60,7 +60,7 @@ def test_it_says_what_a_wait_still_waited_for(four: World, monkeypatch: pytest.M
     def interrupted(*_: Any, report: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("m2s.cli.run.wait", interrupted)
+    monkeypatch.setattr("m2s.cli.carrying.wait", interrupted)
     result = four("apply", "--wait")
     assert result.code == 130
     assert "Everything was written. Not waited for: a, b and 2 more." in result.err
