@@ -20,7 +20,7 @@ from markupsafe import Markup
 from m2s import __version__
 from m2s.base import mask
 from m2s.observers.last_seen import Sight
-from m2s.observers.page.view import Moment, Passes
+from m2s.observers.page.view import Asked, Moment, Passes
 from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
@@ -78,14 +78,14 @@ class Page:
         if method not in _METHODS:
             start_response("405 Method Not Allowed", _REFUSAL)
             return [b"for reading only\n"]
-        body = self._html().encode()
+        body = self._html(Asked.of(environ.get("QUERY_STRING", ""))).encode()
         start_response("200 OK", [*self._headers(), ("Content-Length", str(len(body)))])
         return [] if method == "HEAD" else [body]
 
-    def _html(self) -> str:
+    def _html(self, asked: Asked) -> str:
         settings, edges = self._watched
         seen = self._sight.deployments()
-        moment = Moment(settings, edges, self._leading(), self._passes, seen, self._now())
+        moment = Moment(settings, edges, self._leading(), self._passes, seen, self._now(), asked)
         return self._template.render(
             view=moment,
             style=Markup(self._style),  # noqa: S704 - m2s's own file
@@ -97,7 +97,7 @@ class Page:
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
         policy = (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
         return [
             ("Content-Type", "text/html; charset=utf-8"),

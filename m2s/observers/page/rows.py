@@ -131,6 +131,10 @@ class Planned:
         """The changes that are blocked or failed."""
         return [line for line in self._lines(self.plan.changes) if line.trouble]
 
+    def of(self, name: str) -> list[Line]:
+        """The changes of one deployment."""
+        return self._lines(one for one in self.plan.changes if one.key.name == name)
+
     @property
     def skipped(self) -> list[str]:
         """The versions that do not ask to be served, as many as the table lists."""

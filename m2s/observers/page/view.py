@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from urllib.parse import parse_qs, quote, urlencode
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
+from m2s.domain.versions import Served
 from m2s.engine import status
 from m2s.engine.outcomes import Status
-from m2s.observers.page.rows import PageRow, Planned, row
+from m2s.observers.page.rows import Line, PageRow, Planned, row
 from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 
+ON_A_PAGE = 200
+"""Deployments that are served, on one page."""
 _ACTS = (Status.CREATED, Status.UPDATED, Status.DELETED, Status.FAILED)
 
 
@@ -42,6 +46,46 @@ class Passes:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for: a part of a name or a version, a state, one deployment, a page from 1."""
+
+    text: str = ""
+    state: str = ""
+    deployment: str = ""
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: str) -> Asked:
+        """Return what a URL's query asks for; what it does not know it leaves out."""
+        said = {name: values[-1].strip()[:_LONGEST] for name, values in _parsed(query).items()}
+        page = said.get("page", "")
+        number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
+        text, state = said.get("q", ""), said.get("state", "")
+        return cls(text, state, said.get("deployment", ""), max(1, number))
+
+    def at(self, page: int) -> str:
+        """Return the query of another page of the same."""
+        return urlencode({"q": self.text, "state": self.state, "page": page})
+
+    def finds(self, row: PageRow) -> bool:
+        """Whether a deployment is one of those."""
+        if self.state and row.kind != self.state:
+            return False
+        texts = (row.one.key.name, *map(str, row.one.served))
+        return any(self.text.lower() in text.lower() for text in texts)
+
+
+_LONGEST = 300
+
+
+def _parsed(query: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(query, max_num_fields=20)
+    except ValueError:
+        return {}
+
+
 @dataclass(frozen=True)
 class Moment:
     """Everything there is to tell at one moment; ``now`` is in UTC."""
@@ -52,6 +96,7 @@ class Moment:
     passes: Passes
     deployments: tuple[LiveDeployment, ...]
     now: datetime
+    asked: Asked = Asked()
 
     @property
     def selectors(self) -> str:
@@ -133,6 +178,50 @@ class Moment:
             if live.key.namespace == here and scope.includes(live)
         ]
         return tuple(map(row, sorted(mine, key=lambda one: (status.urgency(one.state), one.key))))
+
+    @cached_property
+    def found(self) -> tuple[PageRow, ...]:
+        """What of it is looked for."""
+        return tuple(filter(self.asked.finds, self.served))
+
+    @property
+    def pages(self) -> int:
+        """How many pages that is, at least one."""
+        return max(1, -(-len(self.found) // ON_A_PAGE))
+
+    @property
+    def page(self) -> int:
+        """The number of the page that is shown, from 1."""
+        return min(self.asked.page, self.pages)
+
+    @property
+    def shown(self) -> tuple[PageRow, ...]:
+        """What is on that page."""
+        begin = (self.page - 1) * ON_A_PAGE
+        return self.found[begin : begin + ON_A_PAGE]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The states that there are, as words of the style sheet."""
+        return tuple(dict.fromkeys(row.kind for row in self.served))
+
+    @property
+    def named(self) -> tuple[PageRow, ...]:
+        """The deployments of the one name that is asked for, one of each platform."""
+        return tuple(row for row in self.served if row.one.key.name == self.asked.deployment)
+
+    @property
+    def planned(self) -> list[Line]:
+        """The last plan's changes of that name."""
+        return self.plan.of(self.asked.deployment) if self.plan else []
+
+    def link(self, one: Served) -> str:
+        """Return where MLflow's own page of a version is, "" where it has none."""
+        server = self.edges.registry.identity
+        if not server.startswith(("http://", "https://")):
+            return ""
+        where = f"/#/models/{quote(one.model, safe='')}/versions/{quote(one.version, safe='')}"
+        return server.rstrip("/") + where
 
     @property
     def count(self) -> str:
