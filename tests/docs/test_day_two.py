@@ -25,3 +25,8 @@ def test_each_point_names_a_test_that_is_there() -> None:
             missing.append(f"{found[3]}::{name}")
     assert missing == []
     assert len(rows()) > 5
+
+
+def test_all_thirteen_points_are_there() -> None:
+    numbers = [int(found[1]) for row in rows() if (found := re.match(r"\| (\d+)\. ", row))]
+    assert sorted(set(numbers)) == list(range(1, 14))

@@ -32,7 +32,7 @@ def test_only_one_room_draws_tables() -> None:
 
 
 WORDS = re.compile(
-    r"SeldonDeployment|InferenceService|seldon\\.io|kserve\\.io|predictors?\\b|modelUri|storageUri|"
+    r"SeldonDeployment|InferenceService|seldon\.io|kserve\.io|predictors?\b|modelUri|storageUri|"
     r"envSecretRefName|MLFLOW_SERVER|modelFormat|componentSpecs|svc-name|STORAGE_URI"
 )
 ELSEWHERE = {

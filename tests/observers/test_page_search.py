@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from m2s.domain.versions import Selector
 from tests.kits.support import description, tried
 from tests.observers.test_page import Reader, Watched, see, served
 
@@ -67,8 +68,11 @@ def test_one_deployment_has_a_page_with_its_history_and_mlflow(watched: Watched)
     assert {"v2", "v1", "Available", "stage=Staging"} <= set(reader.lines)
     links = {a.get("href") for tag, a in reader.tags if tag == "a"}
     assert "http://mlflow.example.com/#/models/b/versions/1" in links
-    iris = Reader(watched.ask(query="deployment=iris").body).lines
-    assert "Last plan" in iris
+    iris = Reader(watched.ask(query="deployment=iris").body)
+    assert "Last plan" in iris.lines
+    run = watched.registry.select(Selector("stage", "Staging"))[0].run_id
+    links = {a.get("href") for tag, a in iris.tags if tag == "a"}
+    assert f"http://mlflow.example.com/#/runs/{run}" in links
 
 
 def test_one_that_is_not_there_says_so(watched: Watched) -> None:
@@ -84,6 +88,29 @@ def test_ten_thousand_come_page_by_page(watched: Watched) -> None:
     assert len(names(watched, page="2", state="available")) == 200
     assert "n09999" in names(watched, page="99999", q="n0")
     assert names(watched, q="n01234") == ["n01234"]
+
+
+def test_many_that_are_blocked_are_counted_and_found(watched: Watched) -> None:
+    for number in range(300):
+        watched.registry.add(f"m{number:03}", "kind: Pod")
+    watched.make()
+    first = watched.ask()
+    assert len(first.body) < 300_000
+    assert "and 100 more: search for a name" in Reader(first.body).lines
+    assert len([name for name in names(watched) if name.startswith("m")]) == 200
+    (found,) = names(watched, q="m299")
+    assert found.startswith("m299")
+
+
+@tried(60, sharing=True)
+@given(st.text(min_size=1), st.sampled_from(["", "</td><script>", "\" onload=x'"]))
+def test_whatever_a_deployment_says_is_text(watched: Watched, text: str, more: str) -> None:
+    note = {"m2s.io/pinned": text + more, "m2s.io/model": more + text, "m2s.io/selector": more}
+    see(watched, served("wine", text + more, description=more + text, annotations=note))
+    for query in ("", "deployment=wine"):
+        tags = Reader(watched.ask(query=query).body).tags
+        assert "script" not in {tag for tag, _ in tags}
+        assert not any(name.startswith("on") for _, attributes in tags for name in attributes)
 
 
 @tried(60, sharing=True)

@@ -20,7 +20,8 @@ from markupsafe import Markup
 from m2s import __version__
 from m2s.base import mask
 from m2s.observers.last_seen import Sight
-from m2s.observers.page.view import Asked, Moment, Passes
+from m2s.observers.page.asked import Asked
+from m2s.observers.page.view import ON_A_PAGE, Moment, Passes
 from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
@@ -88,6 +89,7 @@ class Page:
         moment = Moment(settings, edges, self._leading(), self._passes, seen, self._now(), asked)
         return self._template.render(
             view=moment,
+            most=ON_A_PAGE,
             style=Markup(self._style),  # noqa: S704 - m2s's own file
             refresh=min(max(settings.interval, _REFRESH[0]), _REFRESH[1]),
             release=__version__,

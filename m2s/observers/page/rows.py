@@ -86,6 +86,12 @@ class Line:
         return self.outcome.message if self.outcome and self.status else ""
 
     @property
+    def runs(self) -> list[str]:
+        """MLflow's runs that the planned versions are of."""
+        manifest = None if isinstance(self.change, Delete) else self.change.manifest
+        return [one.run_id for one in manifest.models if one.run_id] if manifest else []
+
+    @property
     def failed(self) -> bool:
         """Whether carrying it out did not come to what was planned."""
         return bool(self.status and self.outcome and not self.outcome.ok)

@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote
 
 from m2s.domain.deployments import LiveDeployment
 from m2s.domain.scope import Scope
 from m2s.domain.versions import Served
 from m2s.engine import status
 from m2s.engine.outcomes import Status
+from m2s.observers.page.asked import Asked
 from m2s.observers.page.rows import Line, PageRow, Planned, row
 from m2s.settings.groups import Settings
 from m2s.watch.passes import Edges
 from m2s.watch.report import PassReport
 
 ON_A_PAGE = 200
-"""Deployments that are served, on one page."""
+"""Deployments that are served, blocked or changed, on one page."""
 _ACTS = (Status.CREATED, Status.UPDATED, Status.DELETED, Status.FAILED)
 
 
@@ -46,46 +47,6 @@ class Passes:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is looked for: a part of a name or a version, a state, one deployment, a page from 1."""
-
-    text: str = ""
-    state: str = ""
-    deployment: str = ""
-    page: int = 1
-
-    @classmethod
-    def of(cls, query: str) -> Asked:
-        """Return what a URL's query asks for; what it does not know it leaves out."""
-        said = {name: values[-1].strip()[:_LONGEST] for name, values in _parsed(query).items()}
-        page = said.get("page", "")
-        number = int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 1
-        text, state = said.get("q", ""), said.get("state", "")
-        return cls(text, state, said.get("deployment", ""), max(1, number))
-
-    def at(self, page: int) -> str:
-        """Return the query of another page of the same."""
-        return urlencode({"q": self.text, "state": self.state, "page": page})
-
-    def finds(self, row: PageRow) -> bool:
-        """Whether a deployment is one of those."""
-        if self.state and row.kind != self.state:
-            return False
-        texts = (row.one.key.name, *map(str, row.one.served))
-        return any(self.text.lower() in text.lower() for text in texts)
-
-
-_LONGEST = 300
-
-
-def _parsed(query: str) -> dict[str, list[str]]:
-    try:
-        return parse_qs(query, max_num_fields=20)
-    except ValueError:
-        return {}
-
-
 @dataclass(frozen=True)
 class Moment:
     """Everything there is to tell at one moment; ``now`` is in UTC."""
@@ -96,7 +57,7 @@ class Moment:
     passes: Passes
     deployments: tuple[LiveDeployment, ...]
     now: datetime
-    asked: Asked = Asked()
+    asked: Asked
 
     @property
     def selectors(self) -> str:
@@ -215,13 +176,27 @@ class Moment:
         """The last plan's changes of that name."""
         return self.plan.of(self.asked.deployment) if self.plan else []
 
+    @cached_property
+    def blocked(self) -> list[Line]:
+        """What of the last plan is blocked or failed, and looked for."""
+        lines = self.plan.blocked if self.plan else []
+        return [line for line in lines if self.asked.is_in(*line.title, line.version)]
+
     def link(self, one: Served) -> str:
         """Return where MLflow's own page of a version is, "" where it has none."""
+        return self._in_mlflow("models", one.model, "versions", one.version)
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """The runs that the versions in the last plan of that name are of, and MLflow's pages."""
+        runs = (run for line in self.planned for run in line.runs)
+        return {run: self._in_mlflow("runs", run) for run in runs}
+
+    def _in_mlflow(self, *path: str) -> str:
         server = self.edges.registry.identity
         if not server.startswith(("http://", "https://")):
             return ""
-        where = f"/#/models/{quote(one.model, safe='')}/versions/{quote(one.version, safe='')}"
-        return server.rstrip("/") + where
+        return "/".join([server.rstrip("/"), "#", *(quote(part, safe="") for part in path)])
 
     @property
     def count(self) -> str:
